@@ -1,0 +1,4 @@
+"""Install: interpreters, site-packages, links, transactions.
+
+PYTEST_DONT_REWRITE
+"""

@@ -1,0 +1,4 @@
+"""Read what is asked for: requirements files, lockfiles, scripts and projects.
+
+PYTEST_DONT_REWRITE
+"""

@@ -1,0 +1,4 @@
+"""The pytest side: thin hooks, fixtures, the way inside an environment.
+
+PYTEST_DONT_REWRITE
+"""

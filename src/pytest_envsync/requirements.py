@@ -1,0 +1,171 @@
+"""What is asked for: values that the inputs become.
+
+The words are those of PEP 508, PEP 610 and the pylock specification.
+
+PYTEST_DONT_REWRITE
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from pytest_envsync.hashes import Digest
+
+_SEPARATORS = re.compile(r"[-_.]+")
+
+
+def normalize_name(name: str) -> str:
+    """Return *name* in its normalised form (PEP 503)."""
+    return _SEPARATORS.sub("-", name).lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where something was asked for: *path* (or URL, or ``<option>``), *line* from 1, and
+    the origin of the line that included that file.
+    """
+
+    path: str
+    line: int | None = None
+    via: Origin | None = None
+
+    def __str__(self) -> str:
+        """Return ``path:line``, with the including lines behind it."""
+        place = self.path if self.line is None else f"{self.path}:{self.line}"
+        return place if self.via is None else f"{place} (included from {self.via})"
+
+
+@dataclass(frozen=True, slots=True)
+class IndexSource:
+    """A project on an index. *specifier* is a PEP 440 specifier set as text, maybe empty;
+    *index* is the one address to ask, or None for all of them.
+    """
+
+    specifier: str = ""
+    index: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveSource:
+    """One archive, a wheel or an sdist. *url* is absolute (``https:`` or ``file:``) and has no
+    hash fragment; *path* is set when the user gave a path rather than an address.
+    """
+
+    url: str
+    subdirectory: str | None = None
+    path: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DirectorySource:
+    """A source tree on this machine. *path* is absolute."""
+
+    path: str
+    editable: bool = False
+    subdirectory: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VcsSource:
+    """A source tree in a version control system (*vcs* is ``git``). *commit_id* is set
+    when the lockfile, or the requested revision, fixes it.
+    """
+
+    vcs: str
+    url: str
+    requested_revision: str | None = None
+    subdirectory: str | None = None
+    commit_id: str | None = None
+
+
+Source = IndexSource | ArchiveSource | DirectorySource | VcsSource
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpecifiedRequirement:
+    """One requirement as one line states it.
+
+    *name* is normalised; None while only a build can tell it (a source tree given by path).
+    *text* is the line as the user wrote it, credentials included: never print it unmasked.
+    *marker* is PEP 508 text, not yet evaluated.
+    """
+
+    name: str | None
+    source: Source
+    text: str
+    extras: tuple[str, ...] = ()
+    marker: str | None = None
+    digests: tuple[Digest, ...] = ()
+    origin: Origin | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InputFile:
+    """A file that was read: what a later run compares to know that nothing changed.
+
+    *digest* is the sha256 (hex) of its bytes; empty for an address or standard input,
+    which are never remembered.
+    """
+
+    path: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requirements:
+    """All that the inputs say together, in the order of the lines.
+
+    *pins* holds the packages of a pylock file that are active for the target, already
+    chosen. *require_hashes* is what the files said, not the command line.
+    *variables* are the ``${NAME}`` that were expanded, with their values (None: undefined).
+    """
+
+    entries: tuple[SpecifiedRequirement, ...] = ()
+    constraints: tuple[SpecifiedRequirement, ...] = ()
+    overrides: tuple[SpecifiedRequirement, ...] = ()
+    excludes: tuple[str, ...] = ()
+    pins: tuple[LockedPackage, ...] = ()
+    is_pylock: bool = False
+    index_url: str | None = None
+    extra_index_urls: tuple[str, ...] = ()
+    find_links: tuple[str, ...] = ()
+    no_index: bool = False
+    only_binary: tuple[str, ...] = ()
+    no_binary: tuple[str, ...] = ()
+    require_hashes: bool = False
+    warnings: tuple[str, ...] = ()
+    files: tuple[InputFile, ...] = ()
+    variables: tuple[tuple[str, str | None], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockedFile:
+    """A wheel or sdist that a lockfile lists. *location* is an absolute path or a URL;
+    *size* is in bytes.
+    """
+
+    filename: str
+    location: str
+    digests: tuple[Digest, ...] = ()
+    size: int | None = None
+    upload_time: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockedPackage:
+    """A package of a pylock file that is active for the target (PEP 751).
+
+    Exactly one of *wheels*/*sdist* or *source* is given. *index* is only a note.
+    """
+
+    name: str
+    version: str | None
+    wheels: tuple[LockedFile, ...] = ()
+    sdist: LockedFile | None = None
+    source: ArchiveSource | DirectorySource | VcsSource | None = None
+    digests: tuple[Digest, ...] = ()
+    size: int | None = None
+    index: str | None = None
+    requires_python: str | None = None
+    origin: Origin | None = field(default=None, compare=False)

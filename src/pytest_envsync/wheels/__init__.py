@@ -1,0 +1,4 @@
+"""Acquire: index pages, downloads, builds, the store.
+
+PYTEST_DONT_REWRITE
+"""

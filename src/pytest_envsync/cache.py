@@ -1,0 +1,133 @@
+"""Where the cache is, and how processes meet in it.
+
+One lock file per key, a private temporary directory, and an atomic rename: nothing else is
+shared between processes.
+
+PYTEST_DONT_REWRITE
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from pytest_envsync.errors import LockTimeout, StoreError
+
+TAG = (
+    "Signature: 8a477f597d28d172789f06886806bc55\n"
+    "# This file marks a cache directory of pytest-envsync; see the Cache Directory Tagging Specification.\n"
+)
+_POLL = 0.02  # seconds between two tries of a lock that is held
+
+
+def cache_directory(cache_dir: str | None, environ: Mapping[str, str], *, cwd: str) -> Path:
+    """Return the root of the cache, absolute; it need not exist.
+
+    *cache_dir* is the setting; without it the user's cache directory (XDG base directories on
+    Linux, ``Library/Caches`` on macOS, ``LOCALAPPDATA`` on Windows) holds it.
+    """
+    given = cache_dir or environ.get("ENVSYNC_CACHE_DIR")
+    if given:
+        return Path(cwd, os.path.expanduser(given))  # noqa: PTH111 - Path.expanduser fails where no home is known
+    home = environ.get("HOME") or os.path.expanduser("~")  # noqa: PTH111 - as above
+    if sys.platform == "win32":
+        base = environ.get("LOCALAPPDATA") or os.path.join(home, "AppData", "Local")  # noqa: PTH118 - plain text
+    elif sys.platform == "darwin":
+        base = os.path.join(home, "Library", "Caches")  # noqa: PTH118 - plain text
+    else:
+        base = environ.get("XDG_CACHE_HOME") or ""
+        if not os.path.isabs(base):  # noqa: PTH117 - plain text; the specification ignores relative values
+            base = os.path.join(home, ".cache")  # noqa: PTH118 - plain text
+    return Path(base, "pytest-envsync")
+
+
+def make_cache(root: Path) -> None:
+    """Make the cache directory and its tag. Raises StoreError when it cannot be written."""
+    tag = root / "CACHEDIR.TAG"
+    if tag.exists():
+        return
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        tag.write_text(TAG, encoding="utf-8")
+    except OSError as error:
+        raise StoreError(
+            f"the cache directory `{root}` cannot be written: {error.strerror or error}",
+            hint="name another one with --cache-dir or ENVSYNC_CACHE_DIR",
+        ) from error
+
+
+def lock_timeout(environ: Mapping[str, str]) -> float:
+    """Return how long to wait for a lock, in seconds (``UV_LOCK_TIMEOUT``, 300)."""
+    try:
+        return float(environ.get("ENVSYNC_LOCK_TIMEOUT") or environ.get("UV_LOCK_TIMEOUT") or 300)
+    except ValueError:
+        return 300.0
+
+
+@contextmanager
+def exclusive(path: Path, *, timeout: float, waiting: Callable[[str, float], None] | None = None) -> Iterator[None]:
+    """Hold the lock file *path*; the holder's process id stands in it.
+
+    *waiting* is called with the holder's id (text, maybe empty) and the seconds waited: once at
+    the beginning, then each second. Raises LockTimeout after *timeout* seconds and OSError
+    where the file system has no locks.
+    """
+    if sys.platform == "win32":
+        with _exclusive_by_library(path, timeout=timeout, waiting=waiting):
+            yield
+        return
+    import fcntl
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        began = time.monotonic()
+        said = -1.0
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                waited = time.monotonic() - began
+                holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip()
+                if waited > timeout:
+                    raise LockTimeout(
+                        f"process {holder or 'unknown'} has held `{path}` for more than {timeout:.0f} s",
+                        hint="wait for it or end it; UV_LOCK_TIMEOUT sets how long to wait, in seconds",
+                    ) from None
+                if waiting is not None and waited - said >= 1:
+                    waiting(holder, waited)
+                    said = waited
+                time.sleep(_POLL)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _exclusive_by_library(
+    path: Path, *, timeout: float, waiting: Callable[[str, float], None] | None
+) -> Iterator[None]:
+    from filelock import FileLock, Timeout
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(str(path))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        if waiting is not None:
+            waiting("", 0.0)
+        try:
+            lock.acquire(timeout=timeout)
+        except Timeout:
+            raise LockTimeout(f"another process has held `{path}` for more than {timeout:.0f} s") from None
+    try:
+        yield
+    finally:
+        lock.release()

@@ -5,7 +5,7 @@ PYTEST_DONT_REWRITE
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from pytest_envsync.hashes import Digest
@@ -49,7 +49,8 @@ class Candidate:
     *digests* are those that were asked for: any of them may match for a file of an index
     or a lockfile (*match_all* false), all must for a direct address (*match_all* true).
     *requested* says how it was asked for, which decides ``direct_url.json`` and what counts as
-    satisfied. *size* is enforced when it comes from a lockfile.
+    satisfied. *size* is enforced when it comes from a lockfile. *cache_info* is what the
+    freshness of a local source is judged by, *build_info* the settings it would be built with now.
     """
 
     name: str
@@ -61,6 +62,8 @@ class Candidate:
     match_all: bool = False
     size: int | None = None
     origin: Origin | None = None
+    cache_info: dict[str, Any] | None = field(default=None, hash=False)
+    build_info: dict[str, Any] | None = field(default=None, hash=False)
 
 
 class StoredFile(NamedTuple):
@@ -107,7 +110,8 @@ class InstalledDistribution:
 
     *direct_url* is the parsed ``direct_url.json`` (PEP 610), *cache_info* and *build_info* what
     this tool (or uv) noted beside it. *tags* are those of the installed WHEEL; empty when it
-    has none.
+    has none. *sha256* is the hex digest of the wheel file, *built_from* the digests that were
+    enforced on the sdist it was built from (``sha256:c1b2...``); both only if this tool installed it.
     """
 
     name: str
@@ -119,6 +123,7 @@ class InstalledDistribution:
     build_info: dict[str, Any] | None = None
     tags: tuple[str, ...] = ()
     sha256: str | None = None
+    built_from: tuple[str, ...] = ()
 
     @property
     def editable(self) -> bool:

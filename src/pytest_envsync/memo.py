@@ -1,0 +1,224 @@
+"""What a set of inputs resolved to the last time, so that a repeated question parses nothing.
+
+A record holds for the bytes of every file that was read, the ``${VARIABLES}`` that were expanded, the
+settings that decide a resolution, the interpreter's fingerprint, and the state of local
+wheels and find-links directories. Whatever cannot be pinned down by these is not remembered: ranges
+without hashes, inputs from addresses or standard input, git references that are no commits, source
+trees, relative ``--exclude-newer``, ``--refresh``.
+
+PYTEST_DONT_REWRITE
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from pytest_envsync.distributions import Candidate
+from pytest_envsync.options import SyncOptions
+from pytest_envsync.requirements import (
+    ArchiveSource,
+    DirectorySource,
+    IndexSource,
+    InputFile,
+    Origin,
+    Requirements,
+    Source,
+    VcsSource,
+)
+from pytest_envsync.target import Target
+
+SCHEMA = 1
+_SOURCES = {cls.__name__: cls for cls in (IndexSource, ArchiveSource, DirectorySource, VcsSource)}
+_INDIFFERENT = frozenset({
+    # where it goes and how it is done: the target says the first, the second changes no choice
+    "python", "venv", "system", "break_system_packages", "target", "prefix", "reinstall", "reinstall_package",
+    "link_mode", "compile_bytecode", "verify_files", "strict", "dry_run", "check", "allow_empty_requirements",
+    "no_cache", "cache_dir", "cert", "system_certs", "allow_insecure_host", "offline", "keyring_provider",
+    "refresh", "refresh_package",
+})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolution:
+    """What the inputs ask for on a target, settled.
+
+    *candidates* are sorted by name and all active. *digests* maps a name to the sha256 of
+    its wheel as far as that is known: for every name after a memo hit, or when all are prepared.
+    *is_empty* says that the inputs asked for nothing at all, which is not the same as having
+    no active candidate. *repeatable* says that a later run with the same files, variables and
+    settings must come to the same.
+    """
+
+    candidates: tuple[Candidate, ...] = ()
+    digests: dict[str, str] = field(default_factory=dict)
+    is_pylock: bool = False
+    is_empty: bool = False
+    warnings: tuple[str, ...] = ()
+    inputs: tuple[InputFile, ...] = ()
+    variables: tuple[tuple[str, str | None], ...] = ()
+    require_hashes: bool = False
+    repeatable: bool = False
+    remembered: bool = False
+    key: str = ""
+    stats: tuple[tuple[str, int, int], ...] = ()
+
+
+def resolution_key(files: Sequence[str], options: SyncOptions, target: Target, cwd: str) -> str:
+    """Return the name of the memo record: digest of the question without the bytes of the files."""
+    settings = [(item.name, getattr(options, item.name)) for item in fields(options) if item.name not in _INDIFFERENT]
+    question = [
+        SCHEMA,
+        cwd,
+        [os.path.join(cwd, name) if "://" not in name else name for name in files],  # noqa: PTH118 - plain text
+        settings,
+        target.fingerprint,
+        target.version,
+        target.markers,
+        hashlib.sha256(" ".join(target.tags).encode()).hexdigest(),
+    ]
+    return hashlib.sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()
+
+
+def stat_of(path: str) -> tuple[str, int, int]:
+    """Return path, mtime in nanoseconds and size of a file or directory; -1 where there is none."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 - plain text, many of them
+    except OSError:
+        return (path, -1, -1)
+    return (path, found.st_mtime_ns, found.st_size)
+
+
+def is_repeatable(requirements: Requirements, candidates: Sequence[Candidate], options: SyncOptions) -> bool:
+    """Whether the same inputs must resolve to the same candidates again."""
+    if options.refresh or options.refresh_package or options.reinstall or options.reinstall_package:
+        return False
+    if any(not item.digest for item in requirements.files):
+        return False
+    if options.torch_backend == "auto" or _is_relative_date(options):
+        return False
+    return all(_is_fixed(candidate) for candidate in candidates)
+
+
+def _is_relative_date(options: SyncOptions) -> bool:
+    values = [options.exclude_newer, *(item.partition("=")[2] for item in options.exclude_newer_package)]
+    return any(value and (value[:1] == "P" or (value[-1:].isalpha() and not value.endswith("Z"))) for value in values)
+
+
+def _is_fixed(candidate: Candidate) -> bool:
+    match candidate.requested:
+        case IndexSource(specifier=specifier):
+            if candidate.digests:
+                return True
+            return specifier.startswith("==") and "," not in specifier and not specifier.endswith(".*")
+        case ArchiveSource(url=url):
+            return url.startswith("file:") or bool(candidate.digests)
+        case VcsSource(commit_id=commit_id, requested_revision=revision):
+            return commit_id is not None and (revision is None or revision == commit_id)
+        case DirectorySource():
+            return False
+
+
+def local_stats(candidates: Sequence[Candidate], find_links: Sequence[str]) -> tuple[tuple[str, int, int], ...]:
+    """Return the state of every local file and listing that the resolution rests on."""
+    from urllib.parse import unquote, urlsplit
+
+    paths = {place for place in find_links if "://" not in place}
+    addresses = [place for place in find_links if place.startswith("file:")]
+    for candidate in candidates:
+        if candidate.file is not None:
+            addresses.append(candidate.file.url)
+        elif isinstance(candidate.requested, ArchiveSource):
+            addresses.append(candidate.requested.url)
+    for address in addresses:
+        if address.startswith("file:"):
+            paths.add(unquote(urlsplit(address).path))
+        elif address.startswith("/"):
+            paths.add(address)
+    return tuple(stat_of(path) for path in sorted(paths))
+
+
+def recall(cache_dir: Path, key: str, environ: Mapping[str, str]) -> Resolution | None:
+    """Return the remembered resolution when everything it rests on is as it was, else None."""
+    try:
+        record = json.loads((cache_dir / "memo" / key[:2] / f"{key}.json").read_bytes())
+        if record["schema"] != SCHEMA:
+            return None
+        for path, digest in record["inputs"]:
+            with open(path, "rb") as stream:  # noqa: PTH123 - plain text
+                if hashlib.sha256(stream.read()).hexdigest() != digest:
+                    return None
+        if any(environ.get(name) != value for name, value in record["variables"]):
+            return None
+        if any(stat_of(path) != (path, mtime, size) for path, mtime, size in record["stats"]):
+            return None
+        return Resolution(
+            candidates=tuple(_candidate_from(row) for row in record["candidates"]),
+            digests=record["digests"],
+            is_pylock=record["is_pylock"],
+            is_empty=record["is_empty"],
+            warnings=tuple(record["warnings"]),
+            inputs=tuple(InputFile(path, digest) for path, digest in record["inputs"]),
+            variables=tuple((name, value) for name, value in record["variables"]),
+            require_hashes=record["require_hashes"],
+            repeatable=True,
+            remembered=True,
+            key=key,
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        # A record that is missing, of another version or damaged is as good as none.
+        return None
+
+
+def remember(cache_dir: Path, resolution: Resolution) -> None:
+    """Write the memo record of a repeatable resolution whose digests are complete.
+
+    A cache that cannot be written costs time, not correctness: nothing is raised.
+    """
+    if not resolution.repeatable or resolution.remembered:
+        return
+    if any(candidate.name not in resolution.digests for candidate in resolution.candidates):
+        return
+    record = {
+        "schema": SCHEMA,
+        "inputs": [[item.path, item.digest] for item in resolution.inputs],
+        "variables": [list(item) for item in resolution.variables],
+        "stats": [list(item) for item in resolution.stats],
+        "is_pylock": resolution.is_pylock,
+        "is_empty": resolution.is_empty,
+        "warnings": list(resolution.warnings),
+        "require_hashes": resolution.require_hashes,
+        "digests": resolution.digests,
+        "candidates": [_candidate_row(candidate) for candidate in resolution.candidates],
+    }
+    path = cache_dir / "memo" / resolution.key[:2] / f"{resolution.key}.json"
+    private = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        private.write_text(json.dumps(record, separators=(",", ":")), encoding="utf-8")
+        private.replace(path)
+    except OSError:
+        private.unlink(missing_ok=True)
+
+
+def _candidate_row(candidate: Candidate) -> list[Any]:
+    origin = None if candidate.origin is None else [candidate.origin.path, candidate.origin.line]
+    requested = [type(candidate.requested).__name__, asdict(candidate.requested)]
+    return [candidate.name, candidate.version, candidate.kind, requested, origin]
+
+
+def _candidate_from(row: list[Any]) -> Candidate:
+    name, version, kind, (source, values), origin = row
+    requested: Source = _SOURCES[source](**values)
+    return Candidate(
+        name=name,
+        version=version,
+        kind=kind,
+        requested=requested,
+        origin=None if origin is None else Origin(*origin),
+    )

@@ -1,0 +1,182 @@
+"""From files to candidates, and from candidates to wheels in the store.
+
+PYTEST_DONT_REWRITE
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pytest_envsync.errors import BuildError
+from pytest_envsync.hashes import HashPolicy
+from pytest_envsync.inputs.sources import read_requirements
+from pytest_envsync.memo import Resolution, is_repeatable, local_stats, recall, remember, resolution_key
+
+if TYPE_CHECKING:
+    from pytest_envsync.distributions import Candidate, InstalledDistribution
+    from pytest_envsync.engine import Engine
+    from pytest_envsync.narration import Reporter
+    from pytest_envsync.options import SyncOptions
+    from pytest_envsync.requirements import Requirements
+    from pytest_envsync.target import Target
+    from pytest_envsync.wheels.prepare import PreparedWheel
+
+
+def resolve(
+    files: Sequence[str],
+    *,
+    options: SyncOptions,
+    target: Target,
+    engine: Engine,
+    installed: Sequence[InstalledDistribution] | None = None,
+) -> Resolution:
+    """Read *files* and settle what they ask for on *target*.
+
+    A remembered resolution parses nothing and asks no index. *installed* are the distributions of
+    the environment at hand: one that meets a requirement needs no file and no index. None
+    stands for a cached environment, for which each candidate gets its file.
+
+    Raises InputError, SelectionError, FetchError, UsageError.
+    """
+    key = resolution_key(files, options, target, engine.cwd)
+    if not (options.refresh or options.refresh_package or options.reinstall or options.reinstall_package):
+        remembered = recall(engine.cache_dir, key, engine.environ)
+        if remembered is not None and all(engine.store.get(sha256) for sha256 in remembered.digests.values()):
+            return remembered
+    requirements = read_requirements(
+        files, options=options, target=target, read=engine.read, cwd=engine.cwd, environ=engine.environ
+    )
+    for warning in requirements.warnings:
+        engine.reporter.warn(warning)
+    if is_empty(requirements):
+        return Resolution(
+            is_empty=True, is_pylock=requirements.is_pylock, inputs=requirements.files, warnings=requirements.warnings
+        )
+    return _find(requirements, key, options=options, target=target, engine=engine, installed=installed)
+
+
+def is_empty(requirements: Requirements) -> bool:
+    """Whether the inputs ask for nothing at all; markers and groups do not count."""
+    return not (requirements.entries or requirements.trees or requirements.is_pylock)
+
+
+def _find(
+    requirements: Requirements,
+    key: str,
+    *,
+    options: SyncOptions,
+    target: Target,
+    engine: Engine,
+    installed: Sequence[InstalledDistribution] | None,
+) -> Resolution:
+    from pytest_envsync.wheels.finder import find_candidates
+
+    for tree in requirements.trees:
+        raise BuildError(
+            f"the dependencies of `{tree.text}` are dynamic: only a build can tell them, and builds are not there yet",
+            subject=tree.text,
+            hint="list them in a requirements file, or make the project's metadata static",
+        )
+    candidates = find_candidates(
+        requirements,
+        options=options,
+        target=target,
+        client=lambda: engine.client,
+        pool=lambda: engine.pool,
+        installed=None if installed is None else _usable(installed, target),
+        reporter=engine.reporter,
+    )
+    return Resolution(
+        candidates=candidates,
+        is_pylock=requirements.is_pylock,
+        warnings=requirements.warnings,
+        inputs=requirements.files,
+        variables=requirements.variables,
+        require_hashes=requirements.require_hashes,
+        repeatable=is_repeatable(requirements, candidates, options),
+        key=key,
+        stats=local_stats(candidates, (*options.find_links, *requirements.find_links)),
+    )
+
+
+def _usable(installed: Sequence[InstalledDistribution], target: Target) -> dict[str, str]:
+    """Return name to version of what may stay if its version is right."""
+    tags = frozenset(target.tags)
+    seen: dict[str, str] = {}
+    twice: set[str] = set()
+    for distribution in installed:
+        if distribution.name in seen:
+            twice.add(distribution.name)
+        if not distribution.tags or not tags.isdisjoint(distribution.tags):
+            seen[distribution.name] = distribution.version
+    return {name: version for name, version in seen.items() if name not in twice}
+
+
+def prepare(
+    resolution: Resolution,
+    *,
+    options: SyncOptions,
+    target: Target,
+    engine: Engine,
+    names: Collection[str] | None = None,
+    refetch: Callable[[Candidate], bool] = lambda _: False,
+) -> dict[str, PreparedWheel]:
+    """Bring the wheels of *resolution* (or only those of *names*) into the store.
+
+    When the digest of every wheel is known afterwards, the resolution is remembered.
+    Raises FetchError, HashMismatch, WheelError, BuildError, StoreError.
+    """
+    from pytest_envsync.wheels.prepare import PreparedWheel, prepare_wheels
+
+    wanted = [c for c in resolution.candidates if names is None or c.name in names]
+    ready: dict[str, PreparedWheel] = {}
+    missing: list[Candidate] = []
+    for candidate in wanted:
+        digest = resolution.digests.get(candidate.name)
+        wheel = engine.store.get(digest) if digest is not None and not refetch(candidate) else None
+        if wheel is None:
+            missing.append(candidate)
+        else:
+            ready[candidate.name] = PreparedWheel(candidate, wheel, fresh=False)
+    if missing:
+        ready |= prepare_wheels(
+            missing,
+            store=engine.store,
+            client=engine.client,
+            pool=engine.pool,
+            target=target,
+            policy=_policy(resolution, options),
+            progress=_Progress(engine.reporter),
+            refresh=options.refresh
+            or options.reinstall
+            or frozenset((*options.refresh_package, *options.reinstall_package)),
+        )  # fmt: skip
+        digests = {**resolution.digests, **{name: prepared.wheel.sha256 for name, prepared in ready.items()}}
+        remember(engine.cache_dir, replace(resolution, digests=digests))
+    return dict(sorted(ready.items()))
+
+
+def _policy(resolution: Resolution, options: SyncOptions) -> HashPolicy:
+    if options.require_hashes or resolution.require_hashes:
+        return HashPolicy.REQUIRE
+    return HashPolicy.VERIFY if options.verify_hashes else HashPolicy.NONE
+
+
+class _Progress:
+    """Tell a reporter what the downloads do."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        self._reporter = reporter
+        self._filenames: dict[str, str] = {}
+
+    def started(self, name: str, filename: str, total: int | None) -> None:
+        self._filenames[name] = filename
+        self._reporter.expect(1, total or 0)
+
+    def advanced(self, name: str, count: int) -> None:  # noqa: ARG002 - one bar serves all names
+        self._reporter.received(count)
+
+    def finished(self, name: str) -> None:
+        self._reporter.completed(self._filenames.get(name, name))

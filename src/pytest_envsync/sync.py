@@ -1,0 +1,309 @@
+"""Make an environment match the files exactly: read, select, plan, prepare, install.
+
+PYTEST_DONT_REWRITE
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_envsync.cache import cache_directory, exclusive, lock_timeout
+from pytest_envsync.changes import Changes
+from pytest_envsync.engine import Engine
+from pytest_envsync.environment.discovery import find_target
+from pytest_envsync.environment.link import check_link_mode
+from pytest_envsync.environment.site_packages import kept_seeds, scan
+from pytest_envsync.environment.transaction import apply_plan, recover
+from pytest_envsync.errors import EnvsyncError, LockTimeout, UsageError
+from pytest_envsync.narration import SilentReporter
+from pytest_envsync.options import SyncOptions
+from pytest_envsync.plan import make_plan, planned_changes
+from pytest_envsync.resolve import prepare, resolve
+
+if TYPE_CHECKING:
+    from pytest_envsync.distributions import Candidate, InstalledDistribution
+    from pytest_envsync.memo import Resolution
+    from pytest_envsync.narration import Reporter
+    from pytest_envsync.plan import Plan
+    from pytest_envsync.requirements import InputFile
+    from pytest_envsync.target import Target
+    from pytest_envsync.wheels.prepare import PreparedWheel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncOutcome:
+    """What a sync did, or (dry run) would do.
+
+    *resolved* is None for a pylock file, which is not resolved; *prepared* counts wheels that were
+    fetched, unpacked or built now; *checked* the distributions that were asked for;
+    *downloads* (dry run) those whose wheel is not in the store. *compiled* counts files,
+    None without ``--compile-bytecode``. *seconds* holds the time of each phase.
+    *is_empty*: nothing was asked for, so nothing was touched.
+    """
+
+    changes: Changes
+    target: Target
+    resolved: int | None = None
+    prepared: int = 0
+    uninstalled: int = 0
+    installed: int = 0
+    compiled: int | None = None
+    checked: int = 0
+    downloads: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    is_empty: bool = False
+    inputs: tuple[InputFile, ...] = ()
+    variables: tuple[tuple[str, str | None], ...] = ()
+    repeatable: bool = False
+
+
+def sync_environment(
+    files: Sequence[str],
+    *,
+    options: SyncOptions,
+    cwd: str,
+    environ: Mapping[str, str],
+    reporter: Reporter,
+) -> SyncOutcome:
+    """Make the environment that *options* name hold what *files* say, nothing more, nothing less.
+
+    *files* are paths relative to *cwd*, addresses, or ``-``. With ``dry_run`` or ``check``
+    nothing is changed. An error leaves the environment as it was.
+
+    Raises EnvsyncError.
+    """
+    check_link_mode(options.link_mode, no_cache=options.no_cache)
+    cache_dir, temporary = _cache(options, cwd, environ)
+    with Engine(
+        cache_dir=cache_dir, options=options, cwd=cwd, environ=environ, reporter=reporter, temporary=temporary
+    ) as engine:
+        target = find_target(options, cwd=cwd, environ=environ, cache_dir=cache_dir, reporter=reporter)
+        with environment_lock(target, environ=environ, reporter=reporter):
+            return _Sync(files, options=options, target=target, engine=engine).run()
+
+
+def _cache(options: SyncOptions, cwd: str, environ: Mapping[str, str]) -> tuple[Path, bool]:
+    if not options.no_cache:
+        return cache_directory(options.cache_dir, environ, cwd=cwd), False
+    from tempfile import mkdtemp
+
+    return Path(mkdtemp(prefix="envsync-")), True
+
+
+@contextmanager
+def environment_lock(target: Target, *, environ: Mapping[str, str], reporter: Reporter) -> Iterator[None]:
+    """Hold the lock of the environment at *target*; a file system without locks is only a warning."""
+
+    def waiting(holder: str, seconds: float) -> None:
+        reporter.note(f"waiting for process {holder or '?'} to leave {target.prefix} ({seconds:.0f} s)")
+
+    if not Path(target.prefix).is_dir():
+        # A dry run of an environment that would be made.
+        yield
+        return
+    lock = exclusive(Path(target.prefix, ".lock"), timeout=lock_timeout(environ), waiting=waiting)
+    try:
+        lock.__enter__()
+    except (OSError, LockTimeout) as error:
+        reporter.warn(f"the environment at `{target.prefix}` could not be locked: {error}")
+        yield
+        return
+    try:
+        yield
+    finally:
+        lock.__exit__(None, None, None)
+
+
+class _Sync:
+    """One sync, step by step."""
+
+    def __init__(self, files: Sequence[str], *, options: SyncOptions, target: Target, engine: Engine) -> None:
+        self.files = files
+        self.options = options
+        self.target = target
+        self.engine = engine
+        self.reporter = engine.reporter
+        self.seconds: dict[str, float] = {}
+        self.is_dry = options.dry_run or options.check
+
+    def run(self) -> SyncOutcome:
+        """Take all steps, or those of a dry run."""
+        if not self.is_dry:
+            recovered = recover(self.target)
+            if recovered is not None:
+                self.reporter.warn(f"a sync that was cut short was {recovered.outcome} first")
+        installed = scan(self.target)
+        for warning in installed.warnings:
+            self.reporter.warn(warning)
+        began = time.monotonic()
+        resolution = resolve(
+            self.files,
+            options=self.options,
+            target=self.target,
+            engine=self.engine,
+            # With --verify-files every candidate needs its digest, so nothing is taken on trust.
+            installed=None if self.options.verify_files else installed.distributions,
+        )
+        if resolution.is_empty and not self.options.allow_empty_requirements and not resolution.is_pylock:
+            return SyncOutcome(changes=Changes(), target=self.target, is_empty=True)
+        self._phase("resolved", None if resolution.is_pylock else len(resolution.candidates), began)
+        plan = self._plan(resolution, installed.distributions)
+        outcome = SyncOutcome(
+            changes=planned_changes(plan),
+            target=self.target,
+            resolved=None if resolution.is_pylock else len(resolution.candidates),
+            checked=len(resolution.candidates),
+            seconds=self.seconds,
+            inputs=resolution.inputs,
+            variables=resolution.variables,
+            repeatable=resolution.repeatable and not resolution.warnings and not installed.warnings,
+        )
+        if self.is_dry:
+            wanted = [*plan.install, *(item.candidate for item in plan.reinstall)]
+            return replace(outcome, downloads=sum(not self._is_stored(candidate) for candidate in wanted))
+        return self._finish(self._apply(plan, resolution, outcome), resolution)
+
+    def _plan(self, resolution: Resolution, installed: Sequence[InstalledDistribution]) -> Plan:
+        options = self.options
+        damaged: dict[str, str] = {}
+        if options.verify_files:
+            from pytest_envsync.environment.verify import verify_installed
+
+            candidates = {candidate.name: candidate for candidate in resolution.candidates}
+            damaged = verify_installed(installed, candidates, target=self.target, store=self.engine.store)
+        return make_plan(
+            resolution.candidates,
+            installed,
+            target=self.target,
+            reinstall=options.reinstall,
+            reinstall_packages=options.reinstall_package,
+            keep_seeds=kept_seeds(self.target),
+            damaged=damaged,
+            same_file=_is_same_file,
+        )
+
+    def _apply(self, plan: Plan, resolution: Resolution, outcome: SyncOutcome) -> SyncOutcome:
+        if plan.is_empty:
+            return outcome
+        began = time.monotonic()
+        wheels = self._prepare(plan, resolution)
+        fresh = sum(prepared.fresh for prepared in wheels.values())
+        if fresh:
+            self._phase("prepared", fresh, began)
+        gone = len(plan.remove) + sum(len(item.installed) for item in plan.reinstall)
+        if not wheels:
+            # Only removals: the store need not exist.
+            changes = self._install(plan, wheels)
+        else:
+            with self.engine.store.hold():
+                changes = self._install(plan, wheels)
+        if gone:
+            self.reporter.phase("uninstalled", gone, self.seconds.get("uninstalled", 0.0))
+        if wheels:
+            self.reporter.phase("installed", len(wheels), self.seconds.get("installed", 0.0))
+        return replace(
+            outcome,
+            changes=changes,
+            prepared=fresh,
+            uninstalled=gone,
+            installed=len(wheels),
+            warnings=(*outcome.warnings, *changes.warnings),
+        )
+
+    def _prepare(self, plan: Plan, resolution: Resolution) -> dict[str, PreparedWheel]:
+        names = {candidate.name for candidate in plan.install} | {item.candidate.name for item in plan.reinstall}
+        if not names:
+            return {}
+        return prepare(resolution, options=self.options, target=self.target, engine=self.engine, names=names)
+
+    def _install(self, plan: Plan, wheels: Mapping[str, PreparedWheel]) -> Changes:
+        spent = {"removed": "uninstalled", "installed": "installed"}
+
+        def on_phase(name: str, seconds: float) -> None:
+            if name in spent:
+                self.seconds[spent[name]] = seconds
+
+        return apply_plan(
+            plan,
+            wheels,
+            target=self.target,
+            store=self.engine.store,
+            link_mode=self.options.link_mode,
+            installer_metadata=not self.engine.environ.get("UV_NO_INSTALLER_METADATA"),
+            on_phase=on_phase,
+        )
+
+    def _finish(self, outcome: SyncOutcome, resolution: Resolution) -> SyncOutcome:
+        if self.options.compile_bytecode:
+            from pytest_envsync.environment.bytecode import compile_site_packages
+
+            began = time.monotonic()
+            compiled = compile_site_packages(self.target, environ=self.engine.environ, jobs=os.cpu_count() or 1)
+            self._phase("compiled", compiled, began)
+            outcome = replace(outcome, compiled=compiled)
+        if self.options.strict:
+            from pytest_envsync.environment.diagnosis import diagnose
+
+            names = {candidate.name for candidate in resolution.candidates}
+            outcome = replace(outcome, warnings=(*outcome.warnings, *diagnose(self.target, names)))
+        return outcome
+
+    def _phase(self, name: Any, count: int | None, began: float) -> None:
+        self.seconds[name] = time.monotonic() - began
+        if count is not None:
+            self.reporter.phase(name, count, self.seconds[name])
+
+    def _is_stored(self, candidate: Candidate) -> bool:
+        store = self.engine.store
+        digests = candidate.file.digests if candidate.file is not None else candidate.digests
+        known = [digest.value for digest in digests if digest.algorithm == "sha256"]
+        if candidate.file is not None and (found := store.find(candidate.file.url)) is not None:
+            known.append(found)
+        return any(store.get(sha256) is not None for sha256 in known)
+
+
+def _is_same_file(first: str, second: str) -> bool:
+    try:
+        return os.path.samefile(first, second)  # noqa: PTH121 - plain text on both sides
+    except OSError:
+        return os.path.normpath(first) == os.path.normpath(second)
+
+
+def sync(files: Sequence[str | os.PathLike[str]], *, python: str | os.PathLike[str], **options: Any) -> Changes:
+    """Make the environment of *python* hold exactly what *files* say, and tell what changed.
+
+    *python* is an interpreter or the directory of a virtual environment. *options* are the long
+    options of ``envsync sync`` with underscores (``index_url=...``, ``extras=[...]``); lists and
+    tuples are taken for options that may be repeated. Settings files and variables are not
+    read: the call says it all.
+
+    Raises EnvsyncError; the environment is then as it was.
+    """
+    known = {name: tuple(value) if isinstance(value, list | set) else value for name, value in options.items()}
+    try:
+        settings = SyncOptions(python=os.fspath(python), **known)
+    except TypeError as error:
+        raise UsageError(
+            f"sync() does not know an option that was given: {error}",
+            hint="the names are those of `envsync sync --help`, with underscores",
+        ) from error
+    try:
+        outcome = sync_environment(
+            [os.fspath(name) for name in files],
+            options=settings,
+            cwd=os.getcwd(),  # noqa: PTH109 - plain text
+            environ=os.environ,
+            reporter=SilentReporter(),
+        )
+    except EnvsyncError as error:
+        if error.hint and hasattr(error, "add_note"):
+            error.add_note(f"hint: {error.hint}")
+        raise
+    return outcome.changes

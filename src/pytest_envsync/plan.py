@@ -1,14 +1,27 @@
 """What to do: wanted distributions compared with installed ones.
 
+Pure: what is installed, how fresh local sources are and whether two paths are one file is handed in.
+The judgement is the reference's: versions, recorded sources and tags decide, contents do not; who asks for
+contents hands in what was found damaged.
+
 PYTEST_DONT_REWRITE
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from operator import eq
 from typing import NamedTuple
 
+from pytest_envsync.changes import Change, Changes
+from pytest_envsync.direct_url import SameFile, direct_url_of, source_difference, source_text, url_path
 from pytest_envsync.distributions import Candidate, InstalledDistribution
+from pytest_envsync.requirements import ArchiveSource, DirectorySource, Source
+from pytest_envsync.target import Target
+
+_RELEASE = re.compile(r"[0-9]+(?:\.[0-9]+)*\Z", re.ASCII)
 
 
 class Reinstall(NamedTuple):
@@ -32,3 +45,178 @@ class Plan:
     def is_empty(self) -> bool:
         """Whether there is nothing to do."""
         return not (self.install or self.reinstall or self.remove)
+
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """What has to be in the store before the plan can be carried out, sorted by name."""
+        wanted = [*self.install, *(item.candidate for item in self.reinstall)]
+        return tuple(sorted(wanted, key=lambda candidate: candidate.name))
+
+
+def make_plan(
+    candidates: Iterable[Candidate],
+    installed: Iterable[InstalledDistribution],
+    *,
+    target: Target,
+    reinstall: bool = False,
+    reinstall_packages: Collection[str] = (),
+    keep_seeds: Collection[str] = (),
+    damaged: Mapping[str, str] | None = None,
+    same_file: SameFile = eq,
+) -> Plan:
+    """Compare what is wanted with what is installed.
+
+    *candidates* hold each name once. *reinstall_packages*, *keep_seeds* (what may stay although nobody asked
+    for it) and the keys of *damaged* (name to reason) are normalised names. A name that is installed more
+    than once is always replaced as a whole.
+    """
+    by_name: dict[str, list[InstalledDistribution]] = {}
+    for distribution in installed:
+        by_name.setdefault(distribution.name, []).append(distribution)
+    tags = frozenset(target.tags)
+    install: list[Candidate] = []
+    again: list[Reinstall] = []
+    keep: list[InstalledDistribution] = []
+    for candidate in sorted(candidates, key=lambda wanted: wanted.name):
+        present = by_name.pop(candidate.name, [])
+        if not present:
+            install.append(candidate)
+            continue
+        reason: str | None
+        if len(present) > 1:
+            reason = "installed more than once"
+        elif reinstall or candidate.name in reinstall_packages:
+            reason = "asked for"
+        else:
+            reason = unsatisfied(candidate, present[0], tags=tags, same_file=same_file)
+            reason = reason or (damaged or {}).get(candidate.name)
+        if reason is None:
+            keep.append(present[0])
+        else:
+            again.append(Reinstall(tuple(present), candidate, reason))
+    remove: list[InstalledDistribution] = []
+    for name, present in by_name.items():
+        (keep if name in keep_seeds else remove).extend(present)
+    return Plan(
+        install=tuple(install),
+        reinstall=tuple(again),
+        remove=tuple(sorted(remove, key=_place)),
+        keep=tuple(sorted(keep, key=_place)),
+    )
+
+
+def _place(distribution: InstalledDistribution) -> tuple[str, str, str]:
+    return distribution.name, distribution.version, distribution.path
+
+
+def unsatisfied(
+    candidate: Candidate, installed: InstalledDistribution, *, tags: frozenset[str], same_file: SameFile = eq
+) -> str | None:
+    """Return why *installed* does not do for *candidate*; None when it does.
+
+    *tags* are those of the target. The order of the questions is the reference's: settings of the
+    build, source and its freshness, tags, version. ``Requires-Python``, hashes and contents of what is
+    installed are not looked at again.
+    """
+    if installed.build_info is not None and _settings(installed.build_info) != _settings(candidate.build_info):
+        return "built with other settings"
+    difference = source_difference(candidate.requested, installed.direct_url, same_file)
+    if difference is not None:
+        return difference
+    if _is_local(candidate.requested) and not _is_fresh(candidate, installed):
+        return "the source changed"
+    if installed.tags and not tags.intersection(installed.tags):
+        return f"{installed.tags[0]} does not fit the interpreter"
+    if candidate.version is not None and not is_same_version(candidate.version, installed.version):
+        return f"{installed.version} is not {candidate.version}"
+    return None
+
+
+def _settings(build_info: Mapping[str, object] | None) -> dict[str, object]:
+    return {key: value for key, value in (build_info or {}).items() if value}
+
+
+def _is_local(source: Source) -> bool:
+    if isinstance(source, ArchiveSource):
+        return source.path is not None or url_path(source.url) is not None
+    return isinstance(source, DirectorySource)
+
+
+def _is_fresh(candidate: Candidate, installed: InstalledDistribution) -> bool:
+    """Whether the note of the installation says what the source says now; without a note it does not."""
+    if installed.cache_info is None or candidate.cache_info is None:
+        return False
+    return _settings(installed.cache_info) == _settings(candidate.cache_info)
+
+
+def is_same_version(one: str, other: str) -> bool:
+    """Return whether two PEP 440 versions are equal; text that is no version equals itself only."""
+    if one == other:
+        return True
+    if _RELEASE.match(one) and _RELEASE.match(other):
+        return _release(one) == _release(other)
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        return Version(one) == Version(other)
+    except InvalidVersion:
+        return False
+
+
+def _release(version: str) -> list[int]:
+    numbers = [int(part) for part in version.split(".")]
+    while len(numbers) > 1 and not numbers[-1]:
+        numbers.pop()
+    return numbers
+
+
+def seed_packages(python_version: str, pyvenv_cfg: str | None) -> frozenset[str]:
+    """Return the names that stay although nobody asked for them.
+
+    *python_version* is ``3.11.7``, *pyvenv_cfg* the text of the environment's ``pyvenv.cfg``, None where there
+    is none. Environments that were made empty (by this tool, or by the reference without ``--seed``) have
+    no seeds: what is in them by those names was installed later, and goes.
+    """
+    settings = {}
+    for line in (pyvenv_cfg or "").splitlines():
+        key, separator, value = line.partition("=")
+        if separator:
+            settings[key.strip().lower()] = value.strip()
+    if "envsync" in settings or ("uv" in settings and settings.get("seed", "").lower() != "true"):
+        return frozenset()
+    major, minor = (int(part) for part in python_version.split(".")[:2])
+    return frozenset({"pip", "uv"} if (major, minor) >= (3, 12) else {"pip", "setuptools", "wheel", "uv"})
+
+
+def planned_changes(plan: Plan, versions: Mapping[str, str] | None = None, warnings: Iterable[str] = ()) -> Changes:
+    """Return what carrying out *plan* changes, as a report says it.
+
+    *versions* gives versions by name for candidates whose version only the built wheel tells; without it the
+    version is empty and the source says what it is. A distribution that is replaced by itself (same
+    version from the same source, editable or not) is reinstalled; else one goes and one comes.
+    """
+    lines = [_removal(distribution) for distribution in plan.remove]
+    lines += [_addition(candidate, versions or {}) for candidate in plan.install]
+    for installed, candidate, _ in plan.reinstall:
+        addition = _addition(candidate, versions or {})
+        replaced = [_removal(distribution) for distribution in installed]
+        others = [change for change in replaced if not _is_same(change, addition)]
+        if len(others) < len(replaced):
+            lines += [*others, addition._replace(action="reinstalled")]
+        else:
+            lines += [*dict.fromkeys(replaced), addition]
+    return Changes(tuple(lines), tuple(warnings))
+
+
+def _is_same(one: Change, other: Change) -> bool:
+    return one.source == other.source and is_same_version(one.version, other.version)
+
+
+def _removal(distribution: InstalledDistribution) -> Change:
+    return Change(distribution.name, distribution.version, "uninstalled", source_text(distribution.direct_url))
+
+
+def _addition(candidate: Candidate, versions: Mapping[str, str]) -> Change:
+    source = source_text(direct_url_of(candidate.requested))
+    version = versions.get(candidate.name) or candidate.version or ""
+    return Change(candidate.name, version, "installed", source)

@@ -1,0 +1,148 @@
+"""What an environment was at one moment, kept in one small file.
+
+Standard library only: this module also runs inside session environments. A snapshot is
+written with ``marshal``, which reads 11,000 rows in 3 ms, behind a checksum.
+
+PYTEST_DONT_REWRITE
+"""
+
+from __future__ import annotations
+
+import marshal
+import os
+import re
+import stat
+from typing import Any, NamedTuple
+from zlib import crc32
+
+Row = tuple[int, int, int, str]
+"""Of one entry: size in bytes, mtime in ns, ``st_mode``, link target.
+
+Only regular files have a size and a time (others: 0 and ``NO_TIME``), only symbolic links a target.
+"""
+
+NO_TIME = -1
+CACHE = "__pycache__"
+BYTECODE = re.compile(r".\.cpython-\d+t?(?:\.opt-\w+|-pytest-[^/]+)?\.py[co]$")
+"""Names in ``__pycache__`` that never count; pytest's are those of modules it rewrites."""
+
+_MAGIC = b"envsync-snapshot-1\n"
+
+
+class Snapshot(NamedTuple):
+    """An environment at one moment.
+
+    *directories* maps each directory (posix, relative to the prefix, ``""`` for the prefix itself)
+    to its entries by name; ``"."`` in the prefix's own is the prefix. *bytecode* maps ``__pycache__``
+    directories to the names in them that do not count.
+    """
+
+    directories: dict[str, dict[str, Row]]
+    bytecode: dict[str, frozenset[str]]
+
+
+Digests = dict[str, dict[str, bytes]]
+"""Directory to file name to sha256, for the files of which it is known."""
+
+
+def is_cache(directory: str) -> bool:
+    """Whether *directory* (posix) is one for bytecode."""
+    return directory.endswith(CACHE) and directory.rpartition("/")[2] == CACHE
+
+
+def is_bytecode(path: str) -> bool:
+    """Whether the file at *path* (posix) never counts."""
+    directory, _, name = path.rpartition("/")
+    return is_cache(directory) and BYTECODE.search(name) is not None
+
+
+def row_of(status: os.stat_result, target: str = "") -> Row:
+    """Return the row of an entry from its ``lstat``; *target* is that of a symbolic link."""
+    if stat.S_ISREG(status.st_mode):
+        return (status.st_size, status.st_mtime_ns, status.st_mode, "")
+    return (0, NO_TIME, status.st_mode, target)
+
+
+def take_snapshot(prefix: str | os.PathLike[str]) -> Snapshot:
+    """Return what is below *prefix* now. Raises OSError when a part of it cannot be read."""
+    root = os.fspath(prefix)
+    directories: dict[str, dict[str, Row]] = {}
+    bytecode: dict[str, frozenset[str]] = {}
+    pending = [""]
+    while pending:
+        directory = pending.pop()
+        rows: dict[str, Row] = {}
+        compiled: list[str] = []
+        below = directory + "/" if directory else ""
+        in_cache = is_cache(directory)
+        with os.scandir(f"{root}/{directory}") as entries:
+            for entry in entries:
+                name = entry.name
+                if in_cache and BYTECODE.search(name):
+                    compiled.append(name)
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append(below + name)
+                    if name == CACHE:
+                        continue
+                target = os.readlink(entry.path) if entry.is_symlink() else ""
+                rows[name] = row_of(entry.stat(follow_symlinks=False), target)
+        directories[directory] = rows
+        if compiled:
+            bytecode[directory] = frozenset(compiled)
+    directories[""]["."] = row_of(os.stat(root))
+    return Snapshot(directories, bytecode)
+
+
+def save_snapshot(snapshot: Snapshot, path: str | os.PathLike[str]) -> None:
+    """Write *snapshot* to *path*, at once or not at all."""
+    bytecode = {directory: sorted(names) for directory, names in snapshot.bytecode.items()}
+    _save((snapshot.directories, bytecode), path)
+
+
+def load_snapshot(path: str | os.PathLike[str]) -> Snapshot:
+    """Read a snapshot. Raises OSError, and ValueError when the file is damaged."""
+    directories, bytecode = _load(path)
+    return Snapshot(directories, {directory: frozenset(names) for directory, names in bytecode.items()})
+
+
+def save_digests(digests: Digests, path: str | os.PathLike[str]) -> None:
+    """Write *digests* to *path*, at once or not at all."""
+    _save(digests, path)
+
+
+def load_digests(path: str | os.PathLike[str]) -> Digests:
+    """Read digests. Raises OSError, and ValueError when the file is damaged."""
+    digests: Digests = _load(path)
+    return digests
+
+
+def digest_of(path: str) -> bytes:
+    """Return the sha256 of a regular file; empty for anything else. Raises OSError."""
+    from hashlib import sha256
+
+    if not stat.S_ISREG(os.lstat(path).st_mode):
+        return b""
+    digest = sha256()
+    with open(path, "rb", buffering=0) as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.digest()
+
+
+def _save(value: Any, path: str | os.PathLike[str]) -> None:
+    # Version 2 has no references between objects and is read by every Python 3.
+    data = marshal.dumps(value, 2)
+    temporary = f"{os.fspath(path)}.{os.getpid()}"
+    with open(temporary, "wb") as file:
+        file.write(_MAGIC + crc32(data).to_bytes(4, "big") + data)
+    os.replace(temporary, path)
+
+
+def _load(path: str | os.PathLike[str]) -> Any:
+    with open(path, "rb") as file:
+        content = file.read()
+    data = memoryview(content)[len(_MAGIC) + 4 :]
+    if content[: len(_MAGIC)] != _MAGIC or crc32(data).to_bytes(4, "big") != content[len(_MAGIC) : len(_MAGIC) + 4]:
+        raise ValueError(f"`{os.fspath(path)}` is damaged, or written by another version")
+    return marshal.loads(data)  # noqa: S302 - our own file; its checksum was just compared

@@ -100,6 +100,22 @@ class SpecifiedRequirement:
     origin: Origin | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectTree:
+    """A source tree whose dependencies are asked for, not the tree itself, and which only its
+    build backend can tell (dynamic metadata, ``setup.py``, ``setup.cfg``).
+
+    *path* is the absolute path of the directory, *text* the input as the user named it.
+    *extras* are those asked for, normalised; whoever asks the backend refuses unknown ones.
+    """
+
+    path: str
+    text: str
+    extras: tuple[str, ...] = ()
+    all_extras: bool = False
+    origin: Origin | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class InputFile:
     """A file that was read: what a later run compares to know that nothing changed.
@@ -119,6 +135,9 @@ class Requirements:
     *pins* holds the packages of a pylock file that are active for the target, already
     chosen. *require_hashes* is what the files said, not the command line.
     *variables* are the ``${NAME}`` that were expanded, with their values (None: undefined).
+    *trees* are projects whose dependencies must be asked from a build backend. *index* are
+    further indexes, as ``--index`` takes them (``ADDRESS`` or ``NAME=ADDRESS``). Addresses of
+    indexes and find-links may be absolute paths.
     """
 
     entries: tuple[SpecifiedRequirement, ...] = ()
@@ -127,6 +146,8 @@ class Requirements:
     excludes: tuple[str, ...] = ()
     pins: tuple[LockedPackage, ...] = ()
     is_pylock: bool = False
+    trees: tuple[ProjectTree, ...] = ()
+    index: tuple[str, ...] = ()
     index_url: str | None = None
     extra_index_urls: tuple[str, ...] = ()
     find_links: tuple[str, ...] = ()

@@ -1,0 +1,195 @@
+"""Source trees out of git repositories, by the ``git`` command.
+
+A repository is fetched into one bare clone in the cache, whatever number of distributions
+it holds; a commit is checked out from there into a directory of its own.
+
+PYTEST_DONT_REWRITE
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pytest_envsync.addresses import masked, without_credentials
+from pytest_envsync.cache import exclusive, lock_timeout
+from pytest_envsync.errors import FetchError, OfflineError, TargetError
+from pytest_envsync.requirements import VcsSource
+
+_COMMIT = re.compile(r"[0-9a-f]{40}\Z")
+_TIMEOUT = 600.0  # seconds for one git command; a large repository over a slow line takes minutes
+
+
+class Repositories:
+    """The clones of one cache. *offline* asks no remote: a commit must be in the clone already."""
+
+    def __init__(self, root: Path, environ: Mapping[str, str], *, offline: bool = False) -> None:
+        self.root = root
+        self.environ = environ
+        self.offline = offline
+
+    def resolve(self, source: VcsSource) -> str:
+        """Return the commit id (40 hex digits) that *source* stands for.
+
+        A full commit id is taken as it is; branches and tags are asked from the remote each time, because
+        they move. Raises FetchError when the repository or the revision does not exist.
+        """
+        asked = source.commit_id or source.requested_revision
+        if asked is not None and _COMMIT.match(asked):
+            return asked
+        if self.offline:
+            raise OfflineError(
+                f"`{masked(source.url)}` was not asked for `{asked or 'HEAD'}`: --offline",
+                url=masked(source.url),
+                hint="give the full commit id, or leave --offline out",
+            )
+        listing = self._git(["ls-remote", "--", source.url], url=source.url)
+        refs: dict[str, str] = {}
+        for line in listing.splitlines():
+            commit, _, ref = line.partition("\t")
+            refs[ref] = commit
+        if asked is None:
+            names = ["HEAD"]
+        else:
+            # An annotated tag stands for the commit that it peels to.
+            names = [f"refs/tags/{asked}^{{}}", f"refs/heads/{asked}", f"refs/tags/{asked}", asked, f"refs/{asked}"]
+        for name in names:
+            if name in refs:
+                return refs[name]
+        if asked is not None and re.fullmatch(r"[0-9a-f]{7,39}", asked):
+            return self._abbreviated(source, asked)
+        raise FetchError(
+            f"git has no revision `{asked or 'HEAD'}` in `{masked(source.url)}`",
+            url=masked(source.url),
+            hint="a branch, a tag or a commit id is expected behind `@`",
+            exit_status=1,
+        )
+
+    def checkout(self, source: VcsSource, commit: str, destination: Path) -> Path:
+        """Write the tree of *commit*, with its submodules, into *destination* and return the source directory.
+
+        *destination* must not exist. Raises FetchError for a commit or a subdirectory that is not there.
+        """
+        clone = self._clone(source, commit)
+        self._git(["clone", "--quiet", "--shared", "--no-checkout", str(clone), str(destination)], url=source.url)
+        self._git(
+            ["-c", "advice.detachedHead=false", "checkout", "--quiet", "--force", commit],
+            cwd=destination,
+            url=source.url,
+        )
+        # Relative submodule addresses are relative to the remote, not to the clone in the cache.
+        self._git(["remote", "set-url", "origin", without_credentials(source.url)], cwd=destination, url=source.url)
+        if (destination / ".gitmodules").exists() and not self.offline:
+            self._git(["submodule", "update", "--init", "--recursive", "--quiet"], cwd=destination, url=source.url)
+        if source.subdirectory is None:
+            return destination
+        tree = (destination / source.subdirectory).resolve()
+        if not tree.is_dir() or not tree.is_relative_to(destination.resolve()):
+            raise FetchError(
+                f"there is no directory `{source.subdirectory}` in `{masked(source.url)}` at {commit[:12]}",
+                url=masked(source.url),
+                hint="check the part behind `#subdirectory=`",
+                exit_status=1,
+            )
+        return tree
+
+    def _abbreviated(self, source: VcsSource, asked: str) -> str:
+        clone = self._clone(source, None)
+        answer = self._git(["rev-parse", "--verify", "--quiet", f"{asked}^{{commit}}"], cwd=clone, url=source.url)
+        return answer.strip()
+
+    def _clone(self, source: VcsSource, commit: str | None) -> Path:
+        """Return the bare clone of the repository, with *commit* (None: everything) in it."""
+        name = hashlib.sha256(without_credentials(source.url).encode()).hexdigest()[:24]
+        clone = self.root / "git" / name
+        with exclusive(self.root / "locks" / f"git-{name}.lock", timeout=lock_timeout(self.environ)):
+            if not (clone / "HEAD").exists():
+                clone.parent.mkdir(parents=True, exist_ok=True)
+                self._git(["init", "--quiet", "--bare", str(clone)], url=source.url)
+            if commit is not None and self._has(clone, commit):
+                return clone
+            if self.offline:
+                raise OfflineError(
+                    f"commit {commit or ''} of `{masked(source.url)}` is not in the cache: --offline",
+                    url=masked(source.url),
+                )
+            everything = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]
+            if commit is not None and self._fetch(clone, source, [commit], quiet=True) and self._has(clone, commit):
+                return clone
+            self._fetch(clone, source, everything, quiet=False)
+            if commit is not None and not self._has(clone, commit):
+                raise FetchError(
+                    f"git has no commit `{commit}` in `{masked(source.url)}`", url=masked(source.url), exit_status=1
+                )
+        return clone
+
+    def _fetch(self, clone: Path, source: VcsSource, refs: Sequence[str], *, quiet: bool) -> bool:
+        # A server may refuse to send a commit that no branch points at; then everything is fetched.
+        depth = ["--depth=1"] if quiet else []
+        try:
+            self._git(["fetch", "--quiet", "--force", *depth, source.url, *refs], cwd=clone, url=source.url)
+        except FetchError:
+            if quiet:
+                return False
+            raise
+        return True
+
+    def _has(self, clone: Path, commit: str) -> bool:
+        try:
+            self._git(["cat-file", "-e", f"{commit}^{{commit}}"], cwd=clone, url="")
+        except FetchError:
+            return False
+        return True
+
+    def _git(self, arguments: Sequence[str], *, url: str, cwd: Path | None = None) -> str:
+        return run_git(arguments, environ=self.environ, url=url, cwd=cwd)
+
+
+def run_git(arguments: Sequence[str], *, environ: Mapping[str, str], url: str, cwd: Path | None = None) -> str:
+    """Run git and return what it printed; *url* is for the message of a failure, which is masked.
+
+    git never asks for credentials at the terminal. Raises FetchError (exit status 1) with git's own
+    last lines, TargetError when there is no git.
+    """
+    import subprocess
+
+    surrounding = {
+        # Variables of an outer repository (a hook, a rebase) would point git at the wrong one.
+        **{name: value for name, value in environ.items() if not name.startswith("GIT_") or name in _KEPT},
+        "GIT_TERMINAL_PROMPT": "0",
+        "LC_ALL": "C",
+    }
+    try:
+        result = subprocess.run(
+            ["git", *arguments],
+            cwd=cwd,
+            env=surrounding,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_TIMEOUT,
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise TargetError(
+            "git is not installed, but a requirement names a git repository", hint="install git"
+        ) from error
+    except subprocess.TimeoutExpired as error:
+        raise FetchError(
+            f"git {arguments[0]} took more than {_TIMEOUT:.0f} s for `{masked(url)}`", url=masked(url), exit_status=1
+        ) from error
+    if result.returncode != 0:
+        said = masked(result.stderr.decode("utf-8", "replace")).strip().splitlines()[-10:]
+        raise FetchError(
+            "\n".join([f"git {arguments[0]} failed for `{masked(url)}`", *(f"  {line}" for line in said)]),
+            url=masked(url),
+            exit_status=1,
+        )
+    return result.stdout.decode("utf-8", "replace")
+
+
+_KEPT = frozenset({
+    "GIT_SSH", "GIT_SSH_COMMAND", "GIT_ASKPASS", "GIT_SSL_CAINFO", "GIT_SSL_NO_VERIFY", "GIT_CONFIG_GLOBAL",
+    "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM", "GIT_PROXY_COMMAND", "GIT_EXEC_PATH", "GIT_ALLOW_PROTOCOL",
+})  # fmt: skip

@@ -1,0 +1,177 @@
+"""Unpack an sdist safely.
+
+Rules: PEP 625 and the sdist specification (one top-level directory), PEP 706 (no member, and no link,
+may reach outside of it; no devices). Sizes are bounded before anything is written.
+
+PYTEST_DONT_REWRITE
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from pytest_envsync.errors import StoreError, WheelError
+
+if TYPE_CHECKING:
+    import tarfile
+    import zipfile
+
+MAX_SIZE = 2 * 1024**3
+"""Bytes that an sdist may unpack to. The largest of the public index unpack to about a tenth of it."""
+MAX_MEMBERS = 200_000
+_CHUNK = 1 << 20
+
+
+def unpack_sdist(archive: Path, destination: Path) -> Path:
+    """Unpack *archive* (``.tar.gz`` or ``.zip``) into *destination*, which exists and is empty.
+
+    Returns the source tree: the single top-level directory. Raises WheelError for whatever a
+    well-made sdist does not hold; what was written so far lies below *destination* only.
+    """
+    name = archive.name
+    try:
+        if name.endswith(".zip"):
+            _unpack_zip(archive, destination)
+        elif name.endswith((".tar.gz", ".tgz")):
+            _unpack_tar(archive, destination)
+        else:
+            raise WheelError(name, "an sdist is a `.tar.gz` or `.zip` file (PEP 625)", exit_status=2)
+    except (EOFError, ValueError) as error:
+        raise WheelError(name, f"the archive is damaged: {error}") from error
+    except OSError as error:
+        if error.errno is None or error.__class__.__name__ == "BadGzipFile":
+            raise WheelError(name, f"the archive is damaged: {error}") from error
+        raise StoreError(f"`{name}` could not be unpacked: {error.strerror or error}") from error
+    entries = sorted(destination.iterdir())
+    if len(entries) != 1 or not entries[0].is_dir():
+        raise WheelError(name, f"expected one top-level directory, found {len(entries)} entries")
+    return entries[0]
+
+
+def _checked_path(filename: str, member: str) -> str:
+    """Return the normalised relative path of a member, or raise WheelError."""
+    if "\0" in member or "\\" in member:
+        raise WheelError(filename, f"the member `{member!r}` has a character that no path should have")
+    path = posixpath.normpath(member)
+    if member.startswith("/") or path == ".." or path.startswith("../") or (len(member) > 1 and member[1] == ":"):
+        raise WheelError(filename, f"the member `{member}` would land outside of the source tree")
+    return path
+
+
+class _Budget:
+    """Count what is unpacked, and refuse more than a sdist may hold."""
+
+    def __init__(self, filename: str) -> None:
+        self.filename = filename
+        self.size = 0
+        self.members = 0
+
+    def member(self, size: int) -> None:
+        """Take one member of *size* bytes into account."""
+        self.members += 1
+        self.size += size
+        if self.size > MAX_SIZE or self.members > MAX_MEMBERS:
+            raise WheelError(
+                self.filename,
+                f"it would unpack to more than {MAX_SIZE // 1024**2} MiB or {MAX_MEMBERS} files",
+                hint="an archive of this kind is most likely an attack; nothing of it was kept",
+            )
+
+
+def _unpack_tar(archive: Path, destination: Path) -> None:
+    import tarfile
+
+    budget = _Budget(archive.name)
+    with _open_tar(archive) as tar:
+        for member in tar:
+            path = _checked_path(archive.name, member.name)
+            budget.member(member.size if member.isreg() else 0)
+            place = destination / path
+            if member.isdir():
+                place.mkdir(parents=True, exist_ok=True)
+            elif member.issym() or member.islnk():
+                _link(archive.name, member, path, destination)
+            elif member.isreg():
+                source = tar.extractfile(member)
+                if source is None:
+                    raise WheelError(archive.name, f"the member `{path}` has no content")
+                _write(source, place, member.size, executable=bool(member.mode & 0o111))
+            elif member.type not in {tarfile.XGLTYPE, tarfile.XHDTYPE}:
+                raise WheelError(archive.name, f"the member `{path}` is a device or another special file")
+
+
+def _open_tar(archive: Path) -> tarfile.TarFile:
+    import tarfile
+
+    try:
+        return tarfile.open(archive, "r:gz")
+    except tarfile.TarError as error:
+        raise WheelError(archive.name, f"the archive is damaged: {error}") from error
+
+
+def _link(filename: str, member: tarfile.TarInfo, path: str, destination: Path) -> None:
+    root = path.split("/", maxsplit=1)[0]
+    base = posixpath.dirname(path) if member.issym() else ""
+    aim = posixpath.normpath(posixpath.join(base, member.linkname))
+    if member.linkname.startswith("/") or not (aim == root or aim.startswith(f"{root}/")):
+        raise WheelError(filename, f"the link `{path}` points outside of the source tree, at `{member.linkname}`")
+    place = destination / path
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if _leaves(destination, place.parent) or _leaves(destination, destination / aim):
+        raise WheelError(filename, f"the link `{path}` points outside of the source tree, at `{member.linkname}`")
+    place.unlink(missing_ok=True)
+    if member.issym():
+        place.symlink_to(member.linkname)
+    else:
+        os.link(destination / aim, place, follow_symlinks=False)
+
+
+def _leaves(destination: Path, place: Path) -> bool:
+    """Whether *place*, with the links that are there already, is outside of *destination*."""
+    return not place.resolve().is_relative_to(destination.resolve())
+
+
+def _unpack_zip(archive: Path, destination: Path) -> None:
+    import zipfile
+
+    budget = _Budget(archive.name)
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            for member in opened.infolist():
+                path = _checked_path(archive.name, member.orig_filename)
+                mode = member.external_attr >> 16
+                if mode & 0o170000 == 0o120000:
+                    raise WheelError(archive.name, f"the member `{path}` is a symbolic link")
+                budget.member(member.file_size)
+                if member.is_dir():
+                    (destination / path).mkdir(parents=True, exist_ok=True)
+                    continue
+                with _opened(opened, member) as source:
+                    _write(source, destination / path, member.file_size, executable=bool(mode & 0o111))
+    except zipfile.BadZipFile as error:
+        raise WheelError(archive.name, f"the archive is damaged: {error}") from error
+
+
+def _opened(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> IO[bytes]:
+    try:
+        return archive.open(member)
+    except (NotImplementedError, RuntimeError) as error:
+        raise ValueError(str(error)) from error
+
+
+def _write(source: IO[bytes], place: Path, size: int, *, executable: bool) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if place.is_symlink():
+        place.unlink()
+    left = size
+    with place.open("wb") as target:
+        while left > 0:
+            chunk = source.read(min(left, _CHUNK))
+            if not chunk:
+                raise EOFError(f"`{place.name}` ends after {size - left} of {size} bytes")
+            target.write(chunk)
+            left -= len(chunk)
+    place.chmod(0o755 if executable else 0o644)

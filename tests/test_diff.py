@@ -7,12 +7,17 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.util import MAGIC_NUMBER, source_hash
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_envsync.diff import Diff, compare, examine, load_snapshot, save_snapshot, take_snapshot
-from pytest_envsync.snapshot import Digests, is_bytecode, load_digests, save_digests
+from pytest_envsync.diff import Diff, compare, examine, load_snapshot, save_snapshot, sweep_rewritten, take_snapshot
+from pytest_envsync.snapshot import is_bytecode, load_digests, save_digests
+
+if TYPE_CHECKING:
+    from pytest_envsync.snapshot import Digests
 
 SITE = "lib/python3.11/site-packages"
 MODULE, PACKAGE, DATA = f"{SITE}/demo.py", f"{SITE}/pkg", f"{SITE}/pkg/data"
@@ -123,7 +128,7 @@ def test_what_was_done_is_told(
         (f"{SITE}/__pycache__/demo.cpython-311.pyc", True),
         (f"{SITE}/__pycache__/demo.cpython-311.opt-1.pyc", True),
         (f"{SITE}/__pycache__/demo.cpython-313t.pyc", True),
-        (f"{SITE}/__pycache__/plugin.cpython-311-pytest-9.2.0.pyc", True),
+        (f"{SITE}/__pycache__/plugin.cpython-311-pytest-9.2.0.pyc", False),
         (f"{SITE}/__pycache__/demo.pyc", False),
         (f"{SITE}/__pycache__/demo.cpython-311.pyc.1234", False),
         (f"{SITE}/__pycache__/notes.txt", False),
@@ -160,7 +165,11 @@ def test_new_bytecode_is_told_to_the_one_who_keeps_it(prefix: Path) -> None:
     (prefix / SITE / "__pycache__").mkdir()
     (prefix / SITE / "__pycache__/demo.cpython-311.pyc").touch()
     seen = examine(prefix, before)
-    assert (bool(seen.diff), seen.compiled) == (False, (f"{SITE}/__pycache__/demo.cpython-311.pyc",))
+    assert (bool(seen.diff), seen.diff.bytecode, seen.compiled) == (
+        False,
+        1,
+        (f"{SITE}/__pycache__/demo.cpython-311.pyc",),
+    )
 
 
 def test_a_package_left_with_bytecode_only_is_an_empty_directory(prefix: Path) -> None:
@@ -299,6 +308,71 @@ def test_a_distribution_whose_metadata_is_ignored_does_not_count(prefix: Path) -
     (prefix / SITE / "tool-1.0.dist-info").mkdir()
     assert compare(prefix, before).distributions.added == {"tool": "1.0"}
     assert not compare(prefix, before, ignore=["*/tool-*.dist-info"])
+
+
+REWRITTEN = f"{SITE}/__pycache__/demo.cpython-311-pytest-9.2.0.pyc"
+
+
+def write_rewritten(prefix: Path, *, by_hash: bool = False, size: int | None = None, flags: int = 0) -> None:
+    """Write what pytest would for demo.py, as far as its header goes (since 9.2 by hash)."""
+    status = (prefix / MODULE).stat()
+    numbers = (flags, int(status.st_mtime), status.st_size if size is None else size)
+    header = b"".join(number.to_bytes(4, "little") for number in numbers)
+    if by_hash:
+        header = b"\3\0\0\0" + source_hash((prefix / MODULE).read_bytes())
+    (prefix / REWRITTEN).parent.mkdir(exist_ok=True)
+    (prefix / REWRITTEN).write_bytes(MAGIC_NUMBER + header + b"code")
+
+
+@pytest.mark.parametrize("told", [False, True])
+@pytest.mark.parametrize("by_hash", [False, True])
+def test_what_pytest_wrote_for_an_unchanged_source_is_swept(prefix: Path, *, told: bool, by_hash: bool) -> None:
+    before = take_snapshot(prefix)
+    write_rewritten(prefix, by_hash=by_hash)
+    diff = compare(prefix, before)
+    assert diff.files.added == (REWRITTEN,)
+    swept = sweep_rewritten(prefix, before, diff.files.added if told else None)
+    assert (swept, bool(diff.less(swept)), bool(compare(prefix, before))) == ((REWRITTEN,), False, False)
+
+
+@pytest.mark.parametrize("spoil", ["size", "flags", "source", "source of a hash", "no source", "short"])
+def test_what_does_not_fit_its_source_stays_and_counts(prefix: Path, spoil: str) -> None:
+    before = take_snapshot(prefix)
+    if spoil == "source":
+        (prefix / MODULE).write_text("VALUE = 3\n")
+    write_rewritten(prefix, by_hash="hash" in spoil, size=1 if spoil == "size" else None, flags=int(spoil == "flags"))
+    if spoil == "source of a hash":
+        (prefix / MODULE).write_text("VALUE = 3\n")
+    if spoil == "no source":
+        (prefix / MODULE).unlink()
+    if spoil == "short":
+        (prefix / REWRITTEN).write_bytes(b"")
+    assert sweep_rewritten(prefix, before) == ()
+    assert REWRITTEN in compare(prefix, before).files.added
+
+
+def test_pytest_itself_writes_what_is_swept(prefix: Path) -> None:
+    """Without it every session whose lock has a pytest plugin would end with drift."""
+    site = prefix / SITE
+    (site / "demo.py").write_text("import pytest\n\n@pytest.fixture\ndef nothing():\n    assert True\n")
+    before = take_snapshot(prefix)
+    environ = {**os.environ, "PYTHONPATH": str(site), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "demo",
+        "-p",
+        "no:cacheprovider",
+        "--co",
+        str(prefix / "bin"),
+    ]
+    subprocess.run(command, env=environ, capture_output=True, check=False, cwd=prefix)
+    diff = compare(prefix, before)
+    assert [path for path in diff.files.added if "-pytest-" in path]
+    assert not diff.less(sweep_rewritten(prefix, before, diff.files.added))
 
 
 def test_snapshots_and_digests_are_read_back_as_written(prefix: Path, tmp_path: Path) -> None:

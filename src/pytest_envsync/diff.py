@@ -2,12 +2,10 @@
 
 A snapshot holds size, modification time, mode and link target of every file below a prefix;
 comparing means ``lstat`` of every file, and a digest only where these differ. Bytecode that
-an interpreter can make again, ``__pycache__/*.cpython-XY[.opt-N].pyc`` and the form that
-pytest writes for rewritten modules, never counts; nothing else is exempt. Directories count
-by their mode, and empty ones by their existence.
+an interpreter can make again, ``__pycache__/*.cpython-XY[.opt-N].pyc``, never counts; nothing
+else is exempt. Directories count by their mode, and empty ones by their existence.
 
-Standard library only: this module also runs inside session environments. It reads an
-environment and never changes one.
+Standard library only: this module also runs inside session environments.
 
 PYTEST_DONT_REWRITE
 """
@@ -16,24 +14,26 @@ from __future__ import annotations
 
 import os
 import re
-import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from importlib.util import MAGIC_NUMBER, source_hash
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pytest_envsync.comparison import Walk, parents
 from pytest_envsync.snapshot import (
-    BYTECODE,
     CACHE,
-    NO_TIME,
-    Digests,
-    Row,
     Snapshot,
     digest_of,
     is_cache,
+    is_rewritten,
     load_digests,
     load_snapshot,
+    row_of,
     save_snapshot,
     take_snapshot,
 )
+
+if TYPE_CHECKING:
+    from pytest_envsync.snapshot import Digests
 
 __all__ = [
     "Diff",
@@ -46,6 +46,7 @@ __all__ = [
     "load_digests",
     "load_snapshot",
     "save_snapshot",
+    "sweep_rewritten",
     "take_snapshot",
 ]
 
@@ -69,17 +70,24 @@ class FileChanges(NamedTuple):
 
 
 class Diff:
-    """What differs between an environment and its snapshot; falsy when nothing does."""
+    """What differs between an environment and its snapshot; falsy when nothing does.
 
-    __slots__ = ("distributions", "files")
+    *bytecode* counts the compiled files that are new. They are no difference; whoever hands an environment
+    back wants to know that there are some to keep.
+    """
+
+    __slots__ = ("bytecode", "distributions", "files")
 
     def __init__(
         self,
         distributions: DistributionChanges | None = None,
         files: FileChanges | None = None,
+        *,
+        bytecode: int = 0,
     ) -> None:
         self.distributions = distributions or DistributionChanges({}, {}, {})
         self.files = files or FileChanges((), (), ())
+        self.bytecode = bytecode
 
     def __bool__(self) -> bool:
         """Whether anything differs."""
@@ -111,7 +119,9 @@ class Diff:
             key=lambda line: line[3:],
         )
         files = sorted(
-            [(path, sign) for sign, paths in zip("+-~", self.files, strict=True) for path in paths],
+            [(path, "+") for path in self.files.added]
+            + [(path, "-") for path in self.files.removed]
+            + [(path, "~") for path in self.files.changed]
         )
         shown = files if limit is None else files[:limit]
         lines += [f" {sign} {_printable(path)}" for path, sign in shown]
@@ -147,12 +157,17 @@ class Diff:
         """Return the diff less the files that a glob of *ignore* matches.
 
         Globs are relative to the environment, ``*`` also matches slashes, and one that matches a
-        directory covers what is in it. A distribution is left out when all its metadata is.
+        directory covers what is in it.
         """
-        if not ignore:
-            return self
-        ignored = _matcher(ignore)
-        files = FileChanges(*(tuple(path for path in paths if not ignored(path)) for paths in self.files))
+        return self._only(_matcher(ignore)) if ignore else self
+
+    def less(self, paths: Collection[str]) -> Diff:
+        """Return the diff less the files of *paths*."""
+        return self._only(frozenset(paths).__contains__) if paths else self
+
+    def _only(self, is_left_out: Callable[[str], bool]) -> Diff:
+        # A distribution is left out when all of its metadata is.
+        files = FileChanges(*(tuple(path for path in paths if not is_left_out(path)) for paths in self.files))
         kept = {entry for paths in files for path in paths if (entry := _metadata_entry(path))}
         names = {name for name, _ in map(_name_and_version, kept)}
         added, removed, changed = self.distributions
@@ -163,6 +178,7 @@ class Diff:
                 {name: versions for name, versions in changed.items() if name in names},
             ),
             files,
+            bytecode=self.bytecode,
         )
 
 
@@ -203,7 +219,7 @@ def examine(
 ) -> Examination:
     """Compare as ``compare`` does, and also tell what is touched and what was compiled."""
     root = os.fspath(prefix)
-    walk = _Walk(root, snapshot)
+    walk = Walk(root, snapshot)
     walk.run()
     changed = walk.changed
     touched: list[str] = []
@@ -218,123 +234,60 @@ def examine(
         changed += walk.retimed
     files = FileChanges(tuple(sorted(walk.added)), tuple(sorted(walk.removed)), tuple(sorted(changed)))
     distributions = _distribution_changes(walk.gone, walk.new) if walk.gone or walk.new else None
-    return Examination(Diff(distributions, files), tuple(touched), tuple(walk.compiled))
+    diff = Diff(distributions, files, bytecode=len(walk.compiled))
+    return Examination(diff, tuple(touched), tuple(walk.compiled))
 
 
-class _Walk:
-    """One pass over a prefix, beside the rows of its snapshot. Results are in unsorted lists."""
+def sweep_rewritten(
+    prefix: str | os.PathLike[str], snapshot: Snapshot, paths: Iterable[str] | None = None
+) -> tuple[str, ...]:
+    """Remove the bytecode that pytest wrote for modules it rewrites, and return the paths of it.
 
-    def __init__(self, root: str, snapshot: Snapshot) -> None:
-        self.root = root
-        self.snapshot = snapshot
-        self.added: list[str] = []
-        self.removed: list[str] = []
-        self.changed: list[str] = []
-        self.retimed: list[str] = []  # the time differs, size and mode do not
-        self.compiled: list[str] = []
-        self.new: list[str] = []  # directories, and metadata of distributions that is a file
-        self.gone: list[str] = []
-        self.seen: set[str] = set()
-        self.pending = [""]
+    Only where the header names the size and time of the source, or (pytest 9.2) the hash that the running
+    interpreter makes of it, and the source is as in *snapshot*: such a file says nothing that the environment
+    did not say before. Anything else stays, and counts. Layout of the header: PEP 552.
+    *paths* are the files to look at, such as ``diff.files.added``; by default all in known directories.
+    """
+    root = os.fspath(prefix)
+    swept = []
+    for path in _rewritten(root, snapshot) if paths is None else paths:
+        if is_rewritten(path) and _fits_its_source(root, path, snapshot):
+            os.unlink(f"{root}/{path}")
+            swept.append(path)
+    return tuple(swept)
 
-    def run(self) -> None:
-        known = self.snapshot.directories
+
+def _rewritten(root: str, snapshot: Snapshot) -> Iterator[str]:
+    for directory in snapshot.directories:
+        if is_cache(directory):
+            continue
+        cache = f"{directory}/{CACHE}" if directory else CACHE
         try:
-            prefix_mode = os.stat(self.root).st_mode
-        except FileNotFoundError:
-            prefix_mode = None
-        if prefix_mode is not None and prefix_mode != known[""]["."][2]:
-            self.changed.append("./")
-        while self.pending:
-            directory = self.pending.pop()
-            self.seen.add(directory)
-            try:
-                scan = os.scandir(f"{self.root}/{directory}")
-                with scan:
-                    self._compare(directory, known.get(directory, {}), scan)
-            except (FileNotFoundError, NotADirectoryError):
-                self.seen.discard(directory)
-            except PermissionError:
-                # Its mode is told as changed; what is in it cannot be told before that is mended.
-                self.seen.update(name for name in known if name.startswith(directory + "/"))
-        self._tell_missing_directories()
-        self._tell_empty_directories()
-
-    def _compare(self, directory: str, rows: dict[str, Row], scan: Iterator[os.DirEntry[str]]) -> None:
-        below = directory + "/" if directory else ""
-        left = dict(rows)
-        left.pop(".", None)
-        compiled = self.snapshot.bytecode.get(directory, frozenset()) if is_cache(directory) else None
-        for entry in scan:
-            name = entry.name
-            if compiled is not None and (name in compiled or BYTECODE.search(name)):
-                if name not in compiled:
-                    self.compiled.append(below + name)
-                continue
-            row = left.pop(name, None)
-            if is_directory := entry.is_dir(follow_symlinks=False):
-                self.pending.append(below + name)
-                if name == CACHE and row is None:
-                    continue
-            if row is None:
-                (self.new if is_directory else self.added).append(below + name)
-                continue
-            try:
-                status = entry.stat(follow_symlinks=False)
-            except FileNotFoundError:
-                left[name] = row
-                continue
-            # Not a tuple of all three: building 11,000 of them takes a tenth of the whole comparison.
-            if status.st_mode == row[2]:
-                if status.st_mtime_ns == row[1] and status.st_size == row[0]:
-                    continue
-                if row[1] == NO_TIME and not row[3]:
-                    continue
-            self._tell(below + name, row, status)
-        self.removed += [below + name for name, row in left.items() if not stat.S_ISDIR(row[2])]
-
-    def _tell(self, path: str, row: Row, status: os.stat_result) -> None:
-        was, now = stat.S_ISDIR(row[2]), stat.S_ISDIR(status.st_mode)
-        if was and now:
-            self.changed.append(path + "/")
-        elif was:
-            self.added.append(path)
-        elif now:
-            self.removed.append(path)
-            self.new.append(path)
-        elif status.st_mode != row[2]:
-            self.changed.append(path)
-        elif row[3]:
-            if os.readlink(f"{self.root}/{path}") != row[3]:
-                self.changed.append(path)
-        else:
-            (self.retimed if status.st_size == row[0] else self.changed).append(path)
-
-    def _tell_missing_directories(self) -> None:
-        for directory, rows in self.snapshot.directories.items():
-            if directory in self.seen:
-                continue
-            self.gone.append(directory)
-            below = directory + "/" if directory else ""
-            self.removed += [below + name for name, row in rows.items() if not stat.S_ISDIR(row[2])]
-            if not rows and not is_cache(directory):
-                self.removed.append(directory + "/")
-
-    def _tell_empty_directories(self) -> None:
-        if not self.new:
-            return
-        occupied: set[str] = set()
-        for path in self.added:
-            occupied.update(_parents(path))
-        for directory in sorted(self.new, key=len, reverse=True):
-            if directory not in occupied:
-                self.added.append(directory + "/")
-                occupied.update(_parents(directory))
+            names = os.listdir(f"{root}/{cache}")
+        except OSError:
+            continue
+        yield from [f"{cache}/{name}" for name in names]
 
 
-def _parents(path: str) -> Iterator[str]:
-    while path := path.rpartition("/")[0]:
-        yield path
+def _fits_its_source(root: str, path: str, snapshot: Snapshot) -> bool:
+    cache, _, name = path.rpartition("/")
+    directory, source = cache.rpartition("/")[0], name.partition(".cpython-")[0] + ".py"
+    row = snapshot.directories.get(directory, {}).get(source)
+    if row is None:
+        return False
+    try:
+        if row_of(os.lstat(f"{root}/{directory}/{source}")) != row:
+            return False
+        with open(f"{root}/{path}", "rb") as file:
+            header = file.read(16)
+        magic, flags, stamp = header[:4], header[4:8], header[8:]
+        if flags == b"\3\0\0\0":
+            with open(f"{root}/{directory}/{source}", "rb") as file:
+                return magic == MAGIC_NUMBER and stamp == source_hash(file.read())
+    except OSError:
+        return False
+    size, seconds = row[0] & 0xFFFFFFFF, row[1] // 10**9 & 0xFFFFFFFF
+    return flags == bytes(4) and stamp == seconds.to_bytes(4, "little") + size.to_bytes(4, "little")
 
 
 def _has_digest(root: str, path: str, digests: Digests) -> bool:
@@ -359,7 +312,7 @@ def _unlike(root: str, digests: Digests) -> Iterator[str]:
 
 def _metadata_entry(path: str) -> str | None:
     """Return the part of *path* that is a distribution's metadata directory (or egg-info file)."""
-    for entry in (path.rstrip("/"), *_parents(path)):
+    for entry in (path.rstrip("/"), *parents(path)):
         if _METADATA.search(entry):
             return entry
     return None
@@ -389,7 +342,7 @@ def _matcher(globs: Sequence[str]) -> Callable[[str], bool]:
 
     def ignored(path: str) -> bool:
         path = path.rstrip("/")
-        return any(matches(part) for part in (path, *_parents(path)))
+        return any(matches(part) for part in (path, *parents(path)))
 
     return ignored
 

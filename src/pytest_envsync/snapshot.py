@@ -12,20 +12,26 @@ import marshal
 import os
 import re
 import stat
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from zlib import crc32
 
-Row = tuple[int, int, int, str]
-"""Of one entry: size in bytes, mtime in ns, ``st_mode``, link target.
+if TYPE_CHECKING:
+    # For type checkers only: an interpreter of a session may be too old for the notation.
+    Row = tuple[int, int, int, str]
+    """Of one entry: size in bytes, mtime in ns, ``st_mode``, link target.
 
-Only regular files have a size and a time (others: 0 and ``NO_TIME``), only symbolic links a target.
-"""
+    Only regular files have a size and a time (others: 0 and ``NO_TIME``), only symbolic links a target.
+    """
+
+    Digests = dict[str, dict[str, bytes]]
+    """Directory to file name to sha256, for the files of which it is known."""
 
 NO_TIME = -1
 CACHE = "__pycache__"
-BYTECODE = re.compile(r".\.cpython-\d+t?(?:\.opt-\w+|-pytest-[^/]+)?\.py[co]$")
-"""Names in ``__pycache__`` that never count; pytest's are those of modules it rewrites."""
+BYTECODE = re.compile(r".\.cpython-\d+t?(?:\.opt-\w+)?\.pyc$")
+"""Names in ``__pycache__`` that never count."""
 
+_REWRITTEN = re.compile(r".\.cpython-\d+t?-pytest-[^/]+\.py[co]$")
 _MAGIC = b"envsync-snapshot-1\n"
 
 
@@ -41,10 +47,6 @@ class Snapshot(NamedTuple):
     bytecode: dict[str, frozenset[str]]
 
 
-Digests = dict[str, dict[str, bytes]]
-"""Directory to file name to sha256, for the files of which it is known."""
-
-
 def is_cache(directory: str) -> bool:
     """Whether *directory* (posix) is one for bytecode."""
     return directory.endswith(CACHE) and directory.rpartition("/")[2] == CACHE
@@ -54,6 +56,12 @@ def is_bytecode(path: str) -> bool:
     """Whether the file at *path* (posix) never counts."""
     directory, _, name = path.rpartition("/")
     return is_cache(directory) and BYTECODE.search(name) is not None
+
+
+def is_rewritten(path: str) -> bool:
+    """Whether the file at *path* (posix) is bytecode of a module that pytest rewrote, by its name."""
+    directory, _, name = path.rpartition("/")
+    return is_cache(directory) and _REWRITTEN.search(name) is not None
 
 
 def row_of(status: os.stat_result, target: str = "") -> Row:

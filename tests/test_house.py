@@ -22,6 +22,8 @@ FLOORS: dict[str, int] = {
     "plan": 1,
     "diff": 1,
     "snapshot": 1,
+    "comparison": 1,
+    "leases": 1,
     "synced_env": 1,
     "wheels": 2,
     "environment": 2,

@@ -86,7 +86,10 @@ class StoredWheel:
 
     *name* is normalised, *version* as in METADATA. *sha256* is the hex digest of the wheel file (for
     a built wheel too). *tree* is the absolute path of the unpacked files, *dist_info* the
-    name of the ``.dist-info`` directory in it. *tags* are those of WHEEL.
+    name of the ``.dist-info`` directory in it. *tags* are those of WHEEL. *size* is that of the
+    wheel file in bytes, *digests* those of its digests that are known (sha256 is among them), *url*
+    where it came from (without credentials; None if that is not to be remembered), *built* whether
+    it was built on this machine.
     """
 
     name: str
@@ -99,6 +102,10 @@ class StoredWheel:
     tags: tuple[str, ...] = ()
     requires_python: str | None = None
     requires_dist: tuple[str, ...] = ()
+    size: int = 0
+    digests: tuple[Digest, ...] = ()
+    url: str | None = None
+    built: bool = False
 
 
 InstalledKind = Literal["dist-info", "egg-info-directory", "egg-info-file", "egg-link"]

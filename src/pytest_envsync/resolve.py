@@ -17,7 +17,6 @@ from pytest_envsync.memo import Resolution, is_repeatable, local_stats, recall, 
 if TYPE_CHECKING:
     from pytest_envsync.distributions import Candidate, InstalledDistribution
     from pytest_envsync.engine import Engine
-    from pytest_envsync.narration import Reporter
     from pytest_envsync.options import SyncOptions
     from pytest_envsync.requirements import Requirements
     from pytest_envsync.target import Target
@@ -148,7 +147,7 @@ def prepare(
             pool=engine.pool,
             target=target,
             policy=_policy(resolution, options),
-            progress=_Progress(engine.reporter),
+            progress=engine.reporter,
             refresh=options.refresh
             or options.reinstall
             or frozenset((*options.refresh_package, *options.reinstall_package)),
@@ -162,21 +161,3 @@ def _policy(resolution: Resolution, options: SyncOptions) -> HashPolicy:
     if options.require_hashes or resolution.require_hashes:
         return HashPolicy.REQUIRE
     return HashPolicy.VERIFY if options.verify_hashes else HashPolicy.NONE
-
-
-class _Progress:
-    """Tell a reporter what the downloads do."""
-
-    def __init__(self, reporter: Reporter) -> None:
-        self._reporter = reporter
-        self._filenames: dict[str, str] = {}
-
-    def started(self, name: str, filename: str, total: int | None) -> None:
-        self._filenames[name] = filename
-        self._reporter.expect(1, total or 0)
-
-    def advanced(self, name: str, count: int) -> None:  # noqa: ARG002 - one bar serves all names
-        self._reporter.received(count)
-
-    def finished(self, name: str) -> None:
-        self._reporter.completed(self._filenames.get(name, name))

@@ -1,0 +1,291 @@
+"""Run a build backend: its hooks, its output, its time limit, its end (PEP 517, PEP 660).
+
+PYTEST_DONT_REWRITE
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pytest_envsync.errors import BuildError, UsageError
+from pytest_envsync.requirements import normalize_name
+
+if TYPE_CHECKING:
+    import subprocess
+
+    from pyproject_hooks import BuildBackendHookCaller
+
+    from pytest_envsync.options import SyncOptions
+
+TAIL = 40
+"""Lines of a backend's output that an error shows; the whole is in its log."""
+LEGACY_BACKEND = "setuptools.build_meta:__legacy__"
+LEGACY_REQUIRES = ("setuptools>=40.8.0",)
+
+
+class BuildSystem(NamedTuple):
+    """The ``[build-system]`` table of a source tree; defaults of PEP 517 where it says nothing."""
+
+    requires: tuple[str, ...] = LEGACY_REQUIRES
+    backend: str = LEGACY_BACKEND
+    backend_path: tuple[str, ...] | None = None
+
+
+def read_build_system(tree: Path, subject: str) -> BuildSystem:
+    """Read the build system of the source tree at *tree*. Raises BuildError for no source tree or a malformed table."""
+    path = tree / "pyproject.toml"
+    if not path.exists():
+        if not (tree / "setup.py").exists() and not (tree / "setup.cfg").exists():
+            raise BuildError(
+                f"`{subject}` does not appear to be a Python project: neither `pyproject.toml` nor `setup.py` is there",
+                subject=subject,
+                hint="check the path, or the subdirectory",
+            )
+        return BuildSystem()
+    import tomli
+
+    try:
+        table: Any = tomli.loads(path.read_text(encoding="utf-8"))
+    except (tomli.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BuildError(f"`pyproject.toml` of `{subject}` cannot be read: {error}", subject=subject) from error
+    return parse_build_system(table.get("build-system"), subject)
+
+
+def parse_build_system(table: object, subject: str) -> BuildSystem:
+    """Check a ``[build-system]`` table (PEP 518). Raises BuildError that names the key."""
+    if table is None:
+        return BuildSystem()
+    if not isinstance(table, dict):
+        raise BuildError(f"`build-system` of `{subject}` is no table", subject=subject)
+    requires = table.get("requires")
+    if not isinstance(requires, list) or not all(isinstance(item, str) for item in requires):
+        raise BuildError(f"`build-system.requires` of `{subject}` must be a list of requirements", subject=subject)
+    backend = table.get("build-backend", LEGACY_BACKEND)
+    if not isinstance(backend, str):
+        raise BuildError(f"`build-system.build-backend` of `{subject}` must be text", subject=subject)
+    path = table.get("backend-path")
+    if path is not None and not (isinstance(path, list) and all(isinstance(item, str) for item in path)):
+        raise BuildError(f"`build-system.backend-path` of `{subject}` must be a list of directories", subject=subject)
+    return BuildSystem(tuple(requires), backend, None if path is None else tuple(path))
+
+
+class Processes:
+    """The backends that run now, each with a process group of its own, so that all can be ended."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._ended = False
+
+    @contextmanager
+    def started(self, process: subprocess.Popen[bytes]) -> Iterator[None]:
+        """Keep *process* on the list while the context lasts, and end its group afterwards."""
+        with self._lock:
+            self._running.add(process)
+            ended = self._ended
+        try:
+            if ended:
+                end_group(process)
+            yield
+        finally:
+            end_group(process)
+            with self._lock:
+                self._running.discard(process)
+
+    def end(self) -> None:
+        """End every backend, and each that is started later."""
+        with self._lock:
+            self._ended = True
+            running = list(self._running)
+        for process in running:
+            end_group(process)
+
+
+def end_group(process: subprocess.Popen[bytes]) -> None:
+    """Kill *process* and whatever it started; nothing when all are gone."""
+    if os.name == "posix":
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            return
+    elif process.poll() is None:
+        process.kill()
+
+
+class Backend:
+    """One source tree with the environment that builds it.
+
+    *environ* are the variables of the backend's process; *log* is the file that all its output goes to;
+    *timeout* in seconds is for each hook; a hook waits for one of *slots* before it starts.
+    """
+
+    def __init__(
+        self,
+        tree: Path,
+        system: BuildSystem,
+        *,
+        subject: str,
+        python: str,
+        environ: Mapping[str, str],
+        log: Path,
+        timeout: float,
+        processes: Processes,
+        slots: threading.BoundedSemaphore,
+    ) -> None:
+        self.slots = slots
+        self.tree = tree
+        self.system = system
+        self.subject = subject
+        self.python = python
+        self.environ = environ
+        self.log = log
+        self.timeout = timeout
+        self.processes = processes
+
+    def requires(self, *, editable: bool, settings: Mapping[str, Any]) -> list[str]:
+        """Return what the backend wants besides ``build-system.requires``."""
+        hook = f"get_requires_for_build_{'editable' if editable else 'wheel'}"
+        return [str(item) for item in self._call(hook, lambda caller: getattr(caller, hook)(dict(settings)))]
+
+    def metadata(self, directory: Path, *, editable: bool, settings: Mapping[str, Any]) -> Path | None:
+        """Have the ``.dist-info`` directory made without a build; None when the backend cannot."""
+        from pyproject_hooks import HookMissing
+
+        hook = f"prepare_metadata_for_build_{'editable' if editable else 'wheel'}"
+
+        def prepare(caller: BuildBackendHookCaller) -> str | None:
+            try:
+                name: str = getattr(caller, hook)(str(directory), dict(settings), _allow_fallback=False)
+            except HookMissing:
+                return None
+            return name
+
+        name = self._call(hook, prepare)
+        return None if name is None else directory / name
+
+    def build(self, directory: Path, *, editable: bool, settings: Mapping[str, Any]) -> Path:
+        """Build a wheel into *directory* and return its path."""
+        hook = f"build_{'editable' if editable else 'wheel'}"
+        name = self._call(hook, lambda caller: getattr(caller, hook)(str(directory), dict(settings)))
+        path = directory / str(name)
+        if not isinstance(name, str) or path.parent != directory or not path.is_file():
+            raise self._error(hook, f"returned `{name}`, which is no wheel in the directory that it was given")
+        return path
+
+    def _call(self, hook: str, act: Any) -> Any:
+        from subprocess import CalledProcessError, TimeoutExpired
+
+        from pyproject_hooks import BackendUnavailable, BuildBackendHookCaller, HookMissing, UnsupportedOperation
+
+        caller = BuildBackendHookCaller(
+            str(self.tree),
+            self.system.backend,
+            backend_path=None if self.system.backend_path is None else list(self.system.backend_path),
+            runner=self._run,
+            python_executable=self.python,
+        )
+        try:
+            return act(caller)
+        except BackendUnavailable as error:
+            detail = str(error.traceback or error).strip().splitlines()[-1:]
+            raise self._error(
+                hook,
+                f"the backend `{self.system.backend}` cannot be imported: {''.join(detail)}",
+                hint="add it to `build-system.requires`; with --no-build-isolation, install it first",
+            ) from error
+        except HookMissing as error:
+            raise self._error(
+                hook,
+                f"the backend `{self.system.backend}` has no hook `{error.hook_name}`",
+                hint="a newer version of the backend may have it" if "editable" in hook else None,
+            ) from error
+        except UnsupportedOperation as error:
+            raise self._error(hook, f"the backend does not support it: {error}") from error
+        except TimeoutExpired as error:
+            raise self._error(
+                hook,
+                f"it took more than {self.timeout:.0f} s and was ended",
+                hint="ENVSYNC_BUILD_TIMEOUT sets the limit, in seconds",
+            ) from error
+        except CalledProcessError as error:
+            raise self._error(hook, f"it ended with exit status {error.returncode}") from error
+        except (ValueError, OSError) as error:
+            raise self._error(hook, str(error)) from error
+
+    def _run(self, cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:
+        import subprocess
+
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.slots, self.log.open("ab") as output:
+            process = subprocess.Popen(
+                list(cmd),
+                cwd=cwd,
+                env={**self.environ, **(extra_environ or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            with self.processes.started(process):
+                try:
+                    status = process.wait(self.timeout)
+                finally:
+                    end_group(process)
+                    process.wait()
+        if status != 0:
+            raise subprocess.CalledProcessError(status, list(cmd))
+
+    def _error(self, hook: str, detail: str, *, hint: str | None = None) -> BuildError:
+        tail = output_tail(self.log)
+        lines = [f"Failed to build `{self.subject}`: call to `{self.system.backend}.{hook}` failed: {detail}"]
+        if tail:
+            lines += ["[output]", *tail, f"[the whole output is in {self.log}]"]
+        return BuildError("\n".join(lines), subject=self.subject, output="\n".join(tail), log=str(self.log), hint=hint)
+
+
+def output_tail(log: Path) -> list[str]:
+    """Return the last lines of a log, whatever its size; none when there is no log."""
+    try:
+        with log.open("rb") as stream:
+            stream.seek(0, os.SEEK_END)
+            stream.seek(max(0, stream.tell() - 64 * 1024))
+            return stream.read().decode("utf-8", "replace").splitlines()[-TAIL:]
+    except OSError:
+        return []
+
+
+def config_settings(options: SyncOptions, name: str) -> dict[str, Any]:
+    """Return the PEP 517 settings for the project *name*: the global ones, then its own over them.
+
+    A key that is given twice becomes a list. Raises UsageError for a setting without ``=``.
+    """
+    settings: dict[str, Any] = {}
+    for text in options.config_settings:
+        key, separator, value = text.partition("=")
+        if not separator:
+            raise UsageError(f"--config-setting `{text}` must be KEY=VALUE")
+        _append(settings, key, value)
+    own: dict[str, Any] = {}
+    for text in options.config_settings_package:
+        project, separator, setting = text.partition(":")
+        key, equals, value = setting.partition("=")
+        if not separator or not equals:
+            raise UsageError(f"--config-settings-package `{text}` must be PROJECT:KEY=VALUE")
+        if normalize_name(project) == name:
+            _append(own, key, value)
+    return {**settings, **own}
+
+
+def _append(settings: dict[str, Any], key: str, value: str) -> None:
+    if key not in settings:
+        settings[key] = value
+    elif isinstance(settings[key], list):
+        settings[key].append(value)
+    else:
+        settings[key] = [settings[key], value]

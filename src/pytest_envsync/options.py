@@ -31,6 +31,8 @@ class SyncOptions:
     index_strategy: str = "first-index"
     keyring_provider: str = "disabled"
     torch_backend: str | None = None
+    prerelease: str = "if-necessary-or-explicit"
+    resolution: str = "highest"
     exclude_newer: str | None = None
     exclude_newer_package: tuple[str, ...] = ()
     # network

@@ -33,7 +33,7 @@ from pytest_envsync.requirements import (
 )
 from pytest_envsync.target import Target
 
-SCHEMA = 1
+SCHEMA = 2
 _SOURCES = {cls.__name__: cls for cls in (IndexSource, ArchiveSource, DirectorySource, VcsSource)}
 _INDIFFERENT = frozenset({
     # where it goes and how it is done: the target says the first, the second changes no choice
@@ -158,7 +158,7 @@ def recall(cache_dir: Path, key: str, environ: Mapping[str, str]) -> Resolution 
         if any(stat_of(path) != (path, mtime, size) for path, mtime, size in record["stats"]):
             return None
         return Resolution(
-            candidates=tuple(_candidate_from(row) for row in record["candidates"]),
+            candidates=tuple(candidate_from(row) for row in record["candidates"]),
             digests=record["digests"],
             is_pylock=record["is_pylock"],
             is_empty=record["is_empty"],
@@ -194,7 +194,7 @@ def remember(cache_dir: Path, resolution: Resolution) -> None:
         "warnings": list(resolution.warnings),
         "require_hashes": resolution.require_hashes,
         "digests": resolution.digests,
-        "candidates": [_candidate_row(candidate) for candidate in resolution.candidates],
+        "candidates": [candidate_row(candidate) for candidate in resolution.candidates],
     }
     path = cache_dir / "memo" / resolution.key[:2] / f"{resolution.key}.json"
     private = path.with_name(f".{path.name}.{os.getpid()}")
@@ -206,14 +206,24 @@ def remember(cache_dir: Path, resolution: Resolution) -> None:
         private.unlink(missing_ok=True)
 
 
-def _candidate_row(candidate: Candidate) -> list[Any]:
+def candidate_row(candidate: Candidate) -> list[Any]:
+    """Return a settled candidate as JSON values: what it is and how it was asked for, not where its file is."""
     origin = None if candidate.origin is None else [candidate.origin.path, candidate.origin.line]
     requested = [type(candidate.requested).__name__, asdict(candidate.requested)]
-    return [candidate.name, candidate.version, candidate.kind, requested, origin]
+    return [
+        candidate.name,
+        candidate.version,
+        candidate.kind,
+        requested,
+        origin,
+        candidate.cache_info,
+        candidate.build_info,
+    ]
 
 
-def _candidate_from(row: list[Any]) -> Candidate:
-    name, version, kind, (source, values), origin = row
+def candidate_from(row: list[Any]) -> Candidate:
+    """Rebuild a candidate from its row. Raises ValueError, KeyError or TypeError for anything else."""
+    name, version, kind, (source, values), origin, cache_info, build_info = row
     requested: Source = _SOURCES[source](**values)
     return Candidate(
         name=name,
@@ -221,4 +231,6 @@ def _candidate_from(row: list[Any]) -> Candidate:
         kind=kind,
         requested=requested,
         origin=None if origin is None else Origin(*origin),
+        cache_info=cache_info,
+        build_info=build_info,
     )

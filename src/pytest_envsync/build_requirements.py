@@ -1,0 +1,210 @@
+"""Which distributions a build needs: ``build-system.requires`` with all they depend on.
+
+resolvelib does the search; the versions come from the same indexes, find-links, cut-offs and constraints as those
+of a sync, the dependencies from the wheels' own metadata.
+
+PYTEST_DONT_REWRITE
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import SpecifierSet
+from resolvelib import AbstractProvider, BaseReporter, ResolutionImpossible, Resolver
+from resolvelib.resolvers import RequirementInformation, ResolutionTooDeep
+
+from pytest_envsync.distributions import Candidate, File
+from pytest_envsync.errors import BuildError, InputError, SelectionError
+from pytest_envsync.hashes import Digest
+from pytest_envsync.requirements import IndexSource, normalize_name
+from pytest_envsync.wheels.demand import Demand
+from pytest_envsync.wheels.select import SelectionPolicy, Selector
+
+if TYPE_CHECKING:
+    from resolvelib.structs import Matches
+
+    from pytest_envsync.target import Target
+
+MAX_ROUNDS = 2000
+"""Rounds of the search; the build requirements of the largest projects take some dozens."""
+
+
+class Asked(NamedTuple):
+    """A requirement of a build, or of a distribution that a build needs. *extras* are normalised."""
+
+    name: str
+    extras: frozenset[str]
+    specifier: str
+
+    def __str__(self) -> str:
+        """Return the requirement as PEP 508 has it."""
+        extras = f"[{','.join(sorted(self.extras))}]" if self.extras else ""
+        return f"{self.name}{extras}{self.specifier}"
+
+
+class Offer(NamedTuple):
+    """A file that may be taken, under a name with extras."""
+
+    name: str
+    extras: frozenset[str]
+    version: str
+    candidate: Candidate
+
+    def __str__(self) -> str:
+        """Return name and version."""
+        return f"{self.name} {self.version}"
+
+
+def parse_asked(text: str, markers: Mapping[str, str], extras: Iterable[str] = ("",)) -> Asked | None:
+    """Parse a PEP 508 text; None when its marker is false for every one of *extras*.
+
+    Raises InputError for text that is none, and for direct addresses, which a build requirement may be but this
+    search does not follow.
+    """
+    try:
+        requirement = Requirement(text)
+    except InvalidRequirement as error:
+        raise InputError(f"`{text}` is no requirement: {error}", hint="see `build-system.requires`") from error
+    if requirement.marker is not None and not any(
+        requirement.marker.evaluate({**markers, "extra": extra}) for extra in extras
+    ):
+        return None
+    if requirement.url is not None:
+        raise InputError(
+            f"`{text}` asks for an address, which is not supported among build requirements",
+            hint="build it first, and give its directory with --find-links",
+        )
+    return Asked(
+        normalize_name(requirement.name), frozenset(map(normalize_name, requirement.extras)), str(requirement.specifier)
+    )
+
+
+class Provider(AbstractProvider[Asked, Offer, tuple[str, frozenset[str]]]):
+    """Answers resolvelib's questions.
+
+    *files_of* gives the files of a project; *requires_of* the Requires-Dist values of a candidate, for which its
+    wheel is brought into the store. *constraints* map a name to a specifier; *hashes* the allowed digests of a name.
+    """
+
+    def __init__(
+        self,
+        *,
+        target: Target,
+        policy: SelectionPolicy,
+        files_of: Callable[[str], Sequence[File]],
+        requires_of: Callable[[Candidate], Sequence[str]],
+        constraints: Mapping[str, str],
+        hashes: Mapping[str, tuple[Digest, ...]],
+    ) -> None:
+        self.markers = target.markers
+        self.selector = Selector(target, policy)
+        self.files_of = files_of
+        self.requires_of = requires_of
+        self.constraints = constraints
+        self.hashes = hashes
+
+    def identify(self, requirement_or_candidate: Asked | Offer) -> tuple[str, frozenset[str]]:
+        """Tell names with other extras apart: they pull in other dependencies."""
+        return (requirement_or_candidate.name, requirement_or_candidate.extras)
+
+    def get_preference(
+        self,
+        identifier: tuple[str, frozenset[str]],
+        resolutions: Mapping[tuple[str, frozenset[str]], Offer],  # noqa: ARG002 - resolvelib calls by keyword
+        candidates: Mapping[tuple[str, frozenset[str]], Iterator[Offer]],  # noqa: ARG002 - as above
+        information: Mapping[tuple[str, frozenset[str]], Iterator[RequirementInformation[Asked, Offer]]],
+        backtrack_causes: Sequence[RequirementInformation[Asked, Offer]],  # noqa: ARG002 - as above
+    ) -> Any:
+        """Settle pinned names first, then by name, so that the same question has the same answer."""
+        pinned = any("==" in item.requirement.specifier for item in information[identifier])
+        return (not pinned, identifier[0])
+
+    def find_matches(
+        self,
+        identifier: tuple[str, frozenset[str]],
+        requirements: Mapping[tuple[str, frozenset[str]], Iterator[Asked]],
+        incompatibilities: Mapping[tuple[str, frozenset[str]], Iterator[Offer]],
+    ) -> Matches[Offer]:
+        """Return what may be taken, best version first; each is looked for when it is wanted."""
+        name, extras = identifier
+        clauses = [item.specifier for item in requirements[identifier] if item.specifier]
+        clauses += [f"!={item.version}" for item in incompatibilities[identifier]]
+        if self.constraints.get(name):
+            clauses.append(self.constraints[name])
+
+        def matches() -> Iterator[Offer]:
+            seen = list(clauses)
+            while True:
+                demand = Demand(
+                    name=name,
+                    source=IndexSource(",".join(seen)),
+                    shown=name,
+                    specifier=",".join(seen),
+                    digests=self.hashes.get(name, ()),
+                )
+                candidate = self.selector.choose(demand, self.files_of(name))
+                if candidate is None or candidate.version is None:
+                    return
+                yield Offer(name, extras, candidate.version, candidate)
+                seen.append(f"!={candidate.version}")
+
+        return matches
+
+    def is_satisfied_by(self, requirement: Asked, candidate: Offer) -> bool:
+        """Whether the version of *candidate* meets *requirement*."""
+        return SpecifierSet(requirement.specifier).contains(candidate.version, prereleases=True)
+
+    def get_dependencies(self, candidate: Offer) -> Iterable[Asked]:
+        """Return what *candidate* needs under the extras it was asked with."""
+        if candidate.extras:
+            yield Asked(candidate.name, frozenset(), f"=={candidate.version}")
+        for text in self.requires_of(candidate.candidate):
+            asked = parse_asked(text, self.markers, candidate.extras or ("",))
+            if asked is not None:
+                yield asked
+
+
+def resolve_build_requirements(requires: Sequence[str], provider: Provider) -> dict[str, Candidate]:
+    """Return one candidate for each name that a build with *requires* needs, sorted by name.
+
+    Raises BuildError with the requirements that exclude each other, SelectionError when nothing offers a name.
+    """
+    asked = [item for text in requires if (item := parse_asked(text, provider.markers)) is not None]
+    if not asked:
+        return {}
+    resolver: Resolver[Asked, Offer, tuple[str, frozenset[str]]] = Resolver(provider, BaseReporter())
+    try:
+        result = resolver.resolve(asked, max_rounds=MAX_ROUNDS)
+    except ResolutionImpossible as error:
+        raise _impossible(error, provider) from error
+    except ResolutionTooDeep as error:
+        raise BuildError(
+            f"the build requirements {', '.join(requires)} were not settled in {MAX_ROUNDS} rounds",
+            subject=", ".join(requires),
+            hint="narrow them with --build-constraints",
+        ) from error
+    return dict(sorted((offer.name, offer.candidate) for offer in result.mapping.values()))
+
+
+def _impossible(error: ResolutionImpossible[Asked, Offer], provider: Provider) -> SelectionError | BuildError:
+    lines = []
+    for cause in error.causes:
+        parent = "the build asks for it" if cause.parent is None else f"{cause.parent} needs it"
+        lines.append(f"  {cause.requirement}: {parent}")
+    names = {cause.requirement.name for cause in error.causes}
+    unknown = sorted(name for name in names if not provider.files_of(name))
+    if unknown:
+        return SelectionError(
+            f"no index or find-links location knows {', '.join(f'`{name}`' for name in unknown)}, needed for a build\n"
+            + "\n".join(lines),
+            subject=unknown[0],
+            hint="check the name, or give an index that has it",
+        )
+    return BuildError(
+        "the build requirements cannot be met together:\n" + "\n".join(dict.fromkeys(lines)),
+        subject=", ".join(sorted(names)),
+        hint="--build-constraints may exclude a version that does not fit",
+    )

@@ -1,0 +1,124 @@
+"""Addresses as text: what may be shown of one, which two are the same, what is a file.
+
+Standard library only, and that lazily.
+
+PYTEST_DONT_REWRITE
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+_USER_INFO = re.compile(r"//([^/?#\s]*)@")
+# A password with an unescaped slash ends the authority too early; what is no port is a secret.
+_LOOSE_USER_INFO = re.compile(r"//([^/?#\s:@]+):(?!\d+(?:[/?#\s]|$))[^\s@]*[/?#][^\s@]*@")
+_SECRET_QUERY = re.compile(
+    r"([?&](?:x-(?:amz|goog)-(?:signature|credential|security-token)|signature|sig|token|access_token|api_?key|password)=)"
+    r"[^&#\s]*",
+    re.IGNORECASE,
+)
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+_PORTS = {"http": 80, "https": 443}
+
+
+def masked(text: str) -> str:
+    """Return *text*, an address or a line that holds some, without its secrets.
+
+    A password becomes ``****``, a user name that stands alone too (it may be a token); ``git``
+    stays. Values of query keys that sign or authorise are masked as well.
+    """
+    if "@" in text:
+        text = _LOOSE_USER_INFO.sub(r"//\1:****@", text)
+        text = _USER_INFO.sub(_mask_user, text)
+    return _SECRET_QUERY.sub(r"\1****", text) if "=" in text else text
+
+
+def _mask_user(match: re.Match[str]) -> str:
+    # A user name may be an address of its own, with an @ that is not escaped.
+    user, colon, _ = match.group(1).partition(":")
+    if colon:
+        return f"//{user}:****@"
+    return "//git@" if user == "git" else "//****@"
+
+
+class Realm(NamedTuple):
+    """Who is spoken to: credentials for one realm are never sent to another (RFC 9110)."""
+
+    scheme: str
+    host: str
+    port: int | None
+
+
+def realm_of(url: str) -> Realm:
+    """Return the realm of *url*. Raises ValueError for an address that has no valid port."""
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(url)
+    scheme = parts.scheme.lower()
+    return Realm(scheme, (parts.hostname or "").lower(), parts.port or _PORTS.get(scheme))
+
+
+def is_url(text: str) -> bool:
+    """Whether *text* begins with a scheme. The letter of a drive is none."""
+    match = _SCHEME.match(text)
+    return match is not None and match.end() > 2
+
+
+def is_remote(text: str) -> bool:
+    """Whether *text* is an address that a request is sent to."""
+    return text[:8].lower().startswith(("http://", "https://"))
+
+
+def file_path(url: str) -> str:
+    """Return the path that a ``file:`` address speaks of."""
+    import os
+    from urllib.parse import unquote, urlsplit
+
+    path = unquote(urlsplit(url).path)
+    # file:///C:/x has its drive behind a slash that is no part of the path.
+    if os.name == "nt" and re.match(r"/[A-Za-z]:", path):
+        path = path[1:]
+    return path
+
+
+def file_url(path: str) -> str:
+    """Return the ``file:`` address of *path*, which must be absolute."""
+    from pathlib import PurePath
+
+    return PurePath(path).as_uri()
+
+
+def split_credentials(url: str) -> tuple[str, str | None, str | None]:
+    """Return *url* without its user-info, and the decoded user name and password (None: not given)."""
+    if "@" not in url:
+        return url, None, None
+    from urllib.parse import unquote, urlsplit, urlunsplit
+
+    parts = urlsplit(url)
+    user_info, separator, host = parts.netloc.rpartition("@")
+    if not separator:
+        return url, None, None
+    user, colon, password = user_info.partition(":")
+    return urlunsplit(parts._replace(netloc=host)), unquote(user) or None, unquote(password) if colon else None
+
+
+def without_credentials(url: str) -> str:
+    """Return *url* without its user-info."""
+    return split_credentials(url)[0]
+
+
+def canonical_address(url: str) -> str:
+    """Return the form in which two spellings of one place are equal, for comparison only.
+
+    Without user-info, fragment, one slash at the end and ``.git``; path segments decoded; the
+    host in lower case.
+    """
+    from urllib.parse import unquote, urlsplit, urlunsplit
+
+    parts = urlsplit(without_credentials(url))
+    path = parts.path.removesuffix("/").removesuffix(".git")
+    path = "/".join(unquote(segment).replace("/", "%2F") for segment in path.split("/"))
+    if parts.hostname == "github.com":
+        path = path.lower()
+    return urlunsplit((parts.scheme.lower(), parts.netloc.lower(), path, parts.query, ""))

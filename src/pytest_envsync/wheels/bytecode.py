@@ -1,0 +1,174 @@
+"""Bytecode that environments compiled, kept beside the sources in the store.
+
+A ``.pyc`` file is taken in when its header fits the source as the store has it: that interpreter's magic number,
+no flags (PEP 552: judged by time and size), the source's time and size. Hash-based files are left alone. What
+is taken is 0444 and has a row in a manifest of its own, one for each cache tag.
+
+PYTEST_DONT_REWRITE
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+
+from pytest_envsync.distributions import StoredFile
+from pytest_envsync.wheels.manifest import read_rows, write_rows
+
+_NAME = re.compile(
+    r"(?P<folder>(?:.*/)?)__pycache__/(?P<stem>[^/]+)\.(?P<tag>cpython-[0-9]+t?)(?:\.opt-[0-9a-zA-Z]+)?\.pyc\Z",
+    re.DOTALL,
+)
+_TAG = re.compile(r"cpython-[0-9]+t?\Z")
+_HEADER = 16
+_READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+
+
+def list_bytecode(entry: str, cache_tag: str) -> tuple[str | None, tuple[StoredFile, ...]]:
+    """Return the directory of the entry's bytecode for *cache_tag*, and its files; None and nothing without any.
+
+    A manifest that is damaged counts as none: bytecode can always be made again.
+    """
+    if not _TAG.match(cache_tag):
+        return None, ()
+    root = f"{entry}/bytecode/{cache_tag}"
+    try:
+        rows = read_rows(f"{root}.manifest")
+    except (OSError, ValueError):
+        return None, ()
+    return (root, rows) if rows else (None, ())
+
+
+def kept_tags(entry: str) -> tuple[str, ...]:
+    """Return the cache tags that the entry has bytecode for."""
+    try:
+        names = os.listdir(f"{entry}/bytecode")
+    except FileNotFoundError:
+        return ()
+    return tuple(sorted(name for name in names if _TAG.match(name)))
+
+
+def is_bytecode(path: str) -> bool:
+    """Whether *path* (posix) is bytecode that the standard import system may have written."""
+    return _NAME.match(path) is not None
+
+
+def adopt(
+    entry: str, sources: Mapping[str, StoredFile], cache_tag: str, found: Mapping[str, Path | str], *, magic: bytes
+) -> int:
+    """Take the files *found* (path relative to the tree -> where it lies) that fit their sources; return how many.
+
+    The caller holds the lock of entries. A file is linked in where that is possible, and becomes 0444; it is copied
+    otherwise. What does not fit, or is there already, is passed over. Raises OSError when the store cannot be written.
+    """
+    if not _TAG.match(cache_tag) or len(magic) != 4:
+        return 0
+    root = f"{entry}/bytecode/{cache_tag}"
+    rows = {row.path: row for row in list_bytecode(entry, cache_tag)[1]}
+    taken = 0
+    for path, place in sorted(found.items()):
+        if path in rows:
+            continue
+        source = _source_of(path, cache_tag, sources)
+        if source is None or not _is_unchanged(f"{entry}/tree/{source.path}", source):
+            continue
+        row = _take(path, place, root, source, magic)
+        if row is not None:
+            rows[path] = row
+            taken += 1
+    if taken:
+        save(root, rows)
+    return taken
+
+
+def save(root: str, rows: Mapping[str, StoredFile]) -> None:
+    """Replace the manifest of the bytecode below *root* at once. Raises OSError."""
+    beside = f"{root}.{os.getpid()}.new"
+    try:
+        write_rows(beside, [rows[path] for path in sorted(rows)])
+        os.replace(beside, f"{root}.manifest")
+    except BaseException:
+        if os.path.lexists(beside):
+            os.unlink(beside)
+        raise
+
+
+def _source_of(path: str, cache_tag: str, sources: Mapping[str, StoredFile]) -> StoredFile | None:
+    match = _NAME.match(path)
+    if match is None or match["tag"] != cache_tag:
+        return None
+    return sources.get(f"{match['folder']}{match['stem']}.py")
+
+
+def _is_unchanged(place: str, row: StoredFile) -> bool:
+    try:
+        status = os.lstat(place)
+    except OSError:
+        return False
+    return (status.st_size, status.st_mtime_ns) == (row.size, row.mtime_ns)
+
+
+def _take(path: str, place: Path | str, root: str, source: StoredFile, magic: bytes) -> StoredFile | None:
+    try:
+        descriptor = os.open(place, _READ)
+    except OSError:
+        return None
+    try:
+        with open(descriptor, "rb", buffering=0, closefd=False) as file:
+            contents = file.read()
+        status = os.fstat(descriptor)
+        if len(contents) != status.st_size or not _fits(contents[:_HEADER], source, magic):
+            return None
+        target = f"{root}/{path}"
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        if not _link(place, target, status):
+            _write(target, contents, status.st_mtime_ns)
+    finally:
+        os.close(descriptor)
+    return StoredFile(path, status.st_size, 0o444, status.st_mtime_ns, sha256(contents).hexdigest())
+
+
+def _fits(header: bytes, source: StoredFile, magic: bytes) -> bool:
+    seconds = source.mtime_ns // 1_000_000_000 & 0xFFFFFFFF
+    expected = magic + bytes(4) + seconds.to_bytes(4, "little") + (source.size & 0xFFFFFFFF).to_bytes(4, "little")
+    return header == expected
+
+
+def _link(place: Path | str, target: str, status: os.stat_result) -> bool:
+    """Link *place*, whose open file has *status*, as *target*; False when it has to be copied."""
+    beside = f"{target}.{os.getpid()}.new"
+    try:
+        os.link(place, beside, follow_symlinks=False)
+    except OSError:
+        return False
+    try:
+        linked = os.lstat(beside)
+        # The path may lead to another file by now than the one that was read.
+        if (linked.st_dev, linked.st_ino, linked.st_mtime_ns) != (status.st_dev, status.st_ino, status.st_mtime_ns):
+            return False
+        os.chmod(beside, 0o444)
+        os.replace(beside, target)
+    except OSError:
+        return False
+    finally:
+        if os.path.lexists(beside):
+            os.unlink(beside)
+    return True
+
+
+def _write(target: str, contents: bytes, mtime_ns: int) -> None:
+    beside = f"{target}.{os.getpid()}.new"
+    try:
+        with open(beside, "xb", buffering=0) as file:
+            rest = memoryview(contents)
+            while rest:
+                rest = rest[file.write(rest) or 0 :]
+        os.chmod(beside, 0o444)
+        os.utime(beside, ns=(mtime_ns, mtime_ns))
+        os.replace(beside, target)
+    finally:
+        if os.path.lexists(beside):
+            os.unlink(beside)

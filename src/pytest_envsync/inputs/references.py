@@ -1,0 +1,232 @@
+"""Direct references: addresses and paths that stand in the place of an index.
+
+Pure. Sources: PEP 508 (URLs), PEP 440 (direct references), PEP 610 (the words), and what the reference
+accepts beyond them: paths, repositories without a name.
+
+PYTEST_DONT_REWRITE
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import PurePath
+from typing import NamedTuple
+
+from pytest_envsync.addresses import file_path, file_url, masked
+from pytest_envsync.errors import InputError
+from pytest_envsync.hashes import DIGEST_LENGTHS, Digest
+from pytest_envsync.inputs.archive_names import ARCHIVE_SUFFIXES, is_archive, name_in_archive
+from pytest_envsync.inputs.paths import is_absolute, path_below
+from pytest_envsync.requirements import ArchiveSource, DirectorySource, VcsSource
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
+_FRAGMENT = re.compile(r"[a-z0-9_-]+=[^&=]*(?:&[a-z0-9_-]+=[^&=]*)*")
+_COMMIT = re.compile(r"[0-9a-fA-F]{40}")
+_SCP_LIKE = re.compile(r"(?:git\+)?[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:(?!/)")
+_ARCHIVE_WITHIN = re.compile("(?:" + "|".join(re.escape(suffix) for suffix in ARCHIVE_SUFFIXES) + r")[#\s]")
+_OTHER_VCS = {"hg": "Mercurial", "bzr": "Bazaar", "svn": "Subversion"}
+_GIT_SCHEMES = ("https", "http", "ssh", "file")
+_URL_CHARACTERS = "%/:?#[]@!$&'()*+,;=~"
+
+
+class Reference(NamedTuple):
+    """What a direct reference says. *name* is what the file name tells, None for trees."""
+
+    name: str | None
+    source: ArchiveSource | DirectorySource | VcsSource
+    digests: tuple[Digest, ...] = ()
+
+
+def read_reference(text: str, *, base: str | None, is_named: bool = True, editable: bool = False) -> Reference:
+    """Read an address or path, after its variables were expanded.
+
+    *base* is the directory that a relative path starts at; None refuses relative paths. With
+    *is_named* false there was no ``name @`` in front: a fragment behind a bare path is then part of it.
+
+    Raises InputError.
+    """
+    if not text.strip():
+        raise InputError("Expected URL or path, found nothing")
+    match = _SCHEME.match(text)
+    scheme = "" if match is None else match[1].lower()
+    if scheme in {"http", "https"}:
+        return _at_address(text)
+    if scheme == "file":
+        path, fragments = _file_address(text)
+        return _at_path(path, fragments, text=text, base=base, editable=editable, is_address=True)
+    prefix, plus, _ = scheme.partition("+")
+    if plus and prefix == "git":
+        return _in_repository(text[4:], text)
+    if plus and prefix in _OTHER_VCS:
+        raise InputError(
+            f"Unsupported URL prefix `{prefix}` in URL `{masked(text)}` ({_OTHER_VCS[prefix]} is not supported)"
+        )
+    if match is not None and text.startswith("//", match.end()):
+        raise InputError(
+            f"Unsupported URL scheme `{scheme}` in `{masked(text)}`", hint="use https, http, file or git+https"
+        )
+    if _SCP_LIKE.match(text):
+        raise InputError(
+            f"`{masked(text)}` is no address of a repository", hint="write git+ssh://USER@HOST/PATH instead"
+        )
+    path, fragments = _split_path(text, is_named=is_named)
+    return _at_path(path, fragments, text=text, base=base, editable=editable, is_address=False)
+
+
+def _at_address(text: str) -> Reference:
+    from urllib.parse import quote, unquote, urlsplit, urlunsplit
+
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise InputError(f"`{masked(text)}` is not a valid URL: {error}") from error
+    if not host:
+        raise InputError(f"`{masked(text)}` is not a valid URL: empty host")
+    if re.search(r"[\s<>\"`{}|\\^]", parts.netloc):
+        raise InputError(f"`{masked(text)}` is not a valid URL: invalid host name")
+    filename = unquote(parts.path.rpartition("/")[2])
+    if not is_archive(filename):
+        raise InputError(
+            f"Expected direct URL (`{masked(text)}`) to end in a supported file extension: "
+            + ", ".join(f"`{suffix}`" for suffix in ARCHIVE_SUFFIXES)
+        )
+    path = quote(parts.path, safe=_URL_CHARACTERS)
+    url = urlunsplit((parts.scheme, parts.netloc, path, quote(parts.query, safe=_URL_CHARACTERS), ""))
+    fragments = _fragments(parts.fragment)
+    name = name_in_archive(filename, shown=url)
+    source = ArchiveSource(url, _subdirectory(fragments, text))
+    return Reference(name, source, _digests(fragments))
+
+
+def _file_address(text: str) -> tuple[str, list[tuple[str, str]]]:
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(text)
+        path = file_path(text)
+    except ValueError as error:
+        raise InputError(f"`{text}` is not a valid URL: {error}") from error
+    if parts.netloc.lower() not in {"", "localhost"}:
+        raise InputError(f"`{masked(text)}` names a host: a file URL must look like file:///PATH")
+    if "\0" in path:
+        raise InputError(f"`{text}` is not a valid URL: it contains NUL")
+    if not path:
+        raise InputError(f"`{text}` is not a valid URL: empty path")
+    return path, _fragments(parts.fragment)
+
+
+def _split_path(text: str, *, is_named: bool) -> tuple[str, list[tuple[str, str]]]:
+    path, separator, fragment = text.rpartition("#")
+    if not separator or not path or _FRAGMENT.fullmatch(fragment) is None:
+        return text, []
+    if not is_named and is_archive(path):
+        # What a bare path says is the name of a file, so the reference looks for a file with that end.
+        raise InputError(_no_archive(text), hint="write `NAME @ PATH#...`, or give the hash with --hash")
+    return path, _fragments(fragment)
+
+
+def _at_path(
+    path: str,
+    fragments: list[tuple[str, str]],
+    *,
+    text: str,
+    base: str | None,
+    editable: bool,
+    is_address: bool,
+) -> Reference:
+    if base is None and not is_absolute(path):
+        raise InputError(f"relative path without a working directory: {text}")
+    absolute = path_below(base or "", path)
+    filename = PurePath(absolute).name
+    subdirectory = _subdirectory(fragments, text)
+    if path.endswith(("/", os.sep)) or not is_archive(filename):
+        if not is_address and _ARCHIVE_WITHIN.search(text):
+            raise InputError(_no_archive(text))
+        return Reference(None, DirectorySource(absolute, editable, subdirectory), _digests(fragments))
+    name = name_in_archive(filename, shown=text)
+    source = ArchiveSource(file_url(absolute), subdirectory, None if is_address else absolute)
+    return Reference(name, source, _digests(fragments))
+
+
+def _in_repository(text: str, shown: str) -> Reference:
+    """Read what follows ``git+``: an address, ``@REVISION``, ``#subdirectory=PATH``."""
+    from urllib.parse import quote, unquote, urlsplit, urlunsplit
+
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise InputError(f"`{masked(shown)}` is not a valid URL: {error}") from error
+    if parts.scheme not in _GIT_SCHEMES:
+        raise InputError(
+            f"Unsupported Git URL scheme `{parts.scheme}:` in `{masked(text)}` "
+            "(expected one of `https:`, `ssh:`, or `file:`)"
+        )
+    if (not host and parts.scheme != "file") or not parts.path.startswith("/") or re.search(r"[\s\"]", parts.netloc):
+        raise InputError(f"Not a valid URL: `{masked(text)}`")
+    path, at, revision = parts.path.partition("@")
+    if "@" in revision:
+        raise InputError(
+            f"Ambiguous Git URL `{masked(text)}`: the path contains multiple `@` characters",
+            hint="percent-encode an `@` of the revision as %40",
+        )
+    path = quote(path, safe=_URL_CHARACTERS)
+    url = urlunsplit((parts.scheme, parts.netloc, path, quote(parts.query, safe=_URL_CHARACTERS), ""))
+    revision = unquote(revision)
+    if revision.startswith("-") or "\0" in revision:
+        raise InputError(f"`{revision}` is no Git revision")
+    fragments = _fragments(parts.fragment)
+    source = VcsSource(
+        "git",
+        url,
+        requested_revision=revision if at and revision else None,
+        subdirectory=_subdirectory(fragments, shown),
+        commit_id=revision.lower() if _COMMIT.fullmatch(revision) else None,
+    )
+    return Reference(None, source, _digests(fragments))
+
+
+def _fragments(fragment: str) -> list[tuple[str, str]]:
+    from urllib.parse import unquote
+
+    pairs = [part.partition("=") for part in fragment.split("&") if part]
+    return [(key, unquote(value)) for key, _, value in pairs]
+
+
+def _subdirectory(fragments: list[tuple[str, str]], text: str) -> str | None:
+    found = next((value for key, value in fragments if key == "subdirectory"), None)
+    return None if not found else check_subdirectory(found, text)
+
+
+def check_subdirectory(path: str, subject: str) -> str:
+    """Return *path* without needless parts. Raises InputError where it leaves the tree it is in."""
+    parts = [part for part in re.split(r"[/\\]", path) if part not in {"", "."}]
+    if not parts or path.startswith(("/", "\\")) or ".." in parts or "\0" in path:
+        raise InputError(f"`subdirectory={path}` of `{masked(subject)}` must be a path inside of it")
+    return "/".join(parts)
+
+
+def _digests(fragments: list[tuple[str, str]]) -> tuple[Digest, ...]:
+    """Return the digests among *fragments*; algorithms that are not known say nothing."""
+    found: dict[str, Digest] = {}
+    for key, value in fragments:
+        if key in DIGEST_LENGTHS:
+            digest = read_digest(f"{key}:{value}")
+            if found.setdefault(key, digest) != digest:
+                raise InputError(f"Conflicting archive URL hashes: `{found[key]}` conflicts with `{digest}`")
+    return tuple(found.values())
+
+
+def read_digest(text: str) -> Digest:
+    """Return the digest ``ALGORITHM:HEX``. Raises InputError."""
+    try:
+        return Digest.parse(text)
+    except ValueError as error:
+        raise InputError(str(error)) from error
+
+
+def _no_archive(text: str) -> str:
+    suffixes = ", ".join(f"`{suffix}`" for suffix in ARCHIVE_SUFFIXES)
+    return f"Expected path (`{text}`) to end in a supported file extension: {suffixes}"

@@ -1,0 +1,154 @@
+"""``[tool.uv.sources]``: where a project or script says that a requirement comes from.
+
+Pure. The table maps a name to one source or to several with conditions; the first whose conditions hold on the
+target is taken, so a requirement may stay one of the index.
+
+PYTEST_DONT_REWRITE
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+
+from pytest_envsync.addresses import is_url
+from pytest_envsync.errors import InputError
+from pytest_envsync.inputs.file_options import read_place
+from pytest_envsync.inputs.marker_grammar import check_marker
+from pytest_envsync.inputs.references import Reference, read_reference
+from pytest_envsync.inputs.toml_table import Table
+from pytest_envsync.markers import is_active
+from pytest_envsync.requirements import DirectorySource, IndexSource, SpecifiedRequirement, normalize_name
+
+_KINDS = ("git", "url", "path", "index", "workspace")
+
+
+class PinnedSources:
+    """The sources that one ``[tool.uv]`` table pins.
+
+    *base* is the directory that its paths start at, *markers* the variables of the target. *indexes* maps the names of
+    ``[[tool.uv.index]]`` to addresses. Names in *without* (``:all:`` for every one) are left alone.
+    """
+
+    def __init__(
+        self,
+        tool: Table | None,
+        *,
+        base: str,
+        markers: Mapping[str, str],
+        indexes: Mapping[str, str],
+        without: Collection[str] = (),
+    ) -> None:
+        self._base = base
+        self._markers = markers
+        self._indexes = indexes
+        self._tables: dict[str, list[Table]] = {}
+        table = None if tool is None or ":all:" in without else tool.table("sources")
+        excluded = {normalize_name(name) for name in without}
+        for key in table.values if table is not None else ():
+            if normalize_name(key) not in excluded and table is not None:
+                several = isinstance(table.values[key], list)
+                one = table.tables(key) if several else [table.table(key)]
+                self._tables[normalize_name(key)] = [item for item in one or () if item is not None]
+
+    def apply(
+        self, requirement: SpecifiedRequirement, *, extra: str | None = None, group: str | None = None
+    ) -> SpecifiedRequirement:
+        """Return *requirement* with the source that is pinned for it, if any.
+
+        *extra* and *group* are those whose list it stands in. Raises InputError.
+        """
+        if requirement.name is None or not isinstance(requirement.source, IndexSource):
+            return requirement
+        for table in self._tables.get(requirement.name, ()):
+            if self._holds(table, extra, group):
+                return self._pinned(requirement, requirement.source, table)
+        return requirement
+
+    def _holds(self, table: Table, extra: str | None, group: str | None) -> bool:
+        for key, value in (("extra", extra), ("group", group)):
+            wanted = table.text(key)
+            if wanted is not None and (value is None or normalize_name(wanted) != normalize_name(value)):
+                return False
+        marker = table.text("marker")
+        if marker is None:
+            return True
+        try:
+            return is_active(check_marker(marker), self._markers)
+        except (InputError, ValueError) as error:
+            raise table.error(str(error), "marker") from error
+
+    def _pinned(self, requirement: SpecifiedRequirement, source: IndexSource, table: Table) -> SpecifiedRequirement:
+        given = [kind for kind in _KINDS if table.values.get(kind) is not None]
+        if len(given) != 1:
+            raise table.error(f"expected one of {', '.join(f'`{kind}`' for kind in _KINDS)}")
+        kind = given[0]
+        if kind == "index":
+            name = table.required_text("index")
+            if name not in self._indexes:
+                raise table.error(f"no index is named `{name}`", "index")
+            return replace(requirement, source=IndexSource(source.specifier, self._indexes[name]))
+        if kind == "workspace":
+            raise table.error(
+                f"`{requirement.name}` is a member of a workspace, which is not supported; "
+                "name its directory with `path`",
+                "workspace",
+            )
+        reference = self._reference(kind, table)
+        if reference.name is not None and reference.name != requirement.name:
+            raise table.error(f"`{requirement.name}` does not match `{reference.name}` in the file name", kind)
+        return replace(requirement, source=reference.source, digests=reference.digests)
+
+    def _reference(self, kind: str, table: Table) -> Reference:
+        place = table.required_text(kind)
+        try:
+            if kind == "git":
+                return self._repository(place, table)
+            if kind == "url" and not is_url(place):
+                raise table.error(f"relative URL without a base: `{place}`", "url")
+            subdirectory = table.text("subdirectory")
+            fragment = f"{'&' if '#' in place else '#'}subdirectory={subdirectory}" if subdirectory else ""
+            reference = read_reference(f"{place}{fragment}", base=self._base)
+        except InputError as error:
+            error.origin = error.origin or table.origin
+            raise
+        if isinstance(reference.source, DirectorySource) and table.flag("editable"):
+            return reference._replace(source=replace(reference.source, editable=True))
+        return reference
+
+    def _repository(self, place: str, table: Table) -> Reference:
+        from urllib.parse import quote
+
+        address = place.removeprefix("git+")
+        if not is_url(address):
+            address = f"file://{quote(read_place(address, self._base))}"
+        revisions = [text for key in ("rev", "tag", "branch") if (text := table.text(key)) is not None]
+        if len(revisions) > 1:
+            raise table.error("expected at most one of `rev`, `tag`, or `branch`")
+        address, separator, fragment = address.partition("#")
+        at = f"@{quote(revisions[0], safe='/')}" if revisions else ""
+        subdirectory = table.text("subdirectory")
+        if subdirectory:
+            separator, fragment = "#", f"subdirectory={quote(subdirectory)}"
+        return read_reference(f"git+{address}{at}{separator}{fragment}", base=self._base)
+
+
+def read_indexes(tool: Table | None, base: str) -> tuple[dict[str, str], list[str], str | None]:
+    """Read ``[[tool.uv.index]]``: name to address of all, those to ask for everything, the default one.
+
+    The second are texts as ``--index`` takes them; an explicit index is not among them. *base* is what
+    paths start at. Raises InputError.
+    """
+    named: dict[str, str] = {}
+    ordinary: list[str] = []
+    default = None
+    for table in (() if tool is None else tool.tables("index")) or ():
+        place = read_place(table.required_text("url"), base)
+        name = table.text("name")
+        if name:
+            named[name] = place
+        if table.flag("default"):
+            default = place if default is None else default
+        elif not table.flag("explicit"):
+            ordinary.append(f"{name}={place}" if name else place)
+    return named, ordinary, default

@@ -1,0 +1,200 @@
+"""Projects: dependencies, extras and groups that a ``pyproject.toml`` states (PEP 621, PEP 735).
+
+What a project does not state, only its build backend can tell: it becomes a tree to ask.
+
+PYTEST_DONT_REWRITE
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pytest_envsync.errors import InputError
+from pytest_envsync.inputs.collected import Collected
+from pytest_envsync.inputs.paths import directory_of
+from pytest_envsync.inputs.pinned_sources import PinnedSources, read_indexes
+from pytest_envsync.inputs.reading import Reading
+from pytest_envsync.inputs.requirement_line import parse_requirement
+from pytest_envsync.inputs.toml_table import Table, line_of, parse_toml
+from pytest_envsync.requirements import IndexSource, Origin, ProjectTree, SpecifiedRequirement, normalize_name
+
+if TYPE_CHECKING:
+    from pytest_envsync.options import SyncOptions
+    from pytest_envsync.target import Target
+
+WHAT = "`pyproject.toml` file"
+
+
+class Project:
+    """A ``pyproject.toml`` while it is read.
+
+    *location* is its absolute path (or address), *shown* how the user named it.
+    """
+
+    def __init__(
+        self,
+        location: str,
+        *,
+        shown: str,
+        reading: Reading,
+        target: Target,
+        options: SyncOptions,
+        via: Origin | None = None,
+    ) -> None:
+        self.location = location
+        self.shown = shown
+        self._reading = reading
+        self._text = reading.text(location, shown=shown, via=via)
+        self._root = Table(parse_toml(self._text, shown=shown, what=WHAT), origin=Origin(shown), what=WHAT)
+        tool = self._root.table("tool")
+        uv = None if tool is None else tool.table("uv")
+        self._sources = PinnedSources(
+            uv,
+            base=directory_of(location),
+            markers=target.markers,
+            indexes=read_indexes(uv, directory_of(location))[0],
+            without=(":all:",) if options.no_sources else options.no_sources_package,
+        )
+        self._table = self._root.table("project")
+
+    def is_static(self) -> bool:
+        """Whether the dependencies, and those of the extras, are stated."""
+        if self._table is None:
+            return False
+        dynamic = self._table.texts("dynamic") or ()
+        return "dependencies" not in dynamic and "optional-dependencies" not in dynamic
+
+    def extras(self) -> dict[str, tuple[str, ...]]:
+        """Return the requirements of each extra, as text, by normalised name. Raises InputError."""
+        optional = None if self._table is None else self._table.table("optional-dependencies")
+        found: dict[str, tuple[str, ...]] = {}
+        for key in () if optional is None else optional.values:
+            found[normalize_name(key)] = (optional.texts(key) or ()) if optional is not None else ()
+        return found
+
+    def dependencies(self, extras: Sequence[str]) -> list[SpecifiedRequirement]:
+        """Return the dependencies of the project and of the *extras* (normalised names) that it has.
+
+        An extra that names the project itself with further extras brings these too. Raises InputError.
+        """
+        if self._table is None:
+            return []
+        name = normalize_name(self._table.required_text("name"))
+        found = [self._requirement(text) for text in self._table.texts("dependencies") or ()]
+        optional = self.extras()
+        waiting, seen = list(extras), set[str]()
+        while waiting:
+            extra = waiting.pop(0)
+            if extra in seen:
+                continue
+            seen.add(extra)
+            for text in optional.get(extra, ()):
+                requirement = self._requirement(text, extra=extra)
+                if requirement.name == name and isinstance(requirement.source, IndexSource):
+                    waiting.extend(requirement.extras)
+                else:
+                    found.append(requirement)
+        return found
+
+    def group(self, name: str) -> list[SpecifiedRequirement]:
+        """Return the requirements of a group, with those of the groups it includes. Raises InputError."""
+        from packaging.dependency_groups import DependencyGroupResolver
+
+        groups = self._root.table("dependency-groups")
+        known = {} if groups is None else groups.values
+        if normalize_name(name) not in {normalize_name(key) for key in known}:
+            raise InputError(f"The dependency group '{name}' was not found in the project: {self.shown}")
+        try:
+            resolved = DependencyGroupResolver(known).resolve(name)
+        except Exception as error:
+            # The library wraps what is wrong in a group of exceptions, one of its own before Python 3.11.
+            reasons = _reasons(error)
+            if reasons is None:
+                raise
+            raise InputError(
+                f"Failed to read dependency groups from: {self.shown}: {'; '.join(reasons)}",
+                origin=Origin(self.shown, line_of(self._text, "[dependency-groups]")),
+            ) from error
+        return [self._requirement(str(requirement), group=name) for requirement in resolved]
+
+    def _requirement(self, text: str, *, extra: str | None = None, group: str | None = None) -> SpecifiedRequirement:
+        line = line_of(self._text, text) or line_of(self._text, re.split(r"[^A-Za-z0-9._-]", text, maxsplit=1)[0])
+        origin = Origin(self.shown, line)
+        requirement = parse_requirement(text, base=None, expand=self._reading.expand, origin=origin)
+        return self._sources.apply(requirement, extra=extra, group=group)
+
+
+def _reasons(error: BaseException) -> list[str] | None:
+    """Return what the library says about groups, or None for an error that is not about them."""
+    inner = getattr(error, "exceptions", None)
+    if inner is None:
+        if isinstance(error, (ValueError, TypeError, LookupError, RecursionError)):
+            return [str(error).splitlines()[0] if str(error) else type(error).__name__]
+        return None
+    found: list[str] = []
+    for one in inner:
+        reasons = _reasons(one)
+        if reasons is None:
+            return None
+        found += reasons
+    return found
+
+
+def read_project(
+    location: str, *, shown: str, reading: Reading, options: SyncOptions, target: Target
+) -> tuple[Collected, frozenset[str] | None]:
+    """Read the dependencies of the project whose ``pyproject.toml`` is at *location*, not the project itself.
+
+    The second value holds the extras it knows, None when only a build can tell. Raises InputError.
+    """
+    project = Project(location, shown=shown, reading=reading, target=target, options=options)
+    if not project.is_static():
+        return read_tree(location, shown=shown, reading=reading, options=options), None
+    extras = project.extras()
+    asked = list(extras) if options.all_extras else [normalize_name(name) for name in options.extras]
+    return Collected(entries=project.dependencies([name for name in asked if name in extras])), frozenset(extras)
+
+
+def read_tree(location: str, *, shown: str, reading: Reading, options: SyncOptions) -> Collected:
+    """Return the source tree of a file whose build must be asked: ``setup.py``, ``setup.cfg``, dynamic metadata.
+
+    Raises InputError when there is no such file.
+    """
+    reading.content(location, shown=shown)
+    tree = ProjectTree(
+        path=directory_of(location),
+        text=shown,
+        extras=tuple(dict.fromkeys(normalize_name(name) for name in options.extras)),
+        all_extras=options.all_extras,
+        origin=Origin(shown),
+    )
+    return Collected(trees=[tree])
+
+
+def read_groups(
+    groups: Sequence[str], *, reading: Reading, options: SyncOptions, target: Target
+) -> list[SpecifiedRequirement]:
+    """Read groups given as ``[PATH:]NAME``; without PATH from ``pyproject.toml`` of the working directory.
+
+    Raises InputError.
+    """
+    projects: dict[str, Project] = {}
+    found: list[SpecifiedRequirement] = []
+    for group in groups:
+        path, colon, name = group.rpartition(":")
+        if colon and not path.endswith("pyproject.toml"):
+            raise InputError(f"The `--group` path is required to end in `pyproject.toml`; got: `{path}`")
+        if not name:
+            raise InputError(f"`--group {group}` names no group")
+        shown = path or "pyproject.toml"
+        location = reading.locate(shown, reading.cwd)
+        if location not in projects:
+            try:
+                projects[location] = Project(location, shown=shown, reading=reading, target=target, options=options)
+            except InputError as error:
+                message = f"Failed to read dependency groups from: {location}: {error.message}"
+                raise InputError(message, origin=error.origin, hint=error.hint) from error
+        found += projects[location].group(name)
+    return found

@@ -5,7 +5,8 @@ PYTEST_DONT_REWRITE
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+import os
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 
@@ -24,6 +25,10 @@ class Target:
     *is_virtual*: a virtual environment (PEP 405).
     *externally_managed*: the text of PEP 668's marker file, or None.
     *fingerprint*: digest of what makes two interpreters exchangeable for a cached environment.
+    *virtual_paths*: the keys of *paths*, relative to the root of any virtual environment of this interpreter.
+
+    *version* is always the interpreter's own: ``--python-version`` and ``--python-platform`` change
+    *markers* and *tags* only.
     """
 
     python: str
@@ -39,6 +44,7 @@ class Target:
     is_virtual: bool
     fingerprint: str
     externally_managed: str | None = None
+    virtual_paths: dict[str, str] = field(default_factory=dict)
 
     @property
     def minor(self) -> str:
@@ -57,3 +63,45 @@ class Target:
     def at(self, *, python: str, prefix: str, paths: dict[str, str], is_virtual: bool) -> Target:
         """Return the same interpreter with another place to install to."""
         return replace(self, python=python, prefix=prefix, paths=paths, is_virtual=is_virtual)
+
+    @property
+    def title(self) -> str:
+        """The interpreter as people name it, ``CPython 3.11.7``."""
+        names = {"cpython": "CPython", "pypy": "PyPy", "graalpy": "GraalPy"}
+        return f"{names.get(self.implementation, self.implementation.capitalize())} {self.version}"
+
+    @property
+    def is_free_threaded(self) -> bool:
+        """Whether the interpreter has no global lock (PEP 703), as its own ABI tag says."""
+        abi = self.tags[0].split("-")[1] if self.tags else ""
+        return self.implementation == "cpython" and "t" in abi.lstrip("cp0123456789")
+
+    def in_virtual_environment(self, prefix: str, *, python: str | None = None) -> Target:
+        """Return the same interpreter in the virtual environment at *prefix*, which need not exist.
+
+        *python* is the executable there, when it is not the first of its names.
+        """
+        place = self.in_prefix(prefix)
+        name = "python.exe" if os.name == "nt" else "python"
+        return replace(place, python=python or place.paths["scripts"] + os.sep + name, is_virtual=True)
+
+    def in_prefix(self, prefix: str) -> Target:
+        """Return the interpreter installing below *prefix* as if that were a virtual environment (``--prefix``)."""
+        return self._elsewhere(prefix, {key: prefix + os.sep + path for key, path in self.virtual_paths.items()})
+
+    def in_directory(self, directory: str) -> Target:
+        """Return the interpreter with all modules at the top level of *directory* (``--target``)."""
+        return self._elsewhere(
+            directory,
+            {
+                "purelib": directory,
+                "platlib": directory,
+                "scripts": f"{directory}{os.sep}bin",
+                "data": directory,
+                "headers": f"{directory}{os.sep}include",
+            },
+        )
+
+    def _elsewhere(self, prefix: str, paths: dict[str, str]) -> Target:
+        paths = {key: os.path.normpath(path) for key, path in paths.items()}
+        return replace(self, prefix=prefix, paths=paths, is_virtual=False, externally_managed=None)

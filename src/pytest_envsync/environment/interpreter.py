@@ -1,0 +1,346 @@
+"""What an interpreter is: asked once, then remembered.
+
+The answer is kept in the cache, by path, modification time and size of the executable; reading it
+back starts no process. A virtual environment is described by its ``pyvenv.cfg`` and the answer of
+the interpreter it was made from, without starting it.
+
+PYTEST_DONT_REWRITE
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pytest_envsync.environment.installed_pythons import installed_pythons, named_pythons
+from pytest_envsync.environment.python_request import PythonRequest, parse_request
+from pytest_envsync.environment.pyvenv_cfg import base_executable, prefix_of
+from pytest_envsync.errors import TargetError
+from pytest_envsync.target import Target
+
+_SCHEMA = 1  # of the cached answers; another number is another question
+_TIMEOUT = 60  # seconds until an interpreter must have answered
+_FACTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "interpreter_facts.py")
+# Old interpreters cannot read that file; they get as far as this line.
+_START = (
+    "import sys\n"
+    "if sys.version_info < (3, 7): sys.exit('Python %d.%d is too old' % sys.version_info[:2])\n"
+    "del sys.argv[0]\n"
+    "exec(compile(open(sys.argv[0], encoding='utf-8').read(), sys.argv[0], 'exec'))"
+)
+
+
+def query(python: str, cache_dir: Path | None) -> Target:
+    """Return what the executable at the path *python* is.
+
+    It may belong to a virtual environment, be an ordinary interpreter or a script that starts one.
+    Without *cache_dir* nothing is remembered. Raises TargetError when there is none or it cannot be used.
+    """
+    python = os.path.abspath(python)
+    prefix = prefix_of(python)
+    if prefix is not None:
+        return _query_base(_base_of(python, prefix), cache_dir).in_virtual_environment(prefix, python=python)
+    if not os.path.isfile(python):
+        raise TargetError(_missing(python))
+    if _is_script(python):
+        # What a pyenv shim starts depends on the directory and the environment: asked each time.
+        return query(_ask(python)["executable"], cache_dir)
+    return replace(_query_base(os.path.realpath(python), cache_dir), python=python)
+
+
+def query_environment(prefix: str, cache_dir: Path | None) -> Target:
+    """Return what the virtual environment, or the interpreter's own directory, at *prefix* is.
+
+    Raises TargetError when *prefix* is neither.
+    """
+    prefix = os.path.abspath(prefix)
+    is_virtual = os.path.isfile(os.path.join(prefix, "pyvenv.cfg"))
+    for name in ("bin/python", "bin/python3", "Scripts/python.exe", "python.exe"):
+        python = os.path.join(prefix, *name.split("/"))
+        if os.path.isfile(python):
+            return query(python, cache_dir)
+        if os.path.islink(python):
+            raise TargetError(_missing(python), hint="make the environment anew")
+    if is_virtual:
+        raise TargetError(f"the virtual environment `{prefix}` has no interpreter", hint="make the environment anew")
+    raise TargetError(f"`{prefix}` is no virtual environment: it has no `pyvenv.cfg` and no interpreter")
+
+
+def base_of_running(cache_dir: Path | None) -> Target:
+    """Return the interpreter that runs this, or the one behind it when this is a virtual environment."""
+    python = os.path.abspath(sys.executable)
+    prefix = prefix_of(python)
+    return _query_base(os.path.realpath(python) if prefix is None else _base_of(python, prefix), cache_dir)
+
+
+def base_of(target: Target, cache_dir: Path | None) -> Target:
+    """Return the interpreter behind *target*, which may be the same."""
+    return _query_base(target.base_python, cache_dir)
+
+
+def find_interpreter(
+    request: str | None,
+    *,
+    cache_dir: Path | None,
+    environ: Mapping[str, str],
+    cwd: str,
+    prefer_running: bool = True,
+) -> Target:
+    """Return the interpreter that *request* names; None asks for the one behind the running interpreter.
+
+    A path gives exactly what is there (also a virtual environment). A version or a name gives an
+    interpreter that is no virtual environment: the running one's if it fits and *prefer_running*, else in
+    the order of PATH, then pyenv's versions (newest first), then others that tools have installed.
+    Raises TargetError, naming those that were found, when none fits.
+    """
+    wanted = parse_request(request)
+    if wanted.kind == "place":
+        return _find_place(wanted, cache_dir=cache_dir, environ=environ, cwd=cwd)
+    running = base_of_running(cache_dir)
+    if wanted.kind == "any" or (prefer_running and _fits(running, wanted)):
+        return running
+    for python in installed_pythons(wanted, environ):
+        target = _usable(python, cache_dir)
+        if target is not None and _fits(target, wanted):
+            return target
+    if _fits(running, wanted):
+        return running
+    what = str(wanted)
+    missing = f"of version {what.removeprefix('Python ')}" if what.startswith("Python ") else f"for {what}"
+    raise TargetError(
+        f"no interpreter {missing}; found: {_listed(cache_dir, environ)}",
+        hint="install it, or name the path of an interpreter",
+    )
+
+
+def _fits(target: Target, wanted: PythonRequest) -> bool:
+    # Whoever wants an interpreter without the global lock says so.
+    return wanted.is_met_by(target) and wanted.free_threaded == target.is_free_threaded
+
+
+def _find_place(wanted: PythonRequest, *, cache_dir: Path | None, environ: Mapping[str, str], cwd: str) -> Target:
+    path = place_of(wanted, cwd)
+    if path is not None:
+        return query_environment(path, cache_dir) if os.path.isdir(path) else query(path, cache_dir)
+    for python in named_pythons(wanted.text, environ):
+        target = _usable(python, cache_dir)
+        if target is not None:
+            return target
+    raise TargetError(
+        f"no interpreter is called `{wanted.text}`; found: {_listed(cache_dir, environ)}",
+        hint="name a version such as `3.12`, or the path of an interpreter",
+    )
+
+
+def place_of(wanted: PythonRequest, cwd: str) -> str | None:
+    """Return the absolute path that *wanted* is, or None when it is the name of an executable.
+
+    What has a separator is a path; without one, a file or an environment of that name in *cwd* is.
+    """
+    path = os.path.normpath(os.path.join(cwd, os.path.expanduser(wanted.text)))
+    if os.path.dirname(wanted.text) or wanted.text.startswith(("~", ".")):
+        return path
+    is_there = os.path.isfile(path) or os.path.isfile(os.path.join(path, "pyvenv.cfg"))
+    return path if is_there else None
+
+
+def _usable(python: str, cache_dir: Path | None) -> Target | None:
+    """Return the interpreter behind an executable that was merely found; None when it does not answer."""
+    try:
+        return base_of(query(python, cache_dir), cache_dir)
+    except TargetError:
+        return None
+
+
+def _listed(cache_dir: Path | None, environ: Mapping[str, str]) -> str:
+    found = {}
+    for python in installed_pythons(None, environ):
+        target = _usable(python, cache_dir)
+        if target is not None:
+            found[target.base_python] = target
+    running = base_of_running(cache_dir)
+    found[running.base_python] = running
+    by_version = sorted(found.values(), key=lambda target: [int(n) for n in target.minor.split(".")], reverse=True)
+    return ", ".join(f"{target.title} ({target.base_python})" for target in by_version)
+
+
+def _base_of(python: str, prefix: str) -> str:
+    base = base_executable(python, prefix)
+    if base is None:
+        raise TargetError(_missing(python), hint=f"make the environment `{prefix}` anew")
+    return base
+
+
+def _missing(python: str) -> str:
+    if os.path.islink(python):
+        return f"`{python}` is a broken link: was the interpreter behind it (`{os.path.realpath(python)}`) removed?"
+    return f"no interpreter found at `{python}`"
+
+
+def _is_script(python: str) -> bool:
+    try:
+        with open(python, "rb") as file:
+            return file.read(2) == b"#!"
+    except OSError as error:
+        raise TargetError(f"`{python}` cannot be read: {error.strerror or error}") from error
+
+
+def _query_base(executable: str, cache_dir: Path | None) -> Target:
+    """Return what the interpreter at the path *executable*, symlinks resolved, is."""
+    try:
+        status = os.stat(executable)
+    except OSError as error:
+        raise TargetError(f"no interpreter found at `{executable}`: {error.strerror or error}") from error
+    question = {
+        "schema": _SCHEMA,
+        "executable": executable,
+        "mtime_ns": status.st_mtime_ns,
+        "size": status.st_size,
+        "system": _system(),
+    }
+    path = None if cache_dir is None else _answer_path(cache_dir, executable)
+    target = None if path is None else _remembered(path, question)
+    if target is None:
+        target = _described(executable, status)
+        if path is not None:
+            _remember(path, {**question, "target": target.as_dict()})
+    return replace(target, markers={**target.markers, **_kernel()})
+
+
+def _system() -> str:
+    """Return what of the system decides on tags: its C library or, elsewhere, its release."""
+    if hasattr(os, "confstr"):
+        try:
+            return os.confstr("CS_GNU_LIBC_VERSION") or ""
+        except (ValueError, OSError):
+            pass
+    return os.uname().release if hasattr(os, "uname") else ""
+
+
+def _kernel() -> dict[str, str]:
+    """Return the two variables that change when the machine starts another kernel."""
+    if not hasattr(os, "uname"):
+        return {}
+    names = os.uname()
+    return {"platform_release": names.release, "platform_version": names.version}
+
+
+def _answer_path(cache_dir: Path, executable: str) -> str:
+    import zlib
+
+    readable = "".join(character if character.isalnum() else "-" for character in executable)[-80:]
+    return os.path.join(cache_dir, "interpreters", f"{readable}-{zlib.crc32(os.fsencode(executable)):08x}.json")
+
+
+def _remembered(path: str, question: dict[str, Any]) -> Target | None:
+    try:
+        with open(path, encoding="utf-8") as file:
+            record = json.load(file)
+        if any(record[key] != value for key, value in question.items()):
+            return None
+        return Target.from_dict(record["target"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _remember(path: str, record: dict[str, Any]) -> None:
+    # A cache that cannot be written is reported by what needs it; here it only costs time.
+    temporary = f"{path}.{os.urandom(4).hex()}"
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(temporary, "w", encoding="utf-8") as file:
+            json.dump(record, file)
+        os.replace(temporary, path)
+    except OSError:
+        return
+
+
+def _described(executable: str, status: os.stat_result) -> Target:
+    """Ask the interpreter and put its answer into our words."""
+    import hashlib
+
+    facts = _ask(executable)
+    tags = _linux_last(facts["tags"] if facts["tags"] is not None else _tags_of_old(facts))
+    identity = [facts["implementation"], facts["version"], tags, executable, status.st_mtime_ns, status.st_size]
+    return Target(
+        python=executable,
+        version=facts["version"],
+        implementation=facts["implementation"],
+        cache_tag=facts["cache_tag"],
+        markers=facts["markers"],
+        tags=tags,
+        paths=facts["paths"],
+        prefix=facts["prefix"],
+        base_python=executable,
+        base_prefix=facts["base_prefix"],
+        is_virtual=False,
+        fingerprint=hashlib.sha256(json.dumps(identity).encode()).hexdigest(),
+        externally_managed=facts["externally_managed"],
+        virtual_paths=facts["virtual_paths"],
+    )
+
+
+def _linux_last(tags: Sequence[str]) -> tuple[str, ...]:
+    """Put ``linux_*`` behind ``manylinux*`` and ``musllinux*`` of the same ABI.
+
+    The reference ranks a portable wheel higher than one made for some unknown Linux; ``packaging``
+    does the opposite since 26.3.
+    """
+    groups: dict[str, tuple[list[str], list[str]]] = {}
+    for tag in tags:
+        group, _, platform = tag.rpartition("-")
+        groups.setdefault(group, ([], []))[platform.startswith("linux_")].append(tag)
+    return tuple(tag for group in groups.values() for part in group for tag in part)
+
+
+def _tags_of_old(facts: dict[str, Any]) -> tuple[str, ...]:
+    """Return the tags of an interpreter too old for ``packaging``: those of this machine, for its version."""
+    from packaging.tags import platform_tags
+
+    from pytest_envsync.platforms import python_tags
+
+    major, minor = map(int, facts["version"].split(".")[:2])
+    own = f"cp{major}{minor}-cp{major}{minor}{facts['abi_flags']}-any"
+    return python_tags(
+        [own], version=(major, minor), platforms=list(platform_tags()), implementation=facts["implementation"]
+    )
+
+
+def _ask(python: str) -> dict[str, Any]:
+    """Start *python* and return what it says about itself."""
+    import importlib.util
+    import subprocess
+
+    packaging = importlib.util.find_spec("packaging")
+    found = os.path.dirname(os.path.dirname(packaging.origin)) if packaging and packaging.origin else ""
+    # Set by macOS launchers, it would make the child believe that it is this interpreter.
+    environ = {name: value for name, value in os.environ.items() if name != "__PYVENV_LAUNCHER__"}
+    try:
+        answer = subprocess.run(
+            [python, "-I", "-S", "-B", "-c", _START, _FACTS, found],
+            capture_output=True,
+            check=False,
+            timeout=_TIMEOUT,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise TargetError(f"the interpreter `{python}` did not answer within {_TIMEOUT} s") from error
+    except OSError as error:
+        raise TargetError(f"the interpreter `{python}` cannot be started: {error.strerror or error}") from error
+    lines = answer.stdout.decode("utf-8", "replace").splitlines()
+    if answer.returncode == 0 and lines:
+        try:
+            return dict(json.loads(lines[-1]))
+        except (ValueError, TypeError):
+            pass
+    complaint = (answer.stderr or answer.stdout).decode("utf-8", "replace").strip().splitlines()[-5:]
+    raise TargetError(
+        "\n  ".join([f"the interpreter `{python}` could not be asked (status {answer.returncode})", *complaint]),
+        hint="Python 3.7 or newer is needed",
+    )

@@ -1,0 +1,306 @@
+"""Where a sync goes: the environment that is meant, or asked for.
+
+The rules are the reference's: ``--target`` and ``--prefix`` need any interpreter, ``--system`` one that
+is no virtual environment, everything else an environment that exists. ``--venv`` is ours.
+
+PYTEST_DONT_REWRITE
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pytest_envsync.environment.installed_pythons import first_python, named_pythons
+from pytest_envsync.environment.interpreter import (
+    base_of,
+    base_of_running,
+    find_interpreter,
+    place_of,
+    query,
+    query_environment,
+)
+from pytest_envsync.environment.python_request import PythonRequest, parse_request
+from pytest_envsync.environment.pyvenv_cfg import prefix_of
+from pytest_envsync.errors import TargetError, UsageError
+from pytest_envsync.narration import Reporter
+from pytest_envsync.options import SyncOptions
+from pytest_envsync.target import Target
+
+_HOW_TO_CREATE = "add `--venv .venv` to create one, or pass `--system` to install into a non-virtual environment"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Surrounding:
+    """What a search depends on besides the options."""
+
+    cwd: str
+    environ: Mapping[str, str]
+    cache_dir: Path | None
+
+    def path(self, text: str) -> str:
+        """Return *text* as an absolute path."""
+        return os.path.normpath(os.path.join(self.cwd, os.path.expanduser(text)))
+
+    def find(self, request: str | None) -> Target:
+        """Return the interpreter that *request* names, in the order of PATH."""
+        return find_interpreter(
+            request, cache_dir=self.cache_dir, environ=self.environ, cwd=self.cwd, prefer_running=False
+        )
+
+
+def find_target(
+    options: SyncOptions,
+    *,
+    cwd: str,
+    environ: Mapping[str, str],
+    cache_dir: Path | None,
+    reporter: Reporter | None = None,
+) -> Target:
+    """Return the place that *options* mean, seen from *cwd*.
+
+    Makes the environment of ``--venv`` when it is missing, unless this is a dry run. Which
+    environment is used is told to *reporter* if it is not ``.venv`` in *cwd*. Raises TargetError
+    when there is none, when it is not what was asked for, or when PEP 668 forbids it.
+    """
+    here = _Surrounding(cwd=cwd, environ=environ, cache_dir=cache_dir)
+    if options.target is not None and options.prefix is not None:
+        raise UsageError("`--target` and `--prefix` exclude each other")
+    if options.venv is not None:
+        target = _own_environment(options, here)
+    elif options.target is not None or options.prefix is not None:
+        target = _directory(options, here, reporter)
+    else:
+        target = _existing_environment(options, here)
+    if options.target is None and options.prefix is None:
+        _tell(target, here, reporter)
+    if target.externally_managed is not None and not options.break_system_packages:
+        words = "\n  ".join(target.externally_managed.splitlines())
+        raise TargetError(
+            f"The interpreter at `{target.prefix}` is externally managed"
+            + (f", and says:\n\n  {words}\n" if words else ""),
+            hint="use a virtual environment, or pass `--break-system-packages` if you know what you do",
+        )
+    return for_platform(target, options.python_version, options.python_platform, environ)
+
+
+def for_platform(
+    target: Target, python_version: str | None, python_platform: str | None, environ: Mapping[str, str] | None = None
+) -> Target:
+    """Return *target* with the markers and tags of another Python version, platform or both.
+
+    The interpreter, its own version and its paths stay. Raises UsageError for text that names none.
+    """
+    if python_version is None and python_platform is None:
+        return target
+    from pytest_envsync.platforms import find_platform, own_platform_tags, platform_markers, platform_tags, python_tags
+
+    markers = dict(target.markers)
+    version = _release(target.version)
+    if python_version is not None:
+        full = _full_version(python_version)
+        version = _release(full)
+        markers["python_full_version"] = full
+        markers["python_version"] = f"{version[0]}.{version[1]}"
+        if target.implementation == "cpython":
+            markers["implementation_version"] = full
+    platforms = own_platform_tags(target.tags)
+    if python_platform is not None:
+        platform = find_platform(python_platform, environ or {})
+        markers |= platform_markers(platform)
+        platforms = platform_tags(platform)
+    tags = python_tags(target.tags, version=version, platforms=platforms, implementation=target.implementation)
+    return replace(target, markers=markers, tags=tags)
+
+
+def _release(version: str) -> tuple[int, int]:
+    import re
+
+    numbers = re.findall(r"\d+", version)
+    return int(numbers[0]), int(numbers[1])
+
+
+def _full_version(text: str) -> str:
+    """Return ``3.12`` as ``3.12.0``; a fourth number and more are dropped."""
+    import re
+
+    found = re.fullmatch(r"(\d+)(?:\.(\d+))?(?:\.(\d+))?(?:\.\d+)*((?:a|b|rc)\d+)?", text.strip())
+    if found is None:
+        raise UsageError(
+            f"invalid value '{text}' for '--python-version': not a Python version",
+            hint="write it like `3.12` or `3.7.9`",
+        )
+    return ".".join(number or "0" for number in found.groups()[:3]) + (found[4] or "")
+
+
+def _own_environment(options: SyncOptions, here: _Surrounding) -> Target:
+    """Return the environment of ``--venv``, made if it is missing."""
+    path = here.path(str(options.venv))
+    is_environment = os.path.isfile(os.path.join(path, "pyvenv.cfg"))
+    if not is_environment and os.path.lexists(path) and not (os.path.isdir(path) and not os.listdir(path)):
+        raise TargetError(
+            f"`{path}` is no virtual environment: it has no `pyvenv.cfg`",
+            hint="name another path with --venv, or remove what is there",
+        )
+    wanted = parse_request(options.python)
+    if is_environment:
+        target = query_environment(path, here.cache_dir)
+        if not _is_of(target, wanted, here):
+            raise TargetError(
+                f"the virtual environment `{path}` has {target.title}, which is not {wanted}",
+                hint="remove it, or name another path with --venv",
+            )
+        return target
+    base = base_of(
+        find_interpreter(options.python, cache_dir=here.cache_dir, environ=here.environ, cwd=here.cwd), here.cache_dir
+    )
+    if options.dry_run or options.check:
+        return base.in_virtual_environment(path)
+    from pytest_envsync.environment.virtualenvs import create_virtualenv
+
+    return create_virtualenv(Path(path), base, cache_dir=here.cache_dir)
+
+
+def _is_of(target: Target, wanted: PythonRequest, here: _Surrounding) -> bool:
+    """Whether the environment *target* was made from the interpreter that is *wanted*."""
+    if wanted.kind != "place":
+        return wanted.is_met_by(target)
+    named = here.find(wanted.text)
+    return named.base_python == target.base_python
+
+
+def _directory(options: SyncOptions, here: _Surrounding, reporter: Reporter | None) -> Target:
+    """Return the directory of ``--target`` or ``--prefix``, for any interpreter."""
+    interpreter = _any_interpreter(options, here)
+    if reporter is not None:
+        reporter.note(f"Using {interpreter.title} interpreter at: {_shown(interpreter.python, here.cwd)}")
+    if options.target is not None:
+        return interpreter.in_directory(here.path(options.target))
+    return interpreter.in_prefix(here.path(str(options.prefix)))
+
+
+def _any_interpreter(options: SyncOptions, here: _Surrounding) -> Target:
+    wanted = parse_request(options.python)
+    if wanted.kind == "place":
+        return here.find(options.python)
+    if not options.system:
+        for target in _environments(here):
+            if wanted.is_met_by(target):
+                return target
+    if wanted.kind == "any":
+        return _system_interpreter(wanted, here) or base_of_running(here.cache_dir)
+    return here.find(options.python)
+
+
+def _existing_environment(options: SyncOptions, here: _Surrounding) -> Target:
+    wanted = parse_request(options.python)
+    path = place_of(wanted, here.cwd) if wanted.kind == "place" else None
+    if path is not None:
+        return query_environment(path, here.cache_dir) if os.path.isdir(path) else query(path, here.cache_dir)
+    if options.system:
+        system = _system_interpreter(wanted, here)
+        if system is None and wanted.kind == "version":
+            system = here.find(options.python)
+        if system is None:
+            asked = "" if wanted.kind == "any" else f" for {wanted}"
+            raise TargetError(f"No system Python installation found{asked}", hint="name one with --python")
+        return system
+    if wanted.kind == "place":
+        return _named_environment(wanted, here)
+    return _matching_environment(wanted, here)
+
+
+def _system_interpreter(wanted: PythonRequest, here: _Surrounding) -> Target | None:
+    """Return the first interpreter on PATH that fits and is no virtual environment."""
+    if wanted.kind == "place":
+        candidates = named_pythons(wanted.text, here.environ)
+    elif wanted.kind == "any":
+        candidates = first_python(here.environ)
+    else:
+        return None
+    for python in candidates:
+        if prefix_of(python) is None:
+            try:
+                return query(python, here.cache_dir)
+            except TargetError:
+                continue
+    return None
+
+
+def _named_environment(wanted: PythonRequest, here: _Surrounding) -> Target:
+    """Return the environment whose interpreter is found on PATH under the name that is *wanted*."""
+    for python in named_pythons(wanted.text, here.environ):
+        if prefix_of(python) is not None:
+            return query(python, here.cache_dir)
+    raise TargetError(f"No virtual environment found for executable name `{wanted.text}`", hint=_HOW_TO_CREATE)
+
+
+def _matching_environment(wanted: PythonRequest, here: _Surrounding) -> Target:
+    others = []
+    for target in _environments(here):
+        if wanted.is_met_by(target):
+            return target
+        others.append(f"{target.title} in {_shown(target.prefix, here.cwd)}")
+    asked = "" if wanted.kind == "any" else f" for {wanted}"
+    found = f"; found: {', '.join(others)}" if others else ""
+    raise TargetError(f"No virtual environment found{asked}{found}", hint=_HOW_TO_CREATE)
+
+
+def _environments(here: _Surrounding) -> Iterator[Target]:
+    """Yield the environments that are meant when none is named, the nearest first.
+
+    ``VIRTUAL_ENV``, ``CONDA_PREFIX`` (but not conda's base), ``.venv`` in the directory and its parents, and
+    the one that stands first on PATH. What the variables name but is not there is an error only
+    when nothing else is found.
+    """
+    broken: TargetError | None = None
+    count = 0
+    for prefix in _active_prefixes(here):
+        try:
+            target = query_environment(prefix, here.cache_dir)
+        except TargetError as error:
+            broken = broken or error
+            continue
+        if target.is_virtual or prefix != here.environ.get("VIRTUAL_ENV"):
+            count += 1
+            yield target
+    for directory in (here.cwd, *map(str, Path(here.cwd).parents)):
+        prefix = os.path.join(directory, ".venv")
+        if os.path.isdir(prefix):
+            if not os.path.isfile(os.path.join(prefix, "pyvenv.cfg")):
+                raise TargetError(
+                    f"Broken virtual environment `{prefix}`: missing `pyvenv.cfg`", hint="remove it or make it anew"
+                )
+            count += 1
+            yield query_environment(prefix, here.cache_dir)
+            break
+    first = next(first_python(here.environ), None)
+    if first is not None and prefix_of(first) is not None:
+        count += 1
+        yield query(first, here.cache_dir)
+    if broken is not None and not count:
+        raise broken
+
+
+def _active_prefixes(here: _Surrounding) -> Iterator[str]:
+    active = here.environ.get("VIRTUAL_ENV")
+    if active:
+        yield here.path(active)
+    conda = here.environ.get("CONDA_PREFIX")
+    if conda:
+        is_base = here.environ.get("CONDA_DEFAULT_ENV") in {"base", "root"} or conda == here.environ.get("_CONDA_ROOT")
+        if not is_base or os.path.isfile(os.path.join(here.path(conda), "pyvenv.cfg")):
+            yield here.path(conda)
+
+
+def _tell(target: Target, here: _Surrounding, reporter: Reporter | None) -> None:
+    if reporter is not None and target.prefix != os.path.join(here.cwd, ".venv"):
+        reporter.note(f"Using Python {target.version} environment at: {_shown(target.prefix, here.cwd)}")
+
+
+def _shown(path: str, cwd: str) -> str:
+    """Return *path* as people call it in *cwd*: relative when it is below."""
+    below = cwd.rstrip(os.sep) + os.sep
+    return path.removeprefix(below)

@@ -34,6 +34,7 @@ from pytest_envsync.distributions import StoredFile, StoredWheel
 from pytest_envsync.errors import LockTimeout, StoreError
 from pytest_envsync.wheels.known import find_known, keep_known
 from pytest_envsync.wheels.manifest import read_rows, read_values, wheel_from, wheel_values, write_rows, write_values
+from pytest_envsync.wheels.sharing import shared
 
 if TYPE_CHECKING:
     from pytest_envsync.wheels.damage import Damage
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
 Fetch = Callable[[str, Path], object]
 _DAY = 86_400
 _LOCK_SECONDS = 300.0
-_POLL = 0.02
 _TAKEN = {errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR, errno.EACCES if sys.platform == "win32" else errno.EEXIST}
 _FULL = {errno.ENOSPC, errno.EDQUOT} if hasattr(errno, "EDQUOT") else {errno.ENOSPC}
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -67,14 +67,18 @@ class Store:
 
     def get(self, sha256: str) -> StoredWheel | None:
         """Return the wheel whose file has this digest; None when it is not there, or its entry is damaged."""
+        wheel = self.read(sha256)
+        if wheel is not None:
+            _touch(f"{self.entry(sha256)}/wheel")
+        return wheel
+
+    def read(self, sha256: str) -> StoredWheel | None:
+        """Do as ``get`` does, without counting it as a use."""
         entry = self.entry(sha256)
-        place = f"{entry}/wheel"
         try:
-            wheel = wheel_from(read_values(place), f"{entry}/tree")
+            return wheel_from(read_values(f"{entry}/wheel"), f"{entry}/tree")
         except (OSError, ValueError):
             return None
-        _touch(place)
-        return wheel
 
     def entries(self) -> Iterator[str]:
         """Yield the sha256 of every entry, sound or not."""
@@ -295,37 +299,10 @@ class Store:
     def hold(self) -> Iterator[None]:
         """Keep entries from being pruned while they are used; any number of holders may be at it.
 
-        Raises LockTimeout when pruning takes longer than five minutes. Where the file system has no locks, or the
-        cache is read-only, nothing is held.
+        Raises LockTimeout when that takes longer than five minutes. A cache that is read-only is not held.
         """
-        if sys.platform == "win32":
+        with shared(self.use_lock, timeout=_LOCK_SECONDS):
             yield
-            return
-        import fcntl
-
-        try:
-            os.makedirs(f"{self.root}/locks", exist_ok=True)
-            descriptor = os.open(self.use_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        except OSError:
-            yield
-            return
-        try:
-            deadline = time.monotonic() + _LOCK_SECONDS
-            while True:
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() > deadline:
-                        raise LockTimeout(
-                            f"the cache `{self.root}` has been pruned for more than five minutes"
-                        ) from None
-                    time.sleep(_POLL)
-                except OSError:
-                    break
-            yield
-        finally:
-            os.close(descriptor)
 
     @property
     def use_lock(self) -> Path:

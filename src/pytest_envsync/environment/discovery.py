@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from pytest_envsync.environment.installed_pythons import first_python, named_pythons
 from pytest_envsync.environment.interpreter import (
@@ -25,15 +26,14 @@ from pytest_envsync.environment.interpreter import (
 from pytest_envsync.environment.python_request import PythonRequest, parse_request
 from pytest_envsync.environment.pyvenv_cfg import prefix_of
 from pytest_envsync.errors import TargetError, UsageError
-from pytest_envsync.narration import Reporter
+from pytest_envsync.narration import Reporter, SilentReporter
 from pytest_envsync.options import SyncOptions
 from pytest_envsync.target import Target
 
 _HOW_TO_CREATE = "add `--venv .venv` to create one, or pass `--system` to install into a non-virtual environment"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Surrounding:
+class _Surrounding(NamedTuple):
     """What a search depends on besides the options."""
 
     cwd: str
@@ -68,14 +68,14 @@ def find_target(
     here = _Surrounding(cwd=cwd, environ=environ, cache_dir=cache_dir)
     if options.target is not None and options.prefix is not None:
         raise UsageError("`--target` and `--prefix` exclude each other")
+    _check_platform(options, environ)
     if options.venv is not None:
-        target = _own_environment(options, here)
+        target = _own_environment(options, here, reporter or SilentReporter())
     elif options.target is not None or options.prefix is not None:
-        target = _directory(options, here, reporter)
+        target = _directory(options, here, reporter or SilentReporter())
     else:
         target = _existing_environment(options, here)
-    if options.target is None and options.prefix is None:
-        _tell(target, here, reporter)
+        _tell(target, here, reporter or SilentReporter())
     if target.externally_managed is not None and not options.break_system_packages:
         words = "\n  ".join(target.externally_managed.splitlines())
         raise TargetError(
@@ -115,6 +115,16 @@ def for_platform(
     return replace(target, markers=markers, tags=tags)
 
 
+def _check_platform(options: SyncOptions, environ: Mapping[str, str]) -> None:
+    """Refuse what names no version or platform before anything is looked for or made."""
+    if options.python_version is not None:
+        _full_version(options.python_version)
+    if options.python_platform is not None:
+        from pytest_envsync.platforms import find_platform
+
+        find_platform(options.python_platform, environ)
+
+
 def _release(version: str) -> tuple[int, int]:
     import re
 
@@ -135,7 +145,7 @@ def _full_version(text: str) -> str:
     return ".".join(number or "0" for number in found.groups()[:3]) + (found[4] or "")
 
 
-def _own_environment(options: SyncOptions, here: _Surrounding) -> Target:
+def _own_environment(options: SyncOptions, here: _Surrounding, reporter: Reporter) -> Target:
     """Return the environment of ``--venv``, made if it is missing."""
     path = here.path(str(options.venv))
     is_environment = os.path.isfile(os.path.join(path, "pyvenv.cfg"))
@@ -152,14 +162,17 @@ def _own_environment(options: SyncOptions, here: _Surrounding) -> Target:
                 f"the virtual environment `{path}` has {target.title}, which is not {wanted}",
                 hint="remove it, or name another path with --venv",
             )
+        _tell(target, here, reporter)
         return target
-    base = base_of(
-        find_interpreter(options.python, cache_dir=here.cache_dir, environ=here.environ, cwd=here.cwd), here.cache_dir
-    )
+    found = find_interpreter(options.python, cache_dir=here.cache_dir, environ=here.environ, cwd=here.cwd)
+    base = base_of(found, here.cache_dir)
+    reporter.note(f"Using {base.title} interpreter at: {base.python}")
     if options.dry_run or options.check:
+        reporter.note(f"Would create virtual environment at: {_shown(path, here.cwd)}")
         return base.in_virtual_environment(path)
     from pytest_envsync.environment.virtualenvs import create_virtualenv
 
+    reporter.note(f"Creating virtual environment at: {_shown(path, here.cwd)}")
     return create_virtualenv(Path(path), base, cache_dir=here.cache_dir)
 
 
@@ -171,11 +184,10 @@ def _is_of(target: Target, wanted: PythonRequest, here: _Surrounding) -> bool:
     return named.base_python == target.base_python
 
 
-def _directory(options: SyncOptions, here: _Surrounding, reporter: Reporter | None) -> Target:
+def _directory(options: SyncOptions, here: _Surrounding, reporter: Reporter) -> Target:
     """Return the directory of ``--target`` or ``--prefix``, for any interpreter."""
     interpreter = _any_interpreter(options, here)
-    if reporter is not None:
-        reporter.note(f"Using {interpreter.title} interpreter at: {_shown(interpreter.python, here.cwd)}")
+    reporter.note(f"Using {interpreter.title} interpreter at: {_shown(interpreter.python, here.cwd)}")
     if options.target is not None:
         return interpreter.in_directory(here.path(options.target))
     return interpreter.in_prefix(here.path(str(options.prefix)))
@@ -295,8 +307,8 @@ def _active_prefixes(here: _Surrounding) -> Iterator[str]:
             yield here.path(conda)
 
 
-def _tell(target: Target, here: _Surrounding, reporter: Reporter | None) -> None:
-    if reporter is not None and target.prefix != os.path.join(here.cwd, ".venv"):
+def _tell(target: Target, here: _Surrounding, reporter: Reporter) -> None:
+    if target.prefix != os.path.join(here.cwd, ".venv"):
         reporter.note(f"Using Python {target.version} environment at: {_shown(target.prefix, here.cwd)}")
 
 

@@ -48,11 +48,11 @@ def named_pythons(name: str, environ: Mapping[str, str]) -> Iterator[str]:
 
 
 def first_python(environ: Mapping[str, str]) -> Iterator[str]:
-    """Yield the executables called ``python3`` or ``python``, directory by directory of PATH."""
+    """Yield the executables called ``python`` or ``python3``, directory by directory of PATH."""
     for directory in _path(environ):
         alone = {**environ, "PATH": directory}
-        yield from named_pythons("python3", alone)
         yield from named_pythons("python", alone)
+        yield from named_pythons("python3", alone)
 
 
 def _path(environ: Mapping[str, str]) -> list[str]:

@@ -11,8 +11,7 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pytest_envsync.errors import UsageError
 from pytest_envsync.target import Target
@@ -39,8 +38,7 @@ _SYSTEMS = {"linux": "linux", "macos": "darwin", "windows": "win32"}
 _MACHINES = {"aarch64": ("aarch64", "arm64"), "x86_64": ("x86_64", "amd64")}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PythonRequest:
+class PythonRequest(NamedTuple):
     """An interpreter that is asked for.
 
     *kind* is ``any``, ``version`` (of which *version* may be empty: an implementation alone) or

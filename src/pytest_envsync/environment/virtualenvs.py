@@ -17,9 +17,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pytest_envsync import __version__
 from pytest_envsync.errors import TargetError
 from pytest_envsync.target import Target
+from pytest_envsync.version import __version__
 
 # The blank makes every shell's quoting put it between quotes, where another path can take its place.
 _NAME = "env sync template"

@@ -45,13 +45,11 @@ _ARCHITECTURES = {
     **dict.fromkeys(("gfx1102", "gfx1200", "gfx1201"), _ROCM[:6]),
     **dict.fromkeys(("gfx1150", "gfx1151"), _ROCM[:1]),
 }
-_PROJECTS = frozenset(
-    (
-        "torch torchvision torchaudio torchao torchtext torchrec torchtune torchcodec torcharrow torchdistx"
-        " torch-tensorrt torchserve torchcsprng fbgemm-gpu fbgemm-gpu-genai xformers triton triton-rocm triton-xpu"
-        " pytorch-triton pytorch-triton-rocm pytorch-triton-xpu"
-    ).split()
-)
+_PROJECTS = frozenset((
+    "torch", "torchvision", "torchaudio", "torchao", "torchtext", "torchrec", "torchtune", "torchcodec", "torcharrow",
+    "torchdistx", "torch-tensorrt", "torchserve", "torchcsprng", "fbgemm-gpu", "fbgemm-gpu-genai", "xformers",
+    "triton", "triton-rocm", "triton-xpu", "pytorch-triton", "pytorch-triton-rocm", "pytorch-triton-xpu",
+))  # fmt: skip
 
 BACKENDS: tuple[str, ...] = ("auto", "cpu", *(name for names, *_ in _CUDA for name in names), *_ROCM, "xpu")
 """The values of ``--torch-backend``, in the order of the help."""

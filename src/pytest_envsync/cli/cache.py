@@ -1,0 +1,125 @@
+"""``envsync cache``: look after the wheel store and the index cache.
+
+PYTEST_DONT_REWRITE
+"""
+
+from __future__ import annotations
+
+from shutil import rmtree
+from typing import TYPE_CHECKING
+
+from pytest_envsync.cli.cached import cache_of, environments_of
+from pytest_envsync.cli.terminal import TerminalReporter
+from pytest_envsync.engine import Engine
+from pytest_envsync.narration import SilentReporter
+from pytest_envsync.quantities import parse_age
+from pytest_envsync.report import SCHEMA, json_text, plural, size
+from pytest_envsync.wheels import upkeep
+from pytest_envsync.wheels.store import Store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_envsync.cli import Call
+
+KEPT_BY_CLEAN = frozenset({"environments", "locks", "overlays", "sessions", "CACHEDIR.TAG"})
+"""What is no copy of something else: environments may be in use."""
+
+_DAY = 86_400
+
+
+def directory(call: Call) -> int:
+    """Print where the cache is; it need not exist."""
+    place = str(cache_of(call))
+    call.terminal.give(json_text({"schema": SCHEMA, "path": place}) if call.is_json else place)
+    return 0
+
+
+def size_of_cache(call: Call) -> int:
+    """Print the size of each part and of all; a file with several names counts once in each figure."""
+    root = cache_of(call)
+    parts = {part.name: upkeep.measure(part) for part in _parts(root)}
+    total = upkeep.measure(root)
+    if call.is_json:
+        call.terminal.give(json_text({"schema": SCHEMA, "size": total, "parts": parts}))
+        return 0
+    width = max(map(len, [*parts, "total"])) + 2
+    rows = [f"{name:{width}}{size(count)}" for name, count in parts.items()]
+    call.terminal.give(*rows, call.terminal.data_style(f"{'total':{width}}{size(total)}", "bold"))
+    return 0
+
+
+def _parts(root: Path) -> list[Path]:
+    return sorted(entry for entry in root.iterdir() if entry.is_dir()) if root.is_dir() else []
+
+
+def verify(call: Call) -> int:
+    """Check the store, repair it if asked to, and print what was found; 1 if damage remains."""
+    settings = call.settings
+    reporter = TerminalReporter(call.terminal)
+    with Engine(
+        cache_dir=cache_of(call),
+        options=settings.options,
+        cwd=settings.cwd,
+        environ=settings.environ,
+        reporter=reporter,
+    ) as engine:
+
+        def fetch(url: str, destination: Path) -> object:
+            return engine.client.download(url, destination)
+
+        found = upkeep.verify(
+            Store(engine.cache_dir), deep=bool(call.own("deep")), repair=bool(call.own("repair")), fetch=fetch
+        )
+    reporter.close()
+    if call.is_json:
+        call.terminal.give(json_text({"schema": SCHEMA, **_verification(found)}))
+    else:
+        for entry in found.damaged:
+            call.terminal.give(f"{entry.name}: {entry.outcome}{f' ({entry.error})' if entry.error else ''}")
+            call.terminal.give(*(f"  {damage.kind} {damage.path} {damage.detail}".rstrip() for damage in entry.damages))
+        call.terminal.say(f"Checked {plural(found.checked, 'wheel')}, {len(found.damaged)} damaged")
+    return 1 if found.has_damage_left else 0
+
+
+def _verification(found: upkeep.Verification) -> dict[str, object]:
+    damaged = [
+        {
+            "sha256": entry.sha256,
+            "name": entry.name,
+            "outcome": entry.outcome,
+            "error": entry.error,
+            "damages": [
+                {"path": damage.path, "kind": damage.kind, "detail": damage.detail} for damage in entry.damages
+            ],
+        }
+        for entry in found.damaged
+    ]
+    return {"checked": found.checked, "damaged": damaged}
+
+
+def prune(call: Call) -> int:
+    """Remove wheels that no environment refers to."""
+    age = call.own("older_than")
+    days = {} if age is None else {"older_than_days": parse_age(str(age), "--older-than") / _DAY}
+    keep = environments_of(call, SilentReporter()).wheels_in_use()
+    done = upkeep.prune(Store(cache_of(call)), keep=keep, ci=bool(call.own("ci")), **days)
+    return _say_removed(call, done)
+
+
+def clean(call: Call) -> int:
+    """Remove everything that can be had again; environments stay."""
+    root = cache_of(call)
+    done = upkeep.clean(Store(root))
+    others = [entry for entry in _parts(root) if entry.name not in KEPT_BY_CLEAN]
+    freed = sum(upkeep.measure(entry) for entry in others)
+    for entry in others:
+        rmtree(entry, ignore_errors=True)
+    return _say_removed(call, done._replace(size=done.size + freed))
+
+
+def _say_removed(call: Call, done: upkeep.Removed) -> int:
+    if call.is_json:
+        call.terminal.give(json_text({"schema": SCHEMA, "wheels": done.entries, "bytes": done.size}))
+    call.terminal.say(f"Removed {plural(done.entries, 'wheel')} ({size(done.size)})")
+    return 0

@@ -1,0 +1,133 @@
+"""What ``run`` and ``env`` share: from the words of a command line to a cached environment.
+
+PYTEST_DONT_REWRITE
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from pytest_envsync.cache import cache_directory
+from pytest_envsync.declared import find_declared, read_declared
+from pytest_envsync.environments import CachedEnvironment, EnvironmentRequest, Environments, ProjectRequest
+from pytest_envsync.errors import EnvsyncError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pytest_envsync.cli import Call
+    from pytest_envsync.declared import Declared
+    from pytest_envsync.narration import Reporter
+    from pytest_envsync.pytest_plugin.overlay import Overlay
+    from pytest_envsync.target import Target
+
+
+class Provided(NamedTuple):
+    """A cached environment, and the overlay behind it, if there is one."""
+
+    environment: CachedEnvironment
+    overlay: Overlay | None
+
+
+def environments_of(call: Call, reporter: Reporter) -> Environments:
+    """Return the cached environments of the cache that the settings name."""
+    settings = call.settings
+    return Environments(cache_of(call), cwd=settings.cwd, environ=settings.environ, reporter=reporter)
+
+
+def cache_of(call: Call) -> Path:
+    """Return the directory of the cache."""
+    settings = call.settings
+    return cache_directory(settings.options.cache_dir, settings.environ, cwd=settings.cwd)
+
+
+def request_of(call: Call) -> EnvironmentRequest:
+    """Return the request that the files and settings of *call* make; a declared name is looked up.
+
+    Raises UsageError for a file that is missing and for a name that is declared with several interpreters.
+    """
+    settings = call.settings
+    declared = _declared(call)
+    files = tuple(declared.files if declared else (_absolute(word, settings.cwd) for word in call.arguments.files))
+    options = settings.options
+    python = options.python
+    if declared is not None:
+        options = replace(options, extras=options.extras or declared.extras, groups=options.groups or declared.groups)
+        if python is None and len(declared.python) > 1:
+            raise UsageError(
+                f"`{declared.name}` is declared with {len(declared.python)} interpreters",
+                hint=f"choose one with `--python`: {', '.join(declared.python)}",
+            )
+        python = python or next(iter(declared.python), None)
+    return EnvironmentRequest(
+        files=files,
+        options=options,
+        python=python,
+        project=_project(call, declared),
+        recreate=bool(call.own("recreate")),
+    )
+
+
+def _declared(call: Call) -> Declared | None:
+    """Return the declared environment that the first word names, unless that is a file."""
+    words = call.arguments.files
+    if os.path.lexists(os.path.join(call.settings.cwd, words[0])):  # noqa: PTH118 - plain text
+        return None
+    rows = find_declared(words[0], read_declared(call.settings.environments, call.settings.base))
+    if not rows:
+        return None
+    if len(rows) > 1 or len(words) > 1:
+        names = ", ".join(f"`{name}`" for name in (*words[1:], *(row.name for row in rows)))
+        raise UsageError(f"only one environment can be used at a time, found {names}")
+    return rows[0]
+
+
+def _absolute(word: str, cwd: str) -> str:
+    if "://" in word or word == "-":
+        return word
+    path = os.path.join(cwd, word)  # noqa: PTH118 - plain text
+    if not os.path.lexists(path):
+        raise UsageError(f"`{word}` is neither a file nor an environment of `[tool.envsync.environments]`")
+    return os.path.normpath(path)
+
+
+def _project(call: Call, declared: Declared | None) -> ProjectRequest | None:
+    given = call.own("install_project") or (next(iter(declared.project), None) if declared else None)
+    if not isinstance(given, str) or given == "none":
+        return None
+    place = "." if given == "auto" else given
+    path = os.path.normpath(os.path.join(call.settings.cwd, place))  # noqa: PTH118 - plain text
+    if not os.path.isdir(path):  # noqa: PTH112 - plain text
+        raise UsageError(f"the project `{given}` is no directory")
+    return ProjectRequest(path=path)
+
+
+class _Completion:
+    """Gives the environment the overlay of a session, so that both use the same one."""
+
+    def __init__(self, cache_dir: Path, *, is_wanted: bool) -> None:
+        self.cache_dir = cache_dir
+        self.is_wanted = is_wanted
+        self.overlay: Overlay | None = None
+
+    def __call__(self, request: EnvironmentRequest, packages: Mapping[str, str], target: Target) -> EnvironmentRequest:
+        if not self.is_wanted:
+            return request
+        from pytest_envsync.pytest_plugin.overlay import make_overlay
+
+        try:
+            self.overlay = make_overlay(self.cache_dir, locked=packages, target=target)
+        except EnvsyncError:
+            # An environment that cannot host pytest can still run commands.
+            return request
+        return request.with_overlay((self.overlay.path, self.overlay.digest))
+
+
+def provide(call: Call, reporter: Reporter, *, holder_pid: int) -> Provided:
+    """Provide the environment that *call* asks for, leased to *holder_pid* (0: to nobody)."""
+    completion = _Completion(cache_of(call), is_wanted=not call.own("no_overlay"))
+    environment = environments_of(call, reporter).provide(request_of(call), holder_pid=holder_pid, complete=completion)
+    return Provided(environment, completion.overlay)

@@ -1,0 +1,150 @@
+"""What sessions ask of the engine: requests and answers are JSON on standard input and output.
+
+An error is an answer too: its kind, message and hint on standard output, and its exit status.
+
+PYTEST_DONT_REWRITE
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_envsync.cache import cache_directory
+from pytest_envsync.cli.terminal import TerminalReporter
+from pytest_envsync.environments import EnvironmentRequest, Environments, ProjectRequest
+from pytest_envsync.errors import EnvsyncError, UsageError
+from pytest_envsync.report import SCHEMA, error_json
+from pytest_envsync.settings import Said, session_settings
+
+if TYPE_CHECKING:
+    from pytest_envsync.cli import Call
+    from pytest_envsync.settings import Settings
+
+
+def provision(call: Call) -> int:
+    """Provide the environment that the request describes, leased to its holder; or a private copy of it."""
+    return _answer(call, _provision)
+
+
+def give_back(call: Call) -> int:
+    """Give the environment of a lease back; the answer says what differed."""
+    return _answer(call, _give_back)
+
+
+def apply(call: Call) -> int:
+    """Sync a private environment with the files of the request."""
+    return _answer(call, _apply)
+
+
+def _answer(call: Call, work: Callable[[Call, TerminalReporter], Mapping[str, Any]]) -> int:
+    reporter = TerminalReporter(call.terminal)
+    try:
+        values = work(call, reporter)
+    except EnvsyncError as error:
+        print(json.dumps(error_json(error)), flush=True)  # noqa: T201 - the answer
+        raise
+    finally:
+        reporter.close()
+    print(json.dumps({"schema": SCHEMA, **values}), flush=True)  # noqa: T201 - the answer
+    return 0
+
+
+def _request() -> dict[str, Any]:
+    """Read the request. Raises UsageError for what is none."""
+    try:
+        values = json.loads(sys.stdin.buffer.read())
+    except ValueError as error:
+        raise UsageError(f"the request on standard input is no JSON: {error}") from error
+    if not isinstance(values, dict):
+        raise UsageError("the request on standard input is no JSON object")
+    return values
+
+
+def _settings(request: Mapping[str, Any], call: Call) -> Settings:
+    """Return the settings of *request*; those of this call's own command line count as said in it."""
+    ini = request.get("ini") or {}
+    return session_settings(
+        request.get("arguments") or (),
+        {**_given(call), **(request.get("options") or {})},
+        ini=Said(arguments=ini.get("arguments") or (), given=ini.get("options") or {}, base=ini.get("base")),
+        cwd=request.get("cwd") or call.settings.cwd,
+        environ=os.environ,
+    )
+
+
+def _given(call: Call) -> dict[str, Any]:
+    return {name: value for name, value in call.arguments.values.items() if name in {"cache_dir", "offline", "project"}}
+
+
+def _environments(settings: Settings, reporter: TerminalReporter) -> Environments:
+    cache_dir = cache_directory(settings.options.cache_dir, settings.environ, cwd=settings.cwd)
+    return Environments(cache_dir, cwd=settings.cwd, environ=settings.environ, reporter=reporter)
+
+
+def _files(request: Mapping[str, Any]) -> tuple[str, ...]:
+    files = request.get("files")
+    if not isinstance(files, list) or not files or not all(isinstance(item, str) for item in files):
+        raise UsageError("the request names no `files`")
+    return tuple(files)
+
+
+def _provision(call: Call, reporter: TerminalReporter) -> Mapping[str, Any]:
+    request = _request()
+    settings = _settings(request, call)
+    project = request.get("project")
+    wanted = EnvironmentRequest(
+        files=_files(request),
+        options=settings.options,
+        python=request.get("python") or settings.options.python,
+        project=ProjectRequest(**project) if project else None,
+        recreate=bool(request.get("recreate")),
+    )
+    overlay = request.get("overlay")
+    if overlay:
+        wanted = wanted.with_overlay((overlay["path"], overlay["digest"]))
+    environments = _environments(settings, reporter)
+    environment = environments.provide(wanted, holder_pid=int(request.get("holder") or os.getppid()))
+    private = request.get("private")
+    if private:
+        copy = environments.private_copy(
+            environment, Path(private["destination"]), link_mode=private.get("link_mode") or None
+        )
+        if environment.lease is not None:
+            environments.give_back(environment.lease)
+        return {"environment": copy.as_dict()}
+    return {"environment": environment.as_dict(), "warnings": list(settings.warnings)}
+
+
+def _give_back(call: Call, reporter: TerminalReporter) -> Mapping[str, Any]:
+    environments = _environments(call.settings, reporter)
+    values = environments.give_back(call.arguments.files[0]).as_dict()
+    if call.settings.command.get("auto_prune", True):
+        environments.auto_prune()
+    return values
+
+
+def _apply(call: Call, reporter: TerminalReporter) -> Mapping[str, Any]:
+    from dataclasses import replace
+
+    from pytest_envsync.sync import sync_environment
+
+    request = _request()
+    settings = _settings(request, call)
+    place = request.get("path")
+    if not isinstance(place, str):
+        raise UsageError("the request names no `path`")
+    # Its files are the test's own to write; a hard link would lead into the store.
+    mode = settings.options.link_mode or "copy"
+    outcome = sync_environment(
+        _files(request),
+        options=replace(settings.options, python=place, link_mode=mode),
+        cwd=settings.cwd,
+        environ=settings.environ,
+        reporter=reporter,
+    )
+    return {"changes": outcome.changes.as_list(), "warnings": list(outcome.warnings)}

@@ -1,0 +1,173 @@
+"""``envsync run``: run a command in the cached environment of the files.
+
+PYTEST_DONT_REWRITE
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+from pytest_envsync.cli.cached import environments_of, provide
+from pytest_envsync.cli.terminal import TerminalReporter
+from pytest_envsync.errors import EnvsyncError, UsageError
+from pytest_envsync.report import diff_lines, warning_line
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pytest_envsync.cli import Call
+    from pytest_envsync.cli.cached import Provided
+    from pytest_envsync.cli.terminal import Terminal
+    from pytest_envsync.diff import Diff
+
+SHOWN_FILES = 40
+"""How many lines of drift are shown."""
+
+_DROPPED = (
+    "PYTHONHOME",
+    "PYTHONPATH",
+    "PYTHONEXECUTABLE",
+    "__PYVENV_LAUNCHER__",
+    "ENVSYNC_SESSION",
+    "VIRTUAL_ENV_PROMPT",
+)
+
+
+def run(call: Call) -> int:
+    """Provide, run, give back; return the status of the command. Raises EnvsyncError if it cannot be started."""
+    if call.own("pytest"):
+        _run_pytest(call)
+    if not call.arguments.rest:
+        raise UsageError("the command to run is missing", hint=f"usage: {call.command.usage}")
+    terminal = call.terminal
+    reporter = TerminalReporter(terminal)
+    try:
+        provided = provide(call, reporter, holder_pid=os.getpid())
+    finally:
+        reporter.close()
+    for line in (*provided.environment.missing, *provided.environment.warnings):
+        terminal.say(warning_line(line, terminal.style))
+    try:
+        return _run_command(call.arguments.rest, command_environ(provided, call.settings.environ))
+    finally:
+        _give_back(call, provided, reporter)
+
+
+def command_environ(provided: Provided, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables of a process in the environment: its commands first, nothing of other interpreters."""
+    found = {name: value for name, value in environ.items() if name not in _DROPPED}
+    overlay = provided.overlay
+    places = [provided.environment.bin]
+    if overlay is not None and "pytest" in overlay.distributions:
+        places.append(overlay.bin)
+    found["PATH"] = os.pathsep.join([*places, environ.get("PATH", os.defpath)])
+    found["VIRTUAL_ENV"] = provided.environment.path
+    found["PYTHONNOUSERSITE"] = "1"
+    return found
+
+
+def find_command(name: str, environ: Mapping[str, str]) -> str:
+    """Return the executable that *name* means on the environment's PATH.
+
+    Raises EnvsyncError: status 2 when it is not there, 1 when it cannot be run.
+    """
+    from shutil import which
+
+    found = which(name, path=environ["PATH"])
+    if found is not None:
+        return found
+    if os.path.dirname(name) and os.path.exists(name):  # noqa: PTH110, PTH120 - plain text
+        raise EnvsyncError(f"`{name}` is not executable", exit_status=1)
+    raise EnvsyncError(
+        f"the command `{name}` is neither in the environment nor on PATH",
+        hint="is the distribution that brings it in the lock?",
+    )
+
+
+def _run_command(argv: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Run *argv* as a child that owns the terminal, and return its status (128 + signal if one ended it)."""
+    executable = find_command(argv[0], environ)
+    if sys.platform == "win32":
+        from subprocess import run as run_process
+
+        return run_process([executable, *argv[1:]], env=dict(environ), check=False).returncode
+    # Python ignores these two; a command must not inherit that.
+    defaults = [signal.SIGPIPE, signal.SIGXFSZ]
+    try:
+        child = os.posix_spawn(executable, list(argv), environ, setsigdef=defaults)
+    except OSError as error:
+        raise EnvsyncError(f"`{executable}` cannot be run: {error.strerror}", exit_status=1) from error
+    return _wait(child)
+
+
+def _wait(child: int) -> int:
+    """Wait for *child*. The terminal sends it Ctrl-C itself; what is sent to this process alone is passed on."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGQUIT)}
+
+    def pass_on(number: int, _frame: object) -> None:
+        os.kill(child, number)
+
+    before |= {number: signal.signal(number, pass_on) for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)}
+    try:
+        _, status = os.waitpid(child, 0)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    code = os.waitstatus_to_exitcode(status)
+    return code if code >= 0 else 128 - code
+
+
+def _give_back(call: Call, provided: Provided, reporter: TerminalReporter) -> None:
+    """Give the environment back, and say what the command changed in it."""
+    lease = provided.environment.lease
+    if lease is None:
+        return
+    environments = environments_of(call, reporter)
+    handed = environments.give_back(lease)
+    if handed.diff:
+        say_drift(call.terminal, provided.environment.key, handed.diff, shared=handed.shared)
+    if handed.error:
+        call.terminal.say(warning_line(handed.error, call.terminal.style))
+    if call.settings.command.get("auto_prune", True):
+        environments.auto_prune()
+
+
+def say_drift(terminal: Terminal, key: str, diff: Diff, *, shared: int) -> None:
+    """Say what changed in an environment while it was used."""
+    users = f" while {shared} sessions used it" if shared > 1 else ""
+    terminal.say(warning_line(f"the environment {key[:10]} changed{users}; that was undone:", terminal.style))
+    terminal.say(*diff_lines(diff, terminal.style, limit=SHOWN_FILES))
+
+
+def _run_pytest(call: Call) -> NoReturn:
+    """Run the session that ``pytest --envsync FILE`` would be, by the host's own pytest."""
+    words = [word for file in call.arguments.files for word in ("--envsync", file)]
+    words += [f"--envsync-option={option}" for option in _option_texts(call)]
+    if call.own("recreate"):
+        words.append("--envsync-recreate")
+    if call.own("no_overlay"):
+        words.append("--envsync-no-overlay")
+    project = call.own("install_project")
+    if project:
+        words.append(f"--envsync-project={project}")
+    os.execv(sys.executable, [sys.executable, "-m", "pytest", *words, *(call.arguments.rest or [])])  # noqa: S606 - no shell is meant
+
+
+def _option_texts(call: Call) -> list[str]:
+    """Return the settings that were typed, as texts for ``--envsync-option``."""
+    own = {option.name for option in call.command.own}
+    texts = []
+    for option in call.command.options:
+        value = call.arguments.values.get(option.name)
+        if value is None or option.name in own or option.name in {"directory", "quiet", "verbose"}:
+            continue
+        if isinstance(value, bool):
+            texts.append((option.flags if value else option.inverse)[-1])
+        elif isinstance(value, tuple):
+            texts += [f"{option.long}={item}" for item in value]
+        elif isinstance(value, str):
+            texts.append(f"{option.long}={value}")
+    return texts

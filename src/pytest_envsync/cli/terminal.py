@@ -1,0 +1,240 @@
+"""Where the command prints: human text on standard error, data on standard output.
+
+The progress of downloads is drawn by rich, on a terminal only, and only when they take longer
+than a moment: its import costs more than a small download.
+
+PYTEST_DONT_REWRITE
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from threading import Lock
+from typing import TYPE_CHECKING, TextIO
+
+from pytest_envsync.report import Style, phase_line, warning_line
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rich.progress import Progress, TaskID
+
+    from pytest_envsync.narration import PhaseName
+    from pytest_envsync.option import Value
+
+MOMENT = 0.4
+"""Seconds that downloads may take before their progress is drawn."""
+
+
+def wants_colour(stream: TextIO, environ: Mapping[str, str], choice: str = "auto") -> bool:
+    """Whether text for *stream* is coloured: the option first, then ``NO_COLOR`` and ``FORCE_COLOR``."""
+    if choice != "auto":
+        return choice == "always"
+    if environ.get("NO_COLOR"):
+        return False
+    if environ.get("FORCE_COLOR") or environ.get("CLICOLOR_FORCE", "0") != "0":
+        return True
+    return stream.isatty() and environ.get("TERM") != "dumb"
+
+
+class Terminal:
+    """The two streams, and how much is said on them.
+
+    *quiet* 1 leaves only errors and data, 2 only the exit status; *verbose* adds details.
+    """
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.environ = environ
+        self.quiet = 0
+        self.verbose = 0
+        self.wants_progress = True
+        self.style = Style(is_coloured=wants_colour(sys.stderr, environ))
+        self.data_style = Style(is_coloured=wants_colour(sys.stdout, environ))
+
+    def configure(self, command: Mapping[str, Value]) -> None:
+        """Take the settings that say how to print."""
+        quiet, verbose = command.get("quiet", 0), command.get("verbose", 0)
+        self.quiet = quiet if isinstance(quiet, int) else 0
+        self.verbose = verbose if isinstance(verbose, int) else 0
+        self.wants_progress = not command.get("no_progress")
+        choice = "never" if command.get("no_color") else str(command.get("color", "auto"))
+        self.style = Style(is_coloured=wants_colour(sys.stderr, self.environ, choice))
+        self.data_style = Style(is_coloured=wants_colour(sys.stdout, self.environ, choice))
+
+    def say(self, *lines: str) -> None:
+        """Print lines for people, unless it is to be quiet."""
+        if lines and not self.quiet:
+            sys.stderr.write("".join(f"{line}\n" for line in lines))
+            sys.stderr.flush()
+
+    def complain(self, *lines: str) -> None:
+        """Print an error; ``-qq`` silences it too."""
+        if lines and self.quiet < 2:
+            sys.stderr.write("".join(f"{line}\n" for line in lines))
+            sys.stderr.flush()
+
+    def give(self, *lines: str) -> None:
+        """Print data on standard output; ``-qq`` silences it too."""
+        if lines and self.quiet < 2:
+            sys.stdout.write("".join(f"{line}\n" for line in lines))
+            sys.stdout.flush()
+
+
+class TerminalReporter:
+    """Tell a sync on a terminal as it goes on."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self.terminal = terminal
+        self.last_phase = time.perf_counter()
+        self._lock = Lock()
+        self._bar = _Bar(
+            is_wanted=terminal.wants_progress
+            and not terminal.quiet
+            and not terminal.verbose
+            and sys.stderr.isatty()
+            and terminal.environ.get("TERM") != "dumb"
+        )
+
+    def warn(self, text: str) -> None:
+        """Print a warning."""
+        self._print(warning_line(_masked(text), self.terminal.style))
+
+    def note(self, text: str) -> None:
+        """Print a fact of little weight, dimmed."""
+        self._print(self.terminal.style(_masked(text), "dim"))
+
+    def debug(self, text: str, level: int = 1) -> None:
+        """Print a detail with ``-v``."""
+        if self.terminal.verbose >= level:
+            self._print(self.terminal.style(f"{'DEBUG' if level == 1 else 'TRACE'} {_masked(text)}", "dim"))
+
+    def phase(self, name: PhaseName, count: int, seconds: float, detail: str = "") -> None:
+        """Print that a phase is over."""
+        self.last_phase = time.perf_counter()
+        self._bar.close()
+        self._print(phase_line(name, count, seconds, detail, self.terminal.style))
+
+    def building(self, subject: str) -> None:
+        """Print that a build begins."""
+        self._print(f"   {self.terminal.style('Building', 'cyan', 'bold')} {_masked(subject)}")
+
+    def built(self, subject: str) -> None:
+        """Print that a build succeeded."""
+        self._print(f"      {self.terminal.style('Built', 'green', 'bold')} {_masked(subject)}")
+
+    def expect(self, files: int, size: int) -> None:
+        """Draw more to wait for."""
+        with self._lock:
+            self._bar.expect(files, size)
+
+    def received(self, size: int) -> None:
+        """Draw what has arrived."""
+        with self._lock:
+            self._bar.received(size)
+
+    def completed(self, filename: str) -> None:
+        """Draw that a file is there."""
+        with self._lock:
+            self._bar.completed(filename)
+
+    def close(self) -> None:
+        """Take the progress off the terminal."""
+        with self._lock:
+            self._bar.close()
+
+    def _print(self, line: str) -> None:
+        if self._bar.is_drawn:
+            # Above the bar, which stays the last line.
+            self._bar.print_above(line)
+        else:
+            self.terminal.say(line)
+
+
+class _Bar:
+    """The progress of downloads, drawn from the moment on that they take long."""
+
+    def __init__(self, *, is_wanted: bool) -> None:
+        self._is_wanted = is_wanted
+        self._began: float | None = None
+        self._files = self._done = self._size = self._arrived = 0
+        self._progress: Progress | None = None
+        self._task: TaskID | None = None
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether it is on the terminal now."""
+        return self._progress is not None
+
+    def expect(self, files: int, size: int) -> None:
+        self._began = self._began or time.monotonic()
+        self._files += files
+        self._size += size
+        self._draw()
+
+    def received(self, size: int) -> None:
+        self._arrived += size
+        self._draw()
+
+    def completed(self, filename: str) -> None:
+        del filename
+        self._done += 1
+        self._draw()
+
+    def print_above(self, line: str) -> None:
+        if self._progress is not None:
+            from rich.text import Text
+
+            self._progress.console.print(Text.from_ansi(line), soft_wrap=True)
+
+    def close(self) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = self._task = None
+        self._began = None
+        self._files = self._done = self._size = self._arrived = 0
+
+    def _draw(self) -> None:
+        if not self._is_wanted or self._began is None:
+            return
+        if self._progress is None:
+            if time.monotonic() - self._began < MOMENT:
+                return
+            self._progress, self._task = _rich_progress()
+        if self._task is not None:
+            self._progress.update(
+                self._task,
+                completed=self._arrived if self._size else self._done,
+                total=self._size or self._files or None,
+                description=f"Preparing packages... ({self._done}/{self._files})",
+            )
+
+
+def _rich_progress() -> tuple[Progress, TaskID]:
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    progress = Progress(
+        TextColumn("[dim]{task.description}"),
+        BarColumn(bar_width=30),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    progress.start()
+    return progress, progress.add_task("", total=None)
+
+
+def _masked(text: str) -> str:
+    if "//" not in text:
+        return text
+    from pytest_envsync.addresses import masked
+
+    return masked(text)
+
+
+def silence_broken_pipe() -> None:
+    """Send what is still buffered for standard output nowhere: the reader is gone."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -23,7 +23,7 @@ from pytest_envsync.environment.pyvenv_cfg import base_executable, prefix_of
 from pytest_envsync.errors import TargetError
 from pytest_envsync.target import Target
 
-_SCHEMA = 1  # of the cached answers; another number is another question
+_SCHEMA = 2  # of the cached answers; another number is another question
 _TIMEOUT = 60  # seconds until an interpreter must have answered
 _FACTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "interpreter_facts.py")
 # Old interpreters cannot read that file; they get as far as this line.
@@ -291,11 +291,13 @@ def _linux_last(tags: Sequence[str]) -> tuple[str, ...]:
     The reference ranks a portable wheel higher than one made for some unknown Linux; ``packaging``
     does the opposite since 26.3.
     """
-    groups: dict[str, tuple[list[str], list[str]]] = {}
-    for tag in tags:
-        group, _, platform = tag.rpartition("-")
-        groups.setdefault(group, ([], []))[platform.startswith("linux_")].append(tag)
-    return tuple(tag for group in groups.values() for part in group for tag in part)
+    from itertools import groupby
+
+    ranked: list[str] = []
+    for _, group in groupby(tags, key=lambda tag: tag.rpartition("-")[0]):
+        # Stable: False sorts first.
+        ranked += sorted(group, key=lambda tag: tag.rpartition("-")[2].startswith("linux_"))
+    return tuple(ranked)
 
 
 def _tags_of_old(facts: dict[str, Any]) -> tuple[str, ...]:

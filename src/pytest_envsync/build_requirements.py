@@ -86,7 +86,8 @@ class Provider(AbstractProvider[Asked, Offer, tuple[str, frozenset[str]]]):
     """Answers resolvelib's questions.
 
     *files_of* gives the files of a project; *requires_of* the Requires-Dist values of a candidate, for which its
-    wheel is brought into the store. *constraints* map a name to a specifier; *hashes* the allowed digests of a name.
+    wheel is brought into the store. *constraints* map a name to a specifier; *hashes* the allowed digests of a name,
+    which each must have when *require_hashes* is set.
     """
 
     def __init__(
@@ -98,6 +99,7 @@ class Provider(AbstractProvider[Asked, Offer, tuple[str, frozenset[str]]]):
         requires_of: Callable[[Candidate], Sequence[str]],
         constraints: Mapping[str, str],
         hashes: Mapping[str, tuple[Digest, ...]],
+        require_hashes: bool = False,
     ) -> None:
         self.markers = target.markers
         self.selector = Selector(target, policy)
@@ -105,6 +107,7 @@ class Provider(AbstractProvider[Asked, Offer, tuple[str, frozenset[str]]]):
         self.requires_of = requires_of
         self.constraints = constraints
         self.hashes = hashes
+        self.require_hashes = require_hashes
 
     def identify(self, requirement_or_candidate: Asked | Offer) -> tuple[str, frozenset[str]]:
         """Tell names with other extras apart: they pull in other dependencies."""
@@ -130,6 +133,12 @@ class Provider(AbstractProvider[Asked, Offer, tuple[str, frozenset[str]]]):
     ) -> Matches[Offer]:
         """Return what may be taken, best version first; each is looked for when it is wanted."""
         name, extras = identifier
+        if self.require_hashes and not self.hashes.get(name):
+            raise BuildError(
+                f"no trusted hash was provided for `{name}`, which a build needs",
+                subject=name,
+                hint="pin it with its hash in a file that --build-constraints names",
+            )
         clauses = [item.specifier for item in requirements[identifier] if item.specifier]
         clauses += [f"!={item.version}" for item in incompatibilities[identifier]]
         if self.constraints.get(name):

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from pytest_envsync.narration import Reporter
     from pytest_envsync.options import SyncOptions
+    from pytest_envsync.target import Target
+    from pytest_envsync.wheels.build import Builder
     from pytest_envsync.wheels.client import Client
     from pytest_envsync.wheels.store import Store
 
@@ -56,6 +58,7 @@ class Engine:
         self._store: Store | None = None
         self._client: Client | None = None
         self._pool: ThreadPoolExecutor | None = None
+        self._builder: Builder | None = None
 
     @property
     def store(self) -> Store:
@@ -87,6 +90,14 @@ class Engine:
             self._pool = ThreadPoolExecutor(max_workers=min(workers, 64), thread_name_prefix="envsync")
         return self._pool
 
+    def builder(self, target: Target) -> Builder:
+        """Return what builds sdists and source trees for *target*."""
+        if self._builder is None or self._builder.target is not target:
+            from pytest_envsync.build_environments import make_builder
+
+            self._builder = make_builder(self, target=target, options=self.options)
+        return self._builder
+
     def read(self, location: str) -> bytes:
         """Read a requirements file: an absolute path, an address, or ``-`` for standard input."""
         if location == "-":
@@ -97,6 +108,8 @@ class Engine:
 
     def close(self) -> None:
         """End the threads and connections; what is under way is abandoned."""
+        if self._builder is not None:
+            self._builder.close()
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
         if self._client is not None:

@@ -5,20 +5,20 @@ PYTEST_DONT_REWRITE
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pytest_envsync.errors import BuildError
 from pytest_envsync.hashes import HashPolicy
 from pytest_envsync.inputs.sources import read_requirements
 from pytest_envsync.memo import Resolution, is_repeatable, local_stats, recall, remember, resolution_key
+from pytest_envsync.requirements import DirectorySource, VcsSource
 
 if TYPE_CHECKING:
     from pytest_envsync.distributions import Candidate, InstalledDistribution
     from pytest_envsync.engine import Engine
     from pytest_envsync.options import SyncOptions
-    from pytest_envsync.requirements import Requirements
+    from pytest_envsync.requirements import ProjectTree, Requirements, SpecifiedRequirement
     from pytest_envsync.target import Target
     from pytest_envsync.wheels.prepare import PreparedWheel
 
@@ -72,12 +72,8 @@ def _find(
 ) -> Resolution:
     from pytest_envsync.wheels.finder import find_candidates
 
-    for tree in requirements.trees:
-        raise BuildError(
-            f"the dependencies of `{tree.text}` are dynamic: only a build can tell them, and builds are not there yet",
-            subject=tree.text,
-            hint="list them in a requirements file, or make the project's metadata static",
-        )
+    requirements = name_sources(requirements, target=target, engine=engine)
+    late: list[str] = []
     candidates = find_candidates(
         requirements,
         options=options,
@@ -86,11 +82,13 @@ def _find(
         pool=lambda: engine.pool,
         installed=None if installed is None else _usable(installed, target),
         reporter=engine.reporter,
+        warnings=late,
     )
+    candidates = tuple(settle_source(candidate, target=target, engine=engine) for candidate in candidates)
     return Resolution(
         candidates=candidates,
         is_pylock=requirements.is_pylock,
-        warnings=requirements.warnings,
+        warnings=(*requirements.warnings, *late),
         inputs=requirements.files,
         variables=requirements.variables,
         require_hashes=requirements.require_hashes,
@@ -98,6 +96,61 @@ def _find(
         key=key,
         stats=local_stats(candidates, (*options.find_links, *requirements.find_links)),
     )
+
+
+def name_sources(requirements: Requirements, *, target: Target, engine: Engine) -> Requirements:
+    """Return *requirements* with a name for every source tree, and with what dynamic projects depend on.
+
+    Static metadata decides where it can; else the build backend is asked.
+    """
+    from pytest_envsync.markers import is_active
+
+    if not requirements.trees and all(entry.name is not None for entry in requirements.entries):
+        return requirements
+    builder = engine.builder(target)
+    entries: list[SpecifiedRequirement] = []
+    for entry in requirements.entries:
+        if entry.name is None and is_active(entry.marker, target.markers):
+            name, _ = builder.identify(entry)
+            entries.append(replace(entry, name=name))
+        elif entry.name is not None:
+            entries.append(entry)
+    for tree in requirements.trees:
+        metadata = builder.metadata(tree.text, DirectorySource(tree.path))
+        entries += dependencies_of(metadata.requires_dist or (), tree, engine=engine)
+    return replace(requirements, entries=tuple(entries), trees=())
+
+
+def dependencies_of(requires: Sequence[str], tree: ProjectTree, *, engine: Engine) -> Iterator[SpecifiedRequirement]:
+    """Yield the Requires-Dist values of *tree* as requirements; extras that were asked for count."""
+    from packaging.markers import default_environment
+    from packaging.requirements import Requirement
+
+    from pytest_envsync.inputs.requirements_txt import parse_requirement
+
+    for text in requires:
+        requirement = Requirement(text)
+        if requirement.marker is not None and "extra" in str(requirement.marker):
+            environment = {key: str(value) for key, value in default_environment().items()}
+            if not any(requirement.marker.evaluate({**environment, "extra": extra}) for extra in tree.extras):
+                continue
+            requirement.marker = None
+        yield parse_requirement(str(requirement), cwd=engine.cwd, environ=engine.environ, origin=tree.origin)
+
+
+def settle_source(candidate: Candidate, *, target: Target, engine: Engine) -> Candidate:
+    """Return *candidate* with the commit of its git source, and the state of its directory, as they are now."""
+    from pytest_envsync.environment.freshness import directory_cache_info
+
+    match candidate.requested:
+        case VcsSource() as source if source.commit_id is None:
+            commit = engine.builder(target).repositories.resolve(source)
+            return replace(candidate, requested=replace(source, commit_id=commit))
+        case DirectorySource(path=path, subdirectory=subdirectory):
+            state = directory_cache_info(os.path.join(path, subdirectory or ""))
+            return replace(candidate, cache_info=state)
+        case _:
+            return candidate
 
 
 def _usable(installed: Sequence[InstalledDistribution], target: Target) -> dict[str, str]:
@@ -143,11 +196,12 @@ def prepare(
         ready |= prepare_wheels(
             missing,
             store=engine.store,
-            client=engine.client,
-            pool=engine.pool,
+            client=lambda: engine.client,
+            pool=lambda: engine.pool,
             target=target,
             policy=_policy(resolution, options),
             progress=engine.reporter,
+            builder=lambda candidate: engine.builder(target)(candidate),  # noqa: PLW0108 - made only when something is built
             refresh=options.refresh
             or options.reinstall
             or frozenset((*options.refresh_package, *options.reinstall_package)),

@@ -204,10 +204,6 @@ class _Sync:
         else:
             with self.engine.store.hold():
                 changes = self._install(plan, wheels)
-        if gone:
-            self.reporter.phase("uninstalled", gone, self.seconds.get("uninstalled", 0.0))
-        if wheels:
-            self.reporter.phase("installed", len(wheels), self.seconds.get("installed", 0.0))
         return replace(
             outcome,
             changes=changes,
@@ -224,12 +220,6 @@ class _Sync:
         return prepare(resolution, options=self.options, target=self.target, engine=self.engine, names=names)
 
     def _install(self, plan: Plan, wheels: Mapping[str, PreparedWheel]) -> Changes:
-        spent = {"removed": "uninstalled", "installed": "installed"}
-
-        def on_phase(name: str, seconds: float) -> None:
-            if name in spent:
-                self.seconds[spent[name]] = seconds
-
         return apply_plan(
             plan,
             wheels,
@@ -237,7 +227,7 @@ class _Sync:
             store=self.engine.store,
             link_mode=self.options.link_mode,
             installer_metadata=not self.engine.environ.get("UV_NO_INSTALLER_METADATA"),
-            on_phase=on_phase,
+            reporter=self.reporter,
         )
 
     def _finish(self, outcome: SyncOutcome, resolution: Resolution) -> SyncOutcome:

@@ -14,6 +14,7 @@ import json
 import os
 import threading
 from collections.abc import Mapping, Sequence
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -72,9 +73,6 @@ class Builder:
         environments: BuildEnvironments,
         fetch: Fetch,
         reporter: Reporter,
-        chain: tuple[str, ...] = (),
-        processes: Processes | None = None,
-        slots: threading.BoundedSemaphore | None = None,
     ) -> None:
         self.store = store
         self.target = target
@@ -84,10 +82,16 @@ class Builder:
         self.environments = environments
         self.fetch = fetch
         self.reporter = reporter
-        self.chain = chain
+        self.chain: tuple[str, ...] = ()
         self.repositories = Repositories(cache_dir, environ, offline=options.offline)
-        self.processes = processes or Processes()
-        self.slots = slots or threading.BoundedSemaphore(build_jobs(environ))
+        self.processes = Processes()
+        self.slots = threading.BoundedSemaphore(build_jobs(environ))
+
+    def within(self, chain: tuple[str, ...]) -> Builder:
+        """Return the same builder for what the builds of *chain* need."""
+        inner = copy(self)
+        inner.chain = chain
+        return inner
 
     def close(self) -> None:
         """End every backend that runs."""

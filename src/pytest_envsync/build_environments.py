@@ -1,0 +1,248 @@
+"""The environments that builds run in: synced by the engine itself, kept by what they hold.
+
+The second build with the same backend installs nothing. An environment that a build has changed is not used
+again: it is compared with its snapshot first, and made anew when it differs.
+
+PYTEST_DONT_REWRITE
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from pytest_envsync.cache import exclusive, lock_timeout
+from pytest_envsync.hashes import HashPolicy
+from pytest_envsync.plan import Plan
+from pytest_envsync.requirements import IndexSource, Requirements
+from pytest_envsync.wheels.build import BuildEnvironment, Builder, backend_environ
+
+if TYPE_CHECKING:
+    from typing import ParamSpec
+
+    from pytest_envsync.build_requirements import Provider
+    from pytest_envsync.distributions import Candidate, File
+    from pytest_envsync.engine import Engine
+    from pytest_envsync.hashes import Digest
+    from pytest_envsync.options import SyncOptions
+    from pytest_envsync.target import Target
+    from pytest_envsync.wheels.prepare import PreparedWheel
+
+    P = ParamSpec("P")
+
+T = TypeVar("T")
+
+
+def make_builder(engine: Engine, *, target: Target, options: SyncOptions) -> Builder:
+    """Return what builds sdists and source trees for *target*."""
+    from pytest_envsync.wheels.fetch import fetch_archive
+
+    def fetch(candidate: Candidate, destination: Path) -> str:
+        policy = HashPolicy.VERIFY if options.verify_hashes else HashPolicy.NONE
+        return fetch_archive(candidate, destination, client=lambda: engine.client, policy=policy)["sha256"]
+
+    environments = IsolatedEnvironments(engine, target=target, options=options)
+    builder = Builder(
+        store=engine.store,
+        target=target,
+        options=options,
+        environ=engine.environ,
+        cache_dir=engine.cache_dir,
+        environments=environments,
+        fetch=fetch,
+        reporter=engine.reporter,
+    )
+    environments.builder = builder
+    return builder
+
+
+class IsolatedEnvironments:
+    """Serves ``BuildEnvironments`` for one engine and one interpreter. Thread-safe."""
+
+    def __init__(self, engine: Engine, *, target: Target, options: SyncOptions) -> None:
+        self.engine = engine
+        # A build runs on this machine, whatever platform the wheels are chosen for.
+        self.target = target
+        self.options = _for_builds(options)
+        self.builder: Builder | None = None
+        self._lock = threading.RLock()
+        self._pages: dict[str, tuple[File, ...]] = {}
+        self._constraints: Requirements | None = None
+
+    def provide(self, requires: Sequence[str], *, chain: tuple[str, ...]) -> BuildEnvironment:
+        """Return an environment that holds *requires* with all they depend on. Raises EnvsyncError."""
+        wheels = self._wheels(requires, chain)
+        question = [self.target.fingerprint, sorted((name, item.wheel.sha256) for name, item in wheels.items())]
+        key = hashlib.sha256(json.dumps(question).encode()).hexdigest()[:20]
+        home = self.engine.cache_dir / "build-environments" / key
+        lock = exclusive(
+            self.engine.cache_dir / "locks" / f"build-environment-{key}.lock",
+            timeout=lock_timeout(self.engine.environ),
+        )
+        with lock:
+            place = _usable(home) or self._make(home, wheels)
+        python = self.target.in_virtual_environment(str(place)).python
+        return BuildEnvironment(python, backend_environ(self.engine.environ, python))
+
+    def _make(self, home: Path, wheels: dict[str, PreparedWheel]) -> Path:
+        from pytest_envsync.environment.transaction import apply_plan
+        from pytest_envsync.environment.virtualenvs import create_virtualenv
+        from pytest_envsync.snapshot import save_snapshot, take_snapshot
+
+        numbers = [int(path.stem) for path in home.glob("*") if path.stem.isdecimal()] if home.is_dir() else []
+        place = home / str(max(numbers, default=0) + 1)
+        home.mkdir(parents=True, exist_ok=True)
+        target = create_virtualenv(place, self.target, cache_dir=self.engine.cache_dir)
+        with self.engine.store.hold():
+            apply_plan(
+                Plan(install=tuple(item.candidate for item in wheels.values())),
+                wheels,
+                target=target,
+                store=self.engine.store,
+                durable=False,
+            )
+        # Written last: what has no snapshot was cut short.
+        save_snapshot(take_snapshot(place), place.with_suffix(".snapshot"))
+        return place
+
+    def _wheels(self, requires: Sequence[str], chain: tuple[str, ...]) -> dict[str, PreparedWheel]:
+        from pytest_envsync.build_requirements import resolve_build_requirements
+
+        if not requires:
+            return {}
+        ready: dict[tuple[str, str | None], PreparedWheel] = {}
+        provider = self._provider(chain, ready)
+        chosen = resolve_build_requirements(requires, provider)
+        return {name: self._prepared(candidate, chain, ready) for name, candidate in chosen.items()}
+
+    def _provider(self, chain: tuple[str, ...], ready: dict[tuple[str, str | None], PreparedWheel]) -> Provider:
+        from pytest_envsync.build_requirements import Provider
+        from pytest_envsync.wheels.finder import selection_for
+
+        constraints = self._build_constraints()
+        specifiers: dict[str, str] = {}
+        hashes: dict[str, tuple[Digest, ...]] = {}
+        for item in constraints.constraints:
+            if item.name is not None and isinstance(item.source, IndexSource):
+                joined = [specifiers.get(item.name, ""), item.source.specifier]
+                specifiers[item.name] = ",".join(filter(None, joined))
+                hashes[item.name] = (*hashes.get(item.name, ()), *item.digests)
+        return Provider(
+            target=self.target,
+            policy=selection_for(constraints, self.options),
+            files_of=self._files,
+            requires_of=lambda candidate: self._prepared(candidate, chain, ready).wheel.requires_dist,
+            constraints=specifiers,
+            hashes=hashes,
+            require_hashes=self.options.require_hashes,
+        )
+
+    def _build_constraints(self) -> Requirements:
+        with self._lock:
+            if self._constraints is None:
+                from pytest_envsync.inputs.sources import read_requirements
+
+                self._constraints = read_requirements(
+                    [],
+                    options=self.options,
+                    target=self.target,
+                    read=self.engine.read,
+                    cwd=self.engine.cwd,
+                    environ=self.engine.environ,
+                )
+            return self._constraints
+
+    def _files(self, name: str) -> tuple[File, ...]:
+        with self._lock:
+            known = self._pages.get(name)
+        if known is None:
+            from pytest_envsync.wheels.finder import project_files
+
+            known = project_files(
+                name,
+                requirements=self._build_constraints(),
+                options=self.options,
+                client=lambda: self.engine.client,
+            )
+            with self._lock:
+                self._pages[name] = known
+        return known
+
+    def _prepared(
+        self, candidate: Candidate, chain: tuple[str, ...], ready: dict[tuple[str, str | None], PreparedWheel]
+    ) -> PreparedWheel:
+        known = ready.get((candidate.name, candidate.version))
+        if known is None:
+            from pytest_envsync.wheels.prepare import prepare_wheels
+
+            known = prepare_wheels(
+                [candidate],
+                store=self.engine.store,
+                client=lambda: self.engine.client,
+                pool=_InThisThread,
+                target=self.target,
+                policy=HashPolicy.REQUIRE if self.options.require_hashes else HashPolicy.VERIFY,
+                progress=self.engine.reporter,
+                builder=None if self.builder is None else self.builder.within(chain),
+            )[candidate.name]
+            ready[candidate.name, candidate.version] = known
+        return known
+
+
+def _for_builds(options: SyncOptions) -> SyncOptions:
+    """Return the settings that count for build requirements.
+
+    ``--no-binary :all:`` is about what is installed: build tools may come as wheels unless one is named.
+    """
+    return replace(
+        options,
+        constraints=options.build_constraints,
+        extras=(),
+        all_extras=False,
+        groups=(),
+        require_hashes=options.require_build_hashes,
+        no_binary=tuple(name for name in options.no_binary if name != ":all:"),
+        only_binary=(),
+        no_build=False,
+        reinstall=False,
+        reinstall_package=(),
+    )
+
+
+def _usable(home: Path) -> Path | None:
+    """Return the newest environment in *home* that is as it was made."""
+    from pytest_envsync.diff import compare
+    from pytest_envsync.snapshot import load_snapshot
+
+    for snapshot in sorted(home.glob("*.snapshot"), key=lambda path: int(path.stem), reverse=True):
+        place = snapshot.with_suffix("")
+        try:
+            if place.is_dir() and not compare(place, load_snapshot(snapshot)):
+                os.utime(snapshot)
+                return place
+        except (OSError, ValueError):
+            continue
+    return None
+
+
+class _InThisThread(Executor):
+    """An executor that runs what it is given at once.
+
+    A build runs in a thread of the pool; waiting there for other threads of the same pool could wait for ever.
+    """
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Run *fn* now and return its outcome."""
+        future: Future[T] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except BaseException as error:  # noqa: BLE001 - a future carries whatever was raised
+            future.set_exception(error)
+        return future

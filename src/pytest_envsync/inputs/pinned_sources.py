@@ -95,8 +95,6 @@ class PinnedSources:
                 "workspace",
             )
         reference = self._reference(kind, table)
-        if reference.name is not None and reference.name != requirement.name:
-            raise table.error(f"`{requirement.name}` does not match `{reference.name}` in the file name", kind)
         return replace(requirement, source=reference.source, digests=reference.digests)
 
     def _reference(self, kind: str, table: Table) -> Reference:

@@ -23,7 +23,7 @@ from pytest_envsync.requirements import ArchiveSource, DirectorySource, VcsSourc
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 _FRAGMENT = re.compile(r"[a-z0-9_-]+=[^&=]*(?:&[a-z0-9_-]+=[^&=]*)*")
 _COMMIT = re.compile(r"[0-9a-fA-F]{40}")
-_SCP_LIKE = re.compile(r"(?:git\+)?[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:(?!/)")
+_SCP_LIKE = re.compile(r"(?:git\+)?[A-Za-z0-9._-]+@(?!file:)[A-Za-z0-9.-]{2,}:(?!/)")
 _ARCHIVE_WITHIN = re.compile("(?:" + "|".join(re.escape(suffix) for suffix in ARCHIVE_SUFFIXES) + r")[#\s]")
 _OTHER_VCS = {"hg": "Mercurial", "bzr": "Bazaar", "svn": "Subversion"}
 _GIT_SCHEMES = ("https", "http", "ssh", "file")
@@ -66,12 +66,17 @@ def read_reference(text: str, *, base: str | None, is_named: bool = True, editab
         raise InputError(
             f"Unsupported URL scheme `{scheme}` in `{masked(text)}`", hint="use https, http, file or git+https"
         )
+    refuse_scp_address(text)
+    path, fragments = _split_path(text, is_named=is_named)
+    return _at_path(path, fragments, text=text, base=base, editable=editable, is_address=False)
+
+
+def refuse_scp_address(text: str) -> None:
+    """Raise InputError for ``USER@HOST:PATH``, which git itself takes, but which is no address."""
     if _SCP_LIKE.match(text):
         raise InputError(
             f"`{masked(text)}` is no address of a repository", hint="write git+ssh://USER@HOST/PATH instead"
         )
-    path, fragments = _split_path(text, is_named=is_named)
-    return _at_path(path, fragments, text=text, base=base, editable=editable, is_address=False)
 
 
 def _at_address(text: str) -> Reference:

@@ -16,7 +16,7 @@ from pytest_envsync.addresses import file_url, masked
 from pytest_envsync.errors import InputError
 from pytest_envsync.inputs.archive_names import is_archive
 from pytest_envsync.inputs.marker_grammar import check_marker
-from pytest_envsync.inputs.references import Reference, read_digest, read_reference
+from pytest_envsync.inputs.references import Reference, read_digest, read_reference, refuse_scp_address
 from pytest_envsync.requirements import (
     ArchiveSource,
     DirectorySource,
@@ -94,6 +94,7 @@ def _parse(text: str, *, base: str | None, expand: Callable[[str], str], origin:
         extras, rest = read_extras(inner), rest.lstrip()
     name = normalize_name(written)
     if rest.startswith("@"):
+        refuse_scp_address(text)
         return _direct(rest[1:], name=name, extras=extras, text=text, base=base, expand=expand, origin=origin)
     specifier, marker = _specifier_and_marker(rest)
     source = IndexSource(read_specifier(specifier))
@@ -141,7 +142,9 @@ def _direct(
     if not place:
         raise InputError("Expected URL")
     reference = read_reference(expand(place), base=base, editable=editable)
-    if reference.name is not None and reference.name != name:
+    # Only the name of a wheel is certain: that of an sdist may be split in several ways.
+    is_wheel = isinstance(reference.source, ArchiveSource) and reference.source.url.partition("?")[0].endswith(".whl")
+    if is_wheel and reference.name != name:
         raise InputError(
             f"Requested package name `{name}` does not match `{reference.name}` in the distribution filename: "
             f"{masked(place)}",

@@ -159,10 +159,9 @@ class _File:
                 pieces.append(piece.removesuffix("\\") if position == len(text) else piece)
                 break
             pieces.append(piece[:-1])
-        joined = " ".join(pieces)
-        content = joined.strip()
+        content = " ".join(filter(None, (piece.strip() for piece in pieces)))
         if content:
-            column = len(joined) - len(joined.lstrip()) + 1
+            column = len(pieces[0]) - len(pieces[0].lstrip()) + 1
             statement = _Statement(content, Origin(self.shown, line, self.via), column)
             try:
                 self._read_statement(statement)

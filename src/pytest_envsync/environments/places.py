@@ -1,0 +1,112 @@
+"""Find the environment that a key or a path names, and compare or restore it.
+
+PYTEST_DONT_REWRITE
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from pytest_envsync.diff import Diff, load_snapshot
+from pytest_envsync.environments.copies import record_beside, snapshot_beside
+from pytest_envsync.environments.generations import (
+    Record,
+    current,
+    generations,
+    homes,
+    load_record,
+)
+from pytest_envsync.environments.provision import key_lock
+from pytest_envsync.environments.repair import Repaired, look, repair
+from pytest_envsync.errors import StoreError, TargetError, UsageError
+
+if TYPE_CHECKING:
+    from pytest_envsync.engine import Engine
+    from pytest_envsync.snapshot import Snapshot
+
+
+class Place(NamedTuple):
+    """An environment that can be compared. *home* is the directory of its key, None for a private one."""
+
+    record: Record
+    snapshot: str
+    home: str | None
+
+    def lock(self, engine: Engine) -> AbstractContextManager[None]:
+        """Hold what keeps others from changing it."""
+        return nullcontext() if self.home is None else key_lock(self.home, engine, "restoring")
+
+    def load(self) -> Snapshot:
+        """Return the snapshot. Raises StoreError when it cannot be read."""
+        try:
+            return load_snapshot(self.snapshot)
+        except (OSError, ValueError) as error:
+            raise StoreError(f"the snapshot of `{self.record.path}` cannot be read: {error}") from error
+
+
+def find_key(environments: str, start: str) -> str:
+    """Return the directory of the key that begins with *start*. Raises UsageError for none or several."""
+    found = [home for home in homes(environments) if os.path.basename(home).startswith(start)] if start else []
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise UsageError(
+            f"there is no cached environment `{start}`", hint="`envsync env list` shows those that there are"
+        )
+    keys = ", ".join(os.path.basename(home) for home in found)
+    raise UsageError(f"`{start}` is the start of several keys: {keys}", hint="give more digits")
+
+
+def find_place(text: str, *, engine: Engine) -> Place:
+    """Return the environment that *text* names: a path, or a key or an unambiguous start of one.
+
+    Raises UsageError when it names none or several, TargetError for a path that envsync did not make.
+    """
+    environments = str(engine.cache_dir / "environments")
+    path = os.path.join(engine.cwd, text)
+    if os.path.isdir(path):
+        return _by_path(os.path.normpath(path), environments)
+    if os.sep in text:
+        raise TargetError(f"there is no environment at `{text}`")
+    home = find_key(environments, text)
+    generation = current(home) or next(iter(generations(home)), None)
+    if generation is None:
+        raise UsageError(f"the environment `{os.path.basename(home)}` is being made")
+    return Place(load_record(generation.record), generation.snapshot, home)
+
+
+def _by_path(path: str, environments: str) -> Place:
+    home = os.path.dirname(path)
+    if os.path.isfile(record_beside(path)) and os.path.isfile(snapshot_beside(path)):
+        is_cached = os.path.realpath(os.path.dirname(home)) == os.path.realpath(environments)
+        return Place(load_record(record_beside(path)), snapshot_beside(path), home if is_cached else None)
+    try:
+        configuration = Path(path, "pyvenv.cfg").read_text(encoding="utf-8")
+    except OSError:
+        raise TargetError(f"`{path}` is no virtual environment") from None
+    if not any(line.partition("=")[0].strip() == "envsync" for line in configuration.splitlines()):
+        raise TargetError(
+            f"`{path}` was not made by envsync, so there is nothing to compare it with",
+            hint="make it with `envsync sync --venv`",
+        )
+    raise TargetError(f"nothing is known of what was last synced to `{path}`")
+
+
+def diff_place(text: str, *, verify_files: bool, engine: Engine) -> Diff:
+    """Return how the environment that *text* names differs from what it should be."""
+    place = find_place(text, engine=engine)
+    return look(place.record, place.load(), engine=engine, verify_files=verify_files).diff
+
+
+def restore_place(text: str, *, verify_files: bool, engine: Engine) -> Repaired:
+    """Bring the environment that *text* names back to what it should be."""
+    place = find_place(text, engine=engine)
+    with place.lock(engine):
+        snapshot = place.load()
+        seen = look(place.record, snapshot, engine=engine, verify_files=verify_files)
+        if not seen.diff and not seen.touched:
+            return Repaired(seen.diff)
+        return repair(place.record, snapshot, seen, engine=engine)

@@ -1,0 +1,274 @@
+"""Answer a request: the environment of its content, compared, repaired, leased; made when there is none.
+
+PYTEST_DONT_REWRITE
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_envsync.cache import exclusive, lock_timeout
+from pytest_envsync.changes import Changes
+from pytest_envsync.diff import Diff, load_snapshot, save_snapshot, take_snapshot
+from pytest_envsync.environments.filling import describe, fill, wants_installer_metadata
+from pytest_envsync.environments.generations import (
+    Generation,
+    Record,
+    clear_remains,
+    current,
+    following,
+    publish,
+    read_record,
+    remove_generation,
+    remove_tree,
+    retire,
+    touch_used,
+)
+from pytest_envsync.environments.key import environment_key, question_key
+from pytest_envsync.environments.repair import look, repair
+from pytest_envsync.environments.request import CachedEnvironment, EnvironmentRequest
+from pytest_envsync.errors import EnvsyncError, StoreError
+from pytest_envsync.leases import take_lease
+from pytest_envsync.resolve import prepare, resolve
+
+if TYPE_CHECKING:
+    from pytest_envsync.engine import Engine
+    from pytest_envsync.memo import Resolution
+    from pytest_envsync.target import Target
+    from pytest_envsync.wheels.prepare import PreparedWheel
+
+Overlay = Callable[[Mapping[str, str], "Target"], tuple[str, str] | None]
+"""Names with versions and the base interpreter, to the overlay's directory and digest."""
+
+
+def base_target(python: str | None, engine: Engine) -> Target:
+    """Return the base interpreter that a request means. Raises TargetError when there is none."""
+    from pytest_envsync.environment.interpreter import base_of, find_interpreter
+
+    found = find_interpreter(python, cache_dir=engine.cache_dir, environ=engine.environ, cwd=engine.cwd)
+    return base_of(found, engine.cache_dir) if found.is_virtual else found
+
+
+@contextmanager
+def key_lock(home: str, engine: Engine, doing: str = "building") -> Iterator[None]:
+    """Hold the lock of a key; who waits for longer than a second tells so."""
+    key = os.path.basename(home)
+
+    def waiting(holder: str, seconds: float) -> None:
+        if seconds >= 1:
+            engine.reporter.note(f"waiting for process {holder or '?'} {doing} {key[:6]} ({seconds:.0f} s)")
+
+    path = engine.cache_dir / "locks" / f"{key}.lock"
+    with exclusive(path, timeout=lock_timeout(engine.environ), waiting=waiting):
+        yield
+
+
+class Provision:
+    """One request on its way to an environment."""
+
+    def __init__(self, request: EnvironmentRequest, *, engine: Engine, holder_pid: int) -> None:
+        self.request = request
+        self.engine = engine
+        self.holder_pid = holder_pid
+        self.base = base_target(request.python, engine)
+        self.question = question_key(request, cwd=engine.cwd, base_prefix=self.base.base_prefix)
+        self.began = time.monotonic()
+        self._wheels: dict[str, PreparedWheel] | None = None
+
+    def find(self, overlay: Overlay | None) -> str:
+        """Settle what is asked for and return the directory of its key. Raises EnvsyncError."""
+        options = self.request.options
+        self.resolution: Resolution = resolve(self.request.files, options=options, target=self.base, engine=self.engine)
+        digests = self._digests()
+        if overlay is not None:
+            packages = {candidate.name: candidate.version or "" for candidate in self.resolution.candidates}
+            self.request = self.request.with_overlay(overlay(packages, self.base))
+        self.key = environment_key(
+            self.resolution.candidates,
+            digests,
+            fingerprint=self.base.fingerprint,
+            request=self.request,
+            installer_metadata=wants_installer_metadata(self.engine.environ),
+        )
+        self.home = str(self.engine.cache_dir / "environments" / self.key)
+        return self.home
+
+    def run(self, overlay: Overlay | None = None) -> CachedEnvironment:
+        """Return the environment, ready and leased. Raises EnvsyncError."""
+        home = self.find(overlay)
+        with key_lock(home, self.engine):
+            clear_remains(home)
+            answer = self._reuse() or self._make()
+            if self.holder_pid:
+                answer = self._lease(answer)
+            touch_used(home)
+        self._remember_question()
+        return answer
+
+    def _digests(self) -> dict[str, str]:
+        """Return the sha256 of every wheel; what no index told is fetched now."""
+        digests = dict(self.resolution.digests)
+        for candidate in self.resolution.candidates:
+            if candidate.kind == "wheel" and candidate.file is not None:
+                known = next((digest.value for digest in candidate.file.digests if digest.algorithm == "sha256"), None)
+                if known is not None:
+                    digests.setdefault(candidate.name, known)
+        if any(candidate.name not in digests for candidate in self.resolution.candidates):
+            return {name: prepared.wheel.sha256 for name, prepared in self._prepared().items()}
+        return digests
+
+    def _prepared(self) -> dict[str, PreparedWheel]:
+        if self._wheels is None:
+            began = time.monotonic()
+            self._wheels = prepare(self.resolution, options=self.request.options, target=self.base, engine=self.engine)
+            fresh = sum(prepared.fresh for prepared in self._wheels.values())
+            if fresh:
+                self.engine.reporter.phase("prepared", fresh, time.monotonic() - began)
+        return self._wheels
+
+    def _reuse(self) -> CachedEnvironment | None:
+        """Return the current generation, repaired if it must be; None when a new one is needed."""
+        generation = current(self.home)
+        if generation is None:
+            return None
+        holders = generation.holders()
+        if self.request.recreate:
+            _give_up(generation, len(holders))
+            return None
+        try:
+            record, snapshot = read_record(generation), load_snapshot(generation.snapshot)
+        except (StoreError, OSError, ValueError):
+            _give_up(generation, len(holders))
+            return None
+        seen = look(record, snapshot, engine=self.engine)
+        if not seen.diff and not seen.touched:
+            return self._answer(generation, record)
+        if seen.diff and holders:
+            # Others are at work in it: it is left to them.
+            retire(generation, len(holders))
+            return None
+        try:
+            repaired = repair(record, snapshot, seen, engine=self.engine)
+        except EnvsyncError as error:
+            self.engine.reporter.debug(f"{generation.prefix} is made anew: {error}")
+            _give_up(generation, len(holders))
+            return None
+        return self._answer(generation, record, repaired=seen.diff or None, warnings=mended(repaired.damage))
+
+    def _make(self) -> CachedEnvironment:
+        wheels = self._prepared()
+        generation = following(self.home)
+        record = describe(
+            self.request,
+            key=self.key,
+            path=generation.prefix,
+            base=self.base,
+            candidates=self.resolution.candidates,
+            wheels=wheels,
+            engine=self.engine,
+            question=self.question,
+        )
+        try:
+            changes = self._bring_forward(record, wheels)
+            if changes is None:
+                changes = fill(record, wheels, base=self.base, engine=self.engine)
+            save_snapshot(take_snapshot(generation.prefix), generation.snapshot)
+            publish(generation, record)
+        except BaseException:
+            with suppress(EnvsyncError):
+                remove_tree(generation.prefix)
+            raise
+        return self._answer(generation, record, created=True, changes=changes, warnings=changes.warnings)
+
+    def _bring_forward(self, record: Record, wheels: Mapping[str, PreparedWheel]) -> Changes | None:
+        if self.request.recreate:
+            return None
+        former = self._former_key()
+        if former is None or former == self.key:
+            return None
+        from pytest_envsync.environments.forward import bring_forward
+
+        return bring_forward(former, record, wheels, base=self.base, engine=self.engine)
+
+    def _question_file(self) -> Path:
+        return self.engine.cache_dir / "questions" / self.question
+
+    def _former_key(self) -> str | None:
+        try:
+            return self._question_file().read_text(encoding="ascii")
+        except (OSError, UnicodeDecodeError):
+            return None
+
+    def _remember_question(self) -> None:
+        path = self._question_file()
+        if self._former_key() != self.key:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            beside = path.with_name(f"{path.name}.{os.getpid()}")
+            beside.write_text(self.key, encoding="ascii")
+            beside.replace(path)
+        else:
+            os.utime(path)
+
+    def _answer(
+        self,
+        generation: Generation,
+        record: Record,
+        *,
+        created: bool = False,
+        changes: Changes | None = None,
+        repaired: Diff | None = None,
+        warnings: tuple[str, ...] = (),
+    ) -> CachedEnvironment:
+        shown = os.path.basename(self.request.files[0]) if len(self.request.files) == 1 else "the set"
+        return CachedEnvironment(
+            key=self.key,
+            generation=generation.number,
+            path=record.path,
+            python=record.python,
+            bin=record.bin,
+            site_packages=record.site_packages,
+            version=record.version,
+            implementation=record.implementation,
+            files=self.request.files,
+            created=created,
+            packages=record.packages,
+            snapshot=generation.snapshot,
+            changes=changes or Changes(),
+            repaired=repaired,
+            missing=tuple(
+                f"{shown} lacks {name}, needed by {needed_by}: not a complete lock?"
+                for name, needed_by in record.missing.items()
+            ),
+            warnings=warnings,
+            seconds=time.monotonic() - self.began,
+        )
+
+    def _lease(self, answer: CachedEnvironment) -> CachedEnvironment:
+        from dataclasses import replace
+
+        try:
+            lease = take_lease(os.path.join(self.home, "leases"), answer.generation, self.holder_pid)
+        except ProcessLookupError as error:
+            raise StoreError(str(error)) from error
+        return replace(answer, lease=lease.path)
+
+
+def mended(damage: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the warnings for files of the store that were mended."""
+    if not damage:
+        return ()
+    more = f", and {len(damage) - 3} more" if len(damage) > 3 else ""
+    return (f"files of the wheel store were damaged and have been mended: {', '.join(damage[:3])}{more}",)
+
+
+def _give_up(generation: Generation, users: int) -> None:
+    """Let a generation be used no more: at once, or when the last of its users is gone."""
+    if users:
+        retire(generation, users)
+    else:
+        remove_generation(generation)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_envsync.hashes import HashPolicy
@@ -147,7 +148,7 @@ def settle_source(candidate: Candidate, *, target: Target, engine: Engine) -> Ca
             commit = engine.builder(target).repositories.resolve(source)
             return replace(candidate, requested=replace(source, commit_id=commit))
         case DirectorySource(path=path, subdirectory=subdirectory):
-            state = directory_cache_info(os.path.join(path, subdirectory or ""))
+            state = directory_cache_info(str(Path(path, subdirectory or "")))
             return replace(candidate, cache_info=state)
         case _:
             return candidate

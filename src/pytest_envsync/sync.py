@@ -276,7 +276,9 @@ def sync(files: Sequence[str | os.PathLike[str]], *, python: str | os.PathLike[s
 
     Raises EnvsyncError; the environment is then as it was.
     """
-    known = {name: tuple(value) if isinstance(value, list | set) else value for name, value in options.items()}
+    known: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list | set) else value for name, value in options.items()
+    }
     try:
         settings = SyncOptions(python=os.fspath(python), **known)
     except TypeError as error:

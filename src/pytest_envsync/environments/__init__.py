@@ -16,7 +16,7 @@ from pytest_envsync.diff import Diff
 from pytest_envsync.engine import Engine
 from pytest_envsync.environments.generations import current, load_record
 from pytest_envsync.environments.handing_back import give_back
-from pytest_envsync.environments.provision import Overlay, Provision
+from pytest_envsync.environments.provision import Completion, Provision
 from pytest_envsync.environments.repair import Repaired
 from pytest_envsync.environments.request import (
     CachedEnvironment,
@@ -31,11 +31,11 @@ from pytest_envsync.options import SyncOptions
 
 __all__ = [
     "CachedEnvironment",
+    "Completion",
     "EnvironmentListing",
     "EnvironmentRequest",
     "Environments",
     "HandedBack",
-    "Overlay",
     "ProjectRequest",
     "Pruned",
     "Repaired",
@@ -78,23 +78,23 @@ class Environments:
         )
 
     def provide(
-        self, request: EnvironmentRequest, *, holder_pid: int, overlay: Overlay | None = None
+        self, request: EnvironmentRequest, *, holder_pid: int, complete: Completion | None = None
     ) -> CachedEnvironment:
         """Return the environment of *request*: compared with its snapshot, repaired if it had to be, and leased.
 
         One that does not exist is made, under the lock of its key: whoever waits for it tells the reporter. The lease
-        belongs to the process *holder_pid*; 0 for none. *overlay* is called once with names and versions
-        before the key is settled, and takes the place of the request's own.
+        belongs to the process *holder_pid*; 0 for none. *complete* is called once with names and
+        versions, before the key is settled, and returns the request that counts.
 
         Raises EnvsyncError.
         """
         with self._engine(request.options) as engine:
-            return Provision(request, engine=engine, holder_pid=holder_pid).run(overlay)
+            return Provision(request, engine=engine, holder_pid=holder_pid).run(complete)
 
-    def path(self, request: EnvironmentRequest, *, overlay: Overlay | None = None) -> str | None:
+    def path(self, request: EnvironmentRequest, *, complete: Completion | None = None) -> str | None:
         """Return the path of the environment that *request* would get, None while there is none. Makes nothing."""
         with self._engine(request.options) as engine:
-            generation = current(Provision(request, engine=engine, holder_pid=0).find(overlay))
+            generation = current(Provision(request, engine=engine, holder_pid=0).find(complete))
         return None if generation is None else generation.prefix
 
     def give_back(self, lease: str, *, ignore: Sequence[str] = ()) -> HandedBack:

@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from pytest_envsync.target import Target
     from pytest_envsync.wheels.prepare import PreparedWheel
 
-Overlay = Callable[[Mapping[str, str], "Target"], tuple[str, str] | None]
-"""Names with versions and the base interpreter, to the overlay's directory and digest."""
+Completion = Callable[[EnvironmentRequest, Mapping[str, str], "Target"], EnvironmentRequest]
+"""Fills in what depends on the names in the lock (overlay, project): is handed names with versions, and the base."""
 
 
 def base_target(python: str | None, engine: Engine) -> Target:
@@ -80,14 +80,14 @@ class Provision:
         self.began = time.monotonic()
         self._wheels: dict[str, PreparedWheel] | None = None
 
-    def find(self, overlay: Overlay | None) -> str:
+    def find(self, complete: Completion | None) -> str:
         """Settle what is asked for and return the directory of its key. Raises EnvsyncError."""
         options = self.request.options
         self.resolution: Resolution = resolve(self.request.files, options=options, target=self.base, engine=self.engine)
         digests = self._digests()
-        if overlay is not None:
+        if complete is not None:
             packages = {candidate.name: candidate.version or "" for candidate in self.resolution.candidates}
-            self.request = self.request.with_overlay(overlay(packages, self.base))
+            self.request = complete(self.request, packages, self.base)
         self.key = environment_key(
             self.resolution.candidates,
             digests,
@@ -98,9 +98,9 @@ class Provision:
         self.home = str(self.engine.cache_dir / "environments" / self.key)
         return self.home
 
-    def run(self, overlay: Overlay | None = None) -> CachedEnvironment:
+    def run(self, complete: Completion | None = None) -> CachedEnvironment:
         """Return the environment, ready and leased. Raises EnvsyncError."""
-        home = self.find(overlay)
+        home = self.find(complete)
         with key_lock(home, self.engine):
             clear_remains(home)
             answer = self._reuse() or self._make()

@@ -1,0 +1,102 @@
+"""Ask the engine of the host interpreter, as a subprocess.
+
+Standard library only: this module runs inside session environments, where the engine is not.
+
+PYTEST_DONT_REWRITE
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pytest_envsync.changes import Change, Changes
+from pytest_envsync.errors import EnvsyncError
+from pytest_envsync.pytest_plugin.surroundings import Surroundings
+
+_NOT_FOR_HOST = ("ENVSYNC_SESSION", "PYTHONSAFEPATH")
+
+
+class Engine:
+    """The engine, as a process inside an environment reaches it."""
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        self._surroundings = surroundings
+
+    def provision(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Provide the environment that *request* describes, and return it. Raises EnvsyncError."""
+        found: dict[str, Any] = self._call(["env", "provision"], request)["environment"]
+        return found
+
+    def give_back(self, lease: str, *, ignore: Sequence[str] = ()) -> dict[str, Any]:
+        """Compare, undo and release; return ``diff``, ``shared``, ``undone``, ``error`` and ``damage``."""
+        return self._call(["env", "give-back", lease], {"ignore": list(ignore)})
+
+    def restore(self, path: str) -> Changes:
+        """Undo what was changed in the environment at *path*."""
+        answer = self._call(["env", "restore", path, "--output-format", "json"], None)
+        return read_changes(answer["changes"])
+
+    def apply(self, path: str, files: Sequence[str], options: Mapping[str, Any]) -> Changes:
+        """Make the private environment at *path* hold what *files* say."""
+        request = self.request(files, options)
+        return read_changes(self._call(["env", "apply"], {**request, "path": path})["changes"])
+
+    def request(self, files: Sequence[str], options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what goes to the engine for *files* and the *options* of a marker or call."""
+        said = self._surroundings.line
+        return {
+            "files": list(files),
+            "cwd": self._surroundings.directory,
+            "arguments": said["arguments"],
+            "options": {**said["options"], **options},
+            "ini": self._surroundings.ini,
+        }
+
+    def _call(self, arguments: Sequence[str], request: Mapping[str, Any] | None) -> dict[str, Any]:
+        given = self._surroundings
+        environ = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_HOST}
+        for name, value in given.host_environ.items():
+            if value is None:
+                environ.pop(name, None)
+            else:
+                environ[name] = value
+        environ["ENVSYNC_CACHE_DIR"] = given.cache_dir
+        # The working directory comes first on sys.path with -m: one that no test can put modules into.
+        place = Path(given.cache_dir)
+        place.mkdir(parents=True, exist_ok=True)
+        answer = subprocess.run(
+            [given.host, "-m", "pytest_envsync", *arguments],
+            check=False,
+            input=None if request is None else json.dumps(request),
+            stdin=subprocess.DEVNULL if request is None else None,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            env=environ,
+            cwd=place,
+        )
+        try:
+            values = json.loads(answer.stdout)
+        except ValueError:
+            values = {}
+        if not isinstance(values, dict) or not values or isinstance(values.get("error"), dict):
+            raise _failure(values, answer)
+        return values
+
+
+def _failure(values: Any, answer: subprocess.CompletedProcess[str]) -> EnvsyncError:
+    error = values.get("error") if isinstance(values, dict) else None
+    if isinstance(error, dict):
+        return EnvsyncError(str(error.get("message")), hint=error.get("hint"), exit_status=answer.returncode or None)
+    shown = "\n".join(answer.stderr.splitlines()[-20:]) or f"status {answer.returncode}"
+    return EnvsyncError(f"the engine failed: {shown}")
+
+
+def read_changes(lines: Sequence[Mapping[str, Any]]) -> Changes:
+    """Return the changes that *lines*, as ``Changes.as_list`` gives them, stand for."""
+    return Changes(tuple(Change(str(line["name"]), str(line["version"]), line["action"]) for line in lines))

@@ -1,0 +1,74 @@
+"""The file that tells a process that it runs inside a session's environment, and what that is.
+
+``ENVSYNC_SESSION`` names the file. It counts only for interpreters of the environment it
+speaks of: a subprocess that runs another interpreter is a stranger.
+
+Standard library only: this module runs inside session environments.
+
+PYTEST_DONT_REWRITE
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+VARIABLE = "ENVSYNC_SESSION"
+SCHEMA = 1
+
+_read: dict[str, dict[str, Any]] = {}
+
+
+def current() -> dict[str, Any] | None:
+    """Return what the guard file says, or None when this process is not inside its environment."""
+    path = os.environ.get(VARIABLE)
+    if not path:
+        return None
+    values = _read.get(path)
+    if values is None:
+        try:
+            values = json.loads(Path(path).read_bytes())
+        except (OSError, ValueError):
+            return None  # the session is over, or it never was one of ours
+        if not isinstance(values, dict) or values.get("schema") != SCHEMA:
+            return None
+        _read[path] = values
+    return values if _same_place(str(values.get("prefix", "")), sys.prefix) else None
+
+
+def claim() -> bool:
+    """Whether this process is the one that the session was started for: the first to ask.
+
+    Other processes of the session (workers, nested pytests) and later sessions in the same
+    process get False.
+    """
+    try:
+        descriptor = os.open(os.environ[VARIABLE] + ".claimed", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError:
+        return False
+    os.write(descriptor, str(os.getpid()).encode())
+    os.close(descriptor)
+    return True
+
+
+def write(directory: Path, values: dict[str, Any]) -> Path:
+    """Write a guard file into *directory* and return its path."""
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / f"{os.getpid()}-{os.urandom(4).hex()}.json"
+    path.write_text(json.dumps({"schema": SCHEMA, **values}), encoding="utf-8")
+    return path
+
+
+def remove(path: str) -> None:
+    """Remove a guard file and its claim, if they are there."""
+    for name in (path, path + ".claimed"):
+        with suppress(OSError):
+            os.unlink(name)  # noqa: PTH108 - a text is all there is
+
+
+def _same_place(one: str, other: str) -> bool:
+    return one == other or os.path.realpath(one) == os.path.realpath(other)

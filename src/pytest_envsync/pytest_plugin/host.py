@@ -1,0 +1,65 @@
+"""The surroundings of a session, read where the engine is.
+
+PYTEST_DONT_REWRITE
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_envsync.cache import cache_directory
+from pytest_envsync.declared import Declared, read_declared
+from pytest_envsync.option_table import OPTIONS
+from pytest_envsync.pytest_plugin.asked import Asked, read_asked
+from pytest_envsync.pytest_plugin.launch import host_environ
+from pytest_envsync.pytest_plugin.surroundings import Surroundings
+from pytest_envsync.pytest_plugin.wanted import Wanted, wanted_environments
+from pytest_envsync.settings import session_settings
+
+if TYPE_CHECKING:
+    import pytest
+
+
+def surroundings_here(config: pytest.Config) -> Surroundings:
+    """Return the surroundings of a plain session. Raises EnvsyncError."""
+    asked = read_asked(config, copy.copy(config.option))
+    settings = session_settings(asked.line.arguments, asked.line.options, cwd=asked.directory, environ=os.environ)
+    cache_dir = cache_directory(asked.cache_dir or settings.options.cache_dir, os.environ, cwd=asked.directory)
+    declared = read_declared(settings.environments, settings.base)
+    # With --no-envsync the environment that the session would have had is still the default of the fixture.
+    wanted = wanted_environments(asked, declared)[0] if asked.locks and not asked.files else None
+    return surroundings_of(asked, cache_dir, declared, wanted)
+
+
+def surroundings_of(
+    asked: Asked, cache_dir: Path, declared: Mapping[str, Declared], wanted: Wanted | None
+) -> Surroundings:
+    """Return the surroundings of a session that *asked*, whose own environment is *wanted*."""
+    return Surroundings(
+        host=sys.executable,
+        host_environ=host_environ(os.environ),
+        cache_dir=str(cache_dir),
+        rootdir=asked.rootdir,
+        directory=asked.directory,
+        files=list(asked.files or (wanted.files if wanted is not None else ())),
+        python=wanted.python if wanted is not None and not asked.files else next(iter(asked.pythons), None),
+        extras=list(wanted.extras if wanted is not None else ()),
+        groups=list(wanted.groups if wanted is not None else ()),
+        line=asked.line._asdict(),
+        ini=asked.ini._asdict(),
+        declared={name: _plain(row) for name, row in declared.items()},
+        option_names=sorted(option.name for option in OPTIONS if option.scope == "set"),
+        drift=asked.drift,
+        drift_ignore=asked.drift_ignore,
+        trace=asked.trace,
+        report=asked.report,
+    )
+
+
+def _plain(row: Declared) -> dict[str, Any]:
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in row._asdict().items()}

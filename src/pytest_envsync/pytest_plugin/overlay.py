@@ -1,0 +1,300 @@
+"""The overlay: what a session environment can import behind what the lock holds.
+
+One directory behind the environment's site-packages. It holds this plugin's public surface
+(never the engine), pytest if the lock lacks it, and the host's plugins that the session names
+and the lock lacks, each with its requirements. Locked versions win, and must fit.
+
+On disk: ``CACHE/overlays/<digest>/{site,bin,manifest.json}``, named by what it holds, checked against
+its manifest before each use and made anew when somebody changed it.
+
+PYTEST_DONT_REWRITE
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest_envsync
+from pytest_envsync.errors import EnvsyncError
+from pytest_envsync.pytest_plugin.host_distributions import Held, choose
+
+if TYPE_CHECKING:
+    from pytest_envsync.target import Target
+
+FORMAT = "2"  # of the directory; part of its name
+OLDEST_PYTHON = (3, 10)
+OLDEST_PYTEST = (7, 4)
+
+_PLUGIN = (
+    "__init__", "arrival", "axes", "command_line", "engine", "fixtures", "guard", "hooks", "hookspecs", "markings",
+    "naming", "paths", "refusals", "report_file", "session", "silence", "surroundings",
+)  # fmt: skip
+PASSIVE = (
+    *("__init__.py", "py.typed", "errors.py", "changes.py", "snapshot.py", "comparison.py", "diff.py", "leases.py"),
+    "synced_env.py",
+    *(f"pytest_plugin/{name}.py" for name in _PLUGIN),
+)
+"""The public surface: standard library, pytest and pluggy only."""
+
+_LAUNCHER = """\
+#!/usr/bin/env python
+from runpy import run_module
+
+if __name__ == "__main__":
+    run_module("pytest.__main__", run_name="__main__")
+"""
+
+# Runs pytest with directories behind the environment; `python -m pytest` has the working directory in front.
+_ENTER = """\
+import json
+import os
+import sys
+from runpy import run_module
+
+if __name__ == "__main__":
+    form = sys.argv.pop(1)
+    with open(os.environ["ENVSYNC_SESSION"], encoding="utf-8") as file:
+        sys.path += json.load(file)["behind"]
+    if form == "module":
+        sys.path[0] = os.getcwd()
+    else:
+        del sys.path[0]
+    run_module("pytest.__main__", run_name="__main__", alter_sys=form == "module")
+"""
+
+
+class Overlay(NamedTuple):
+    """An overlay that is there.
+
+    *path* is the directory behind site-packages, *bin* that of its commands. *distributions* are what
+    it holds beyond the lock, by normalised name; this plugin itself is not among them.
+    *pytest* is the version of pytest in the environment, from whichever side.
+    """
+
+    path: str
+    bin: str
+    digest: str
+    distributions: dict[str, str]
+    pytest: str
+
+    def header(self) -> str:
+        """Return the header line, empty when nothing was brought."""
+        if not self.distributions:
+            return ""
+        count = len(self.distributions)
+        brought = self.distributions.get("pytest")
+        first = f"pytest {brought}" if brought else ", ".join(sorted(self.distributions)[:3])
+        return f"+overlay {first} ({count} distribution{'s' if count > 1 else ''} not in the lock)"
+
+
+def make_overlay(
+    cache_dir: Path, *, locked: Mapping[str, str], target: Target, plugins: Sequence[str] = (), with_pytest: bool = True
+) -> Overlay:
+    """Return the overlay for an environment that holds *locked* (normalised name to version).
+
+    *plugins* are names of host distributions that the session needs. Without *with_pytest* only the public
+    surface is brought. Raises EnvsyncError when the environment cannot host pytest.
+    """
+    _check_python(target)
+    wanted = ("pytest", *plugins) if with_pytest else ()
+    memo = cache_dir / "overlays" / "memo" / _memo_name(locked, target, wanted)
+    found = _read_memo(memo)
+    if found is not None and _is_sound(Path(found.path).parent):
+        return found
+    _check_pytest(locked, with_pytest=with_pytest)
+    held = choose(wanted, locked=locked, target=target)
+    overlay = _fill(cache_dir / "overlays", held, locked=locked, target=target)
+    memo.parent.mkdir(parents=True, exist_ok=True)
+    _write(memo, json.dumps(overlay._asdict()))
+    return overlay
+
+
+def _check_python(target: Target) -> None:
+    version = tuple(int(part) for part in target.minor.split("."))
+    if version < OLDEST_PYTHON:
+        oldest = ".".join(map(str, OLDEST_PYTHON))
+        raise EnvsyncError(
+            f"Python {target.version} cannot host a session: pytest-envsync needs {oldest} inside the environment",
+            hint="`envsync run LOCK -- python -m pytest` runs what the lock holds, without the plugin",
+            exit_status=1,
+        )
+
+
+def _check_pytest(locked: Mapping[str, str], *, with_pytest: bool) -> None:
+    version = locked.get("pytest")
+    if version is None:
+        if with_pytest:
+            return
+        raise EnvsyncError(
+            "the lock holds no pytest, and none is brought (--envsync-no-overlay)",
+            hint="add pytest to the lock, or leave --envsync-no-overlay away",
+            exit_status=1,
+        )
+    numbers = [int(part) for part in version.split(".")[:2] if part.isdigit()]
+    if tuple(numbers) < OLDEST_PYTEST:
+        oldest = ".".join(map(str, OLDEST_PYTEST))
+        raise EnvsyncError(
+            f"pytest {version} of the lock cannot host a session: pytest-envsync needs {oldest} or newer",
+            hint="`envsync run LOCK -- python -m pytest` runs it without the plugin",
+            exit_status=1,
+        )
+
+
+def _memo_name(locked: Mapping[str, str], target: Target, wanted: Sequence[str]) -> str:
+    """Return the name of the memo: everything that decides what an overlay holds."""
+    package = Path(pytest_envsync.__file__).parent
+    sources = [_stamp(package / name) for name in PASSIVE]
+    host = [(entry, _stamp(Path(entry))) for entry in sys.path if os.path.isdir(entry)]  # noqa: PTH112 - text
+    state = [FORMAT, sys.version, target.fingerprint, target.version, sorted(locked.items()), wanted, sources, host]
+    return sha256(json.dumps(state).encode()).hexdigest()[:32] + ".json"
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        status = path.stat()
+    except OSError:
+        return (0, 0)
+    return (status.st_mtime_ns, status.st_size)
+
+
+def _read_memo(path: Path) -> Overlay | None:
+    try:
+        return Overlay(**json.loads(path.read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _write(path: Path, text: str) -> None:
+    temporary = path.with_name(f"{path.name}.{os.getpid()}")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
+
+
+def _fill(root: Path, held: Sequence[Held], *, locked: Mapping[str, str], target: Target) -> Overlay:
+    """Make the overlay that holds *held* unless it is there, and return it."""
+    package = Path(pytest_envsync.__file__).parent
+    surface = {name: (package / name).read_bytes() for name in PASSIVE}
+    digest = _digest(surface, held, target)
+    place = root / digest
+    if not _is_sound(place):
+        from tempfile import mkdtemp
+
+        root.mkdir(parents=True, exist_ok=True)
+        made = Path(mkdtemp(prefix=f".{digest}-", dir=root))
+        made.chmod(0o755)
+        _copy(made, surface, held, target)
+        _publish(made, place)
+    distributions = {one.name: one.version for one in held}
+    return Overlay(
+        path=str(place / "site"),
+        bin=str(place / "bin"),
+        digest=digest,
+        distributions=distributions,
+        pytest=locked.get("pytest") or distributions.get("pytest", ""),
+    )
+
+
+def _digest(surface: Mapping[str, bytes], held: Sequence[Held], target: Target) -> str:
+    digest = sha256(f"{FORMAT} {target.cache_tag} {pytest_envsync.__version__}\n".encode())
+    for name, content in surface.items():
+        digest.update(f"{name} {len(content)}\n".encode() + content)
+    for one in held:
+        digest.update(f"{one.name}=={one.version} {one.fingerprint}\n".encode())
+    return digest.hexdigest()[:20]
+
+
+def _copy(made: Path, surface: Mapping[str, bytes], held: Sequence[Held], target: Target) -> None:
+    from shutil import copyfile
+
+    site = made / "site"
+    for name, content in surface.items():
+        path = site / "pytest_envsync" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    _write_metadata(site, surface)
+    for one in held:
+        for relative, source in one.files(target.cache_tag):
+            path = site / relative
+            path.parent.mkdir(parents=True, exist_ok=True)
+            copyfile(source, path)
+            status = source.stat()
+            # The bytecode beside it names this time.
+            os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    launcher = made / "bin" / "pytest"
+    launcher.parent.mkdir()
+    launcher.write_text(_LAUNCHER)
+    launcher.chmod(0o755)
+    (made / "enter.py").write_text(_ENTER)
+    (made / "manifest.json").write_text(json.dumps(_contents(made)), encoding="utf-8")
+
+
+def _write_metadata(site: Path, surface: Mapping[str, bytes]) -> None:
+    """Write what makes the surface a distribution with an entry point."""
+    version = pytest_envsync.__version__
+    name = f"pytest_envsync-{version}.dist-info"
+    texts = {
+        "METADATA": f"Metadata-Version: 2.1\nName: pytest-envsync\nVersion: {version}\n",
+        "INSTALLER": "envsync\n",
+        "entry_points.txt": "[pytest11]\nenvsync = pytest_envsync.pytest_plugin.hooks\n",
+    }
+    rows = [*(f"pytest_envsync/{path}" for path in surface), *(f"{name}/{text}" for text in (*texts, "RECORD"))]
+    texts["RECORD"] = "".join(f"{row},,\n" for row in rows)
+    (site / name).mkdir()
+    for file, text in texts.items():
+        (site / name / file).write_text(text, encoding="utf-8")
+
+
+def _contents(place: Path) -> dict[str, list[int]]:
+    """Return size and modification time of every file but the manifest and bytecode."""
+    found: dict[str, list[int]] = {}
+    pending = [""]
+    while pending:
+        below = pending.pop()
+        with os.scandir(place / below) as entries:
+            for entry in entries:
+                path = f"{below}{entry.name}"
+                if entry.is_dir(follow_symlinks=False):
+                    if entry.name != "__pycache__":
+                        pending.append(path + "/")
+                elif path != "manifest.json":
+                    status = entry.stat(follow_symlinks=False)
+                    found[path] = [status.st_size, status.st_mtime_ns]
+    return found
+
+
+def _is_sound(place: Path) -> bool:
+    try:
+        manifest = json.loads((place / "manifest.json").read_bytes())
+        return bool(manifest == _contents(place))
+    except (OSError, ValueError):
+        return False
+
+
+def _publish(made: Path, place: Path) -> None:
+    """Put *made* at *place*; what is there already and was changed goes."""
+    from shutil import rmtree
+
+    for _ in range(3):
+        if _moved(made, place):
+            return
+        if _is_sound(place):
+            rmtree(made, ignore_errors=True)
+            return
+        aside = place.with_name(f".changed-{os.getpid()}-{os.urandom(4).hex()}")
+        if _moved(place, aside):
+            rmtree(aside, ignore_errors=True)
+    raise EnvsyncError(f"the overlay `{place}` cannot be put in place", hint="try again, or remove that directory")
+
+
+def _moved(source: Path, target: Path) -> bool:
+    try:
+        source.rename(target)
+    except OSError:
+        return False
+    return True

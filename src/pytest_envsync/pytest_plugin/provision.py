@@ -1,0 +1,225 @@
+"""Provide what a session runs in: the environment, its overlay, the guard file, the variables.
+
+Only in the host interpreter.
+
+PYTEST_DONT_REWRITE
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pytest_envsync.cache import cache_directory, make_cache
+from pytest_envsync.declared import Declared, read_declared
+from pytest_envsync.environments import CachedEnvironment, EnvironmentRequest, Environments, ProjectRequest
+from pytest_envsync.errors import EnvsyncError
+from pytest_envsync.pytest_plugin import guard, header, launch
+from pytest_envsync.pytest_plugin.host_plugins import NamedPlugins, named_plugins
+from pytest_envsync.pytest_plugin.narrator import Narrator
+from pytest_envsync.pytest_plugin.overlay import Overlay, make_overlay
+from pytest_envsync.pytest_plugin.project import Project, read_project, unmet_requirements
+from pytest_envsync.pytest_plugin.wanted import Wanted, wanted_environments
+from pytest_envsync.settings import Said, Settings, session_settings
+
+if TYPE_CHECKING:
+    import pytest
+
+    from pytest_envsync.pytest_plugin.asked import Asked
+    from pytest_envsync.target import Target
+
+
+class Provided(NamedTuple):
+    """A session environment that is ready, and how to run in it."""
+
+    wanted: Wanted
+    environment: CachedEnvironment
+    overlay: Overlay
+    paths: launch.Paths
+    environ: dict[str, str]
+    guard_path: str
+    cache_dir: Path
+
+    def release(self) -> None:
+        """Give the environment back, if that is still to be done, and remove the guard file."""
+        guard.remove(self.guard_path)
+        lease = self.environment.lease
+        if lease is None or not Path(lease).exists():
+            return
+        try:
+            Environments(self.cache_dir, cwd=str(Path.cwd()), environ=os.environ).give_back(lease)
+        except EnvsyncError as error:
+            sys.stderr.write(f"envsync: {error}\n")
+
+
+class Preparation(NamedTuple):
+    """What is the same for all environments of a session."""
+
+    asked: Asked
+    cache_dir: Path
+    declared: Mapping[str, Declared]
+    hook_options: Mapping[str, Any]
+    plugins: NamedPlugins
+
+
+def provide_session(config: pytest.Config, args: Sequence[str], asked: Asked, *, modules: Sequence[str]) -> Provided:
+    """Provide the one environment that *asked* speaks of. Raises EnvsyncError."""
+    preparation = prepare(config, args, asked, modules=modules)
+    wanted = wanted_environments(asked, preparation.declared)
+    if len(wanted) > 1:
+        raise EnvsyncError("a matrix of environments cannot be run yet", hint="give one lockfile and one interpreter")
+    with Narrator() as reporter:
+        return provide_one(preparation, wanted[0], reporter=reporter)
+
+
+def prepare(config: pytest.Config, args: Sequence[str], asked: Asked, *, modules: Sequence[str]) -> Preparation:
+    """Read what holds for every environment of the session. Raises EnvsyncError."""
+    hook_options: dict[str, Any] = {}
+    for options in reversed(config.hook.pytest_envsync_options(config=config)):
+        hook_options.update(options or {})
+    settings = settings_of(asked, hook_options)
+    cache_dir = cache_directory(asked.cache_dir or settings.options.cache_dir, os.environ, cwd=asked.directory)
+    make_cache(cache_dir)
+    plugins = named_plugins(config, [*args, *(part for name in modules for part in ("-p", name))], asked.plugins)
+    return Preparation(asked, cache_dir, read_declared(settings.environments, settings.base), hook_options, plugins)
+
+
+def settings_of(asked: Asked, hook_options: Mapping[str, Any], wanted: Wanted | None = None) -> Settings:
+    """Return the settings for an environment; what *wanted* declares ranks below the command line."""
+    given: dict[str, Any] = {}
+    if wanted is not None:
+        given = {name: list(value) for name, value in (("extras", wanted.extras), ("groups", wanted.groups)) if value}
+    return session_settings(
+        asked.line.arguments,
+        {**given, **asked.line.options},
+        ini=Said(arguments=asked.ini.arguments, given={**hook_options, **asked.ini.options}, base=asked.ini.base),
+        cwd=asked.directory,
+        environ=os.environ,
+    )
+
+
+class _Completion:
+    """Fills in what depends on the names in the lock: the overlay, and whether the project is added."""
+
+    def __init__(self, preparation: Preparation, wanted: Wanted) -> None:
+        self.preparation = preparation
+        self.wanted = wanted
+        self.overlay: Overlay | None = None
+        self.lines: list[str] = []
+        self.project: dict[str, Any] | None = None
+
+    def __call__(self, request: EnvironmentRequest, packages: Mapping[str, str], target: Target) -> EnvironmentRequest:
+        asked = self.preparation.asked
+        self.overlay = make_overlay(
+            self.preparation.cache_dir,
+            locked=packages,
+            target=target,
+            plugins=self.preparation.plugins.distributions if asked.overlay else (),
+            with_pytest=asked.overlay,
+        )
+        project = self._project(packages, target.markers)
+        return replace(request.with_overlay((self.overlay.path, self.overlay.digest)), project=project)
+
+    def _project(self, packages: Mapping[str, str], markers: Mapping[str, str]) -> ProjectRequest | None:
+        found = _find_project(self.wanted.project, self.preparation.asked.rootdir)
+        if found is None:
+            return None
+        name = found.name or Path(found.path).name
+        if found.name is not None and found.name in packages:
+            self.project = {"name": name, "path": found.path, "mode": "lock", "version": packages[found.name]}
+            self.lines.append(f"{name} {packages[found.name]} from the lock, not the working tree")
+            return None
+        self.project = {"name": name, "path": found.path, "mode": "path"}
+        shown = header.shown_path(found.path, self.preparation.asked.directory)
+        self.lines.append(f"project {name} from {shown} (path only)")
+        unmet = unmet_requirements(found, packages, markers)
+        if unmet:
+            self.lines.append(f"project {name} needs what the lock lacks: {', '.join(unmet)}")
+        return ProjectRequest(path=found.path)
+
+
+def _find_project(wanted: str, rootdir: str) -> Project | None:
+    if wanted == "none":
+        return None
+    return read_project(rootdir) if wanted == "auto" else read_project(wanted, declared=True)
+
+
+def provide_one(preparation: Preparation, wanted: Wanted, *, reporter: Any) -> Provided:
+    """Provide one environment. Raises EnvsyncError."""
+    asked = preparation.asked
+    settings = settings_of(asked, preparation.hook_options, wanted)
+    completion = _Completion(preparation, wanted)
+    request = EnvironmentRequest(
+        files=wanted.files,
+        options=settings.options,
+        python=wanted.python or settings.options.python,
+        recreate=asked.recreate,
+    )
+    environments = Environments(preparation.cache_dir, cwd=asked.directory, environ=settings.environ, reporter=reporter)
+    environment = environments.provide(request, holder_pid=os.getpid(), complete=completion)
+    if completion.overlay is None:
+        raise EnvsyncError("the environment was provided without its overlay")
+    paths = launch.sort_paths(
+        os.environ.get("PYTHONPATH", ""),
+        rootdir=asked.rootdir,
+        directory=asked.directory,
+        site_packages=environment.site_packages,
+        extra=preparation.plugins.directories,
+    )
+    shown = header.shown_files(wanted.files, asked.directory)
+    lines = [
+        header.describe(environment, shown=shown),
+        *completion.lines,
+        *filter(None, [completion.overlay.header()]),
+        *header.condition_lines(environment),
+        *paths.header(),
+        *header.origin_lines(settings.origins, lock_origin=asked.lock_origin),
+        *(f"warning: {warning}" for warning in settings.warnings),
+    ]
+    guard_path = guard.write(
+        preparation.cache_dir / "sessions",
+        guard_values(preparation, wanted, environment, completion.overlay, paths, lines, completion.project),
+    )
+    environ = launch.session_environ(
+        os.environ,
+        prefix=environment.path,
+        bin_directory=environment.bin,
+        cache_dir=str(preparation.cache_dir),
+        guard_path=str(guard_path),
+        overlay=completion.overlay,
+        paths=paths,
+    )
+    return Provided(wanted, environment, completion.overlay, paths, environ, str(guard_path), preparation.cache_dir)
+
+
+def guard_values(
+    preparation: Preparation,
+    wanted: Wanted,
+    environment: CachedEnvironment,
+    overlay: Overlay,
+    paths: launch.Paths,
+    lines: Sequence[str],
+    project: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    """Return what the processes inside need to know."""
+    from pytest_envsync.pytest_plugin.host import surroundings_of
+
+    return {
+        "prefix": environment.path,
+        "name": wanted.name,
+        "environment": environment.as_dict(),
+        "python": wanted.python,
+        "project": project,
+        "overlay": {"pytest": overlay.pytest, "distributions": overlay.distributions, "path": overlay.path},
+        "header": list(lines),
+        "behind": paths.behind,
+        "started": time.time(),
+        "surroundings": surroundings_of(
+            preparation.asked, preparation.cache_dir, preparation.declared, wanted
+        ).as_dict(),
+    }

@@ -1,0 +1,70 @@
+"""The JSON report of a session: ``--envsync-report FILE``.
+
+Standard library only: this module runs inside session environments.
+
+PYTEST_DONT_REWRITE
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+SCHEMA = {"version": 1}
+USAGE_ERROR = 4
+
+
+def environment_row(
+    values: Mapping[str, Any],
+    *,
+    outcomes: Mapping[str, int] | None = None,
+    drift: Mapping[str, Any] | None = None,
+    error: str | None = None,
+) -> dict[str, Any]:
+    """Return the row of an environment that was provided; *values* are those of its guard file."""
+    environment = values["environment"]
+    return {
+        "name": values["name"],
+        "key": environment["key"],
+        "files": list(environment["files"]),
+        "python": {"version": environment["version"], "path": environment["python"]},
+        "project": values.get("project"),
+        "overlay": (values.get("overlay") or {}).get("distributions") or None,
+        "distributions": dict(environment["packages"]),
+        "created": environment["created"],
+        "seconds": environment["seconds"],
+        "outcomes": dict(outcomes or {}),
+        "drift": drift,
+        "error": error,
+    }
+
+
+def refused_row(name: str, files: Sequence[str], error: str, *, python: str | None = None) -> dict[str, Any]:
+    """Return the row of an environment that could not be had."""
+    return {
+        "name": name,
+        "key": None,
+        "files": list(files),
+        "python": {"version": python, "path": None} if python else None,
+        "project": None,
+        "overlay": None,
+        "distributions": {},
+        "created": False,
+        "seconds": 0.0,
+        "outcomes": {},
+        "drift": None,
+        "error": error,
+    }
+
+
+def write_report(path: str | os.PathLike[str], exitstatus: int, environments: Sequence[Mapping[str, Any]]) -> None:
+    """Write the report, at once or not at all. Raises OSError."""
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    values = {"schema": SCHEMA, "exitstatus": int(exitstatus), "environments": list(environments)}
+    temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+    temporary.replace(target)

@@ -1,0 +1,72 @@
+"""What fixtures and the end of a session need to know: where the engine is, and what goes without saying.
+
+The same values serve inside a session environment, where they come from the guard file, and in
+a plain session, where they are read here.
+
+PYTEST_DONT_REWRITE
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import pytest
+
+from pytest_envsync.pytest_plugin import guard
+
+
+class Surroundings(NamedTuple):
+    """Plain values, so that they travel as JSON.
+
+    *host* is the interpreter that has the engine, *host_environ* the variables it was started with (None: not set).
+    *files* are the lockfiles of ``synced_env`` when a marker names none, *python*, *extras* and *groups* what goes
+    with them. *line* and *ini* are what the command line and the ini file say to the engine.
+    *declared* are the declared environments; *option_names* what a marker may give to the engine.
+    """
+
+    host: str
+    host_environ: dict[str, str | None]
+    cache_dir: str
+    rootdir: str
+    directory: str
+    files: list[str]
+    python: str | None
+    extras: list[str]
+    groups: list[str]
+    line: dict[str, Any]
+    ini: dict[str, Any]
+    declared: dict[str, dict[str, Any]]
+    option_names: list[str]
+    drift: str
+    drift_ignore: list[str]
+    trace: bool
+    report: str | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the values as JSON."""
+        return self._asdict()
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Surroundings:
+        """Rebuild what ``as_dict`` gave."""
+        return cls(**values)
+
+
+_KEY = pytest.StashKey[Surroundings]()
+
+
+def surroundings(config: pytest.Config) -> Surroundings:
+    """Return the surroundings of the session of *config*; read once. Raises EnvsyncError."""
+    found = config.stash.get(_KEY, None)
+    if found is None:
+        values = guard.current()
+        if values is not None:
+            found = Surroundings.from_dict(values["surroundings"])
+        else:
+            # Only where no session environment is: the engine is here.
+            from pytest_envsync.pytest_plugin.host import surroundings_here
+
+            found = surroundings_here(config)
+        config.stash[_KEY] = found
+    return found

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pytest_envsync.addresses import canonical_address, file_path, file_url, masked, without_credentials
 from pytest_envsync.requirements import ArchiveSource, DirectorySource, IndexSource, Source, VcsSource
 
 SameFile = Callable[[str, str], bool]
@@ -24,13 +25,13 @@ def direct_url_of(source: Source) -> dict[str, Any] | None:
         return None
     values: dict[str, Any]
     if isinstance(source, ArchiveSource):
-        values = {"url": without_credentials(source.url), "archive_info": {}}
+        values = {"url": recorded_url(source.url), "archive_info": {}}
     elif isinstance(source, DirectorySource):
-        values = {"url": path_url(source.path), "dir_info": {"editable": True} if source.editable else {}}
+        values = {"url": file_url(source.path), "dir_info": {"editable": True} if source.editable else {}}
     else:
         vcs_info = {"vcs": source.vcs, "commit_id": source.commit_id, "requested_revision": source.requested_revision}
         values = {
-            "url": without_credentials(source.url),
+            "url": recorded_url(source.url),
             "vcs_info": {key: value for key, value in vcs_info.items() if value is not None},
         }
     if source.subdirectory:
@@ -42,7 +43,7 @@ def source_text(direct_url: Mapping[str, Any] | None) -> str:
     """Return what a report puts behind ``from``; empty for a distribution of an index."""
     if direct_url is None:
         return ""
-    url = without_credentials(str(direct_url.get("url", "")))
+    url = masked(str(direct_url.get("url", "")))
     vcs_info = direct_url.get("vcs_info")
     if isinstance(vcs_info, dict):
         commit = vcs_info.get("commit_id")
@@ -51,49 +52,14 @@ def source_text(direct_url: Mapping[str, Any] | None) -> str:
     return f"{url}#subdirectory={subdirectory}" if subdirectory else url
 
 
-def path_url(path: str) -> str:
-    """Return the ``file:`` URL of an absolute path."""
-    from urllib.parse import quote
-
-    slashes = path.replace("\\", "/") if path[1:2] == ":" else path
-    return "file://" + ("" if slashes.startswith("/") else "/") + quote(slashes)
-
-
 def url_path(url: str) -> str | None:
     """Return the path of a ``file:`` URL, None for another address."""
-    if url[:5].lower() != "file:":
-        return None
-    from urllib.parse import unquote, urlsplit
-
-    path = unquote(urlsplit(url).path)
-    return path[1:] if path[2:3] == ":" else path
+    return file_path(url) if url[:5].lower() == "file:" else None
 
 
-def without_credentials(url: str) -> str:
+def recorded_url(url: str) -> str:
     """Return *url* without user and password; the user ``git`` stays, it is no secret (PEP 610)."""
-    scheme, separator, rest = url.partition("://")
-    authority, slash, path = rest.partition("/")
-    user, at, host = authority.rpartition("@")
-    if not separator or not at or user == "git":
-        return url
-    return f"{scheme}://{host}{slash}{path}"
-
-
-def canonical_url(url: str) -> str:
-    """Return *url* in the form in which two are compared.
-
-    Without user, password, fragment, one trailing slash and a trailing ``.git``; path segments decoded;
-    on ``github.com`` the path in lower case, as that host does not tell cases apart.
-    """
-    from urllib.parse import unquote, urlsplit
-
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2].lower()
-    path = parts.path.removesuffix("/").removesuffix(".git")
-    path = "/".join(unquote(segment) for segment in path.split("/"))
-    if host == "github.com":
-        path = path.lower()
-    return f"{parts.scheme.lower()}://{host}{path}" + (f"?{parts.query}" if parts.query else "")
+    return url if "//git@" in url else without_credentials(url)
 
 
 def source_difference(source: Source, direct_url: Mapping[str, Any] | None, same_file: SameFile) -> str | None:
@@ -124,7 +90,7 @@ def _archive_difference(
     wanted, found = source.path or url_path(source.url), url_path(url)
     if wanted is not None:
         return None if found is not None and _is_same(wanted, found, same_file) else "it came from another file"
-    return None if canonical_url(source.url) == canonical_url(url) else "it came from another address"
+    return None if canonical_address(source.url) == canonical_address(url) else "it came from another address"
 
 
 def _directory_difference(
@@ -143,7 +109,7 @@ def _vcs_difference(source: VcsSource, url: str, direct_url: Mapping[str, Any]) 
     info = direct_url.get("vcs_info")
     if not isinstance(info, dict) or info.get("vcs") != source.vcs:
         return "it came from no repository"
-    if canonical_url(source.url) != canonical_url(url):
+    if canonical_address(source.url) != canonical_address(url):
         return "it came from another repository"
     if source.commit_id is None or info.get("commit_id") != source.commit_id:
         return "it was made from another commit"

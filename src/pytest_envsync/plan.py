@@ -9,7 +9,6 @@ PYTEST_DONT_REWRITE
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from operator import eq
@@ -20,8 +19,7 @@ from pytest_envsync.direct_url import SameFile, direct_url_of, source_difference
 from pytest_envsync.distributions import Candidate, InstalledDistribution
 from pytest_envsync.requirements import ArchiveSource, DirectorySource, Source
 from pytest_envsync.target import Target
-
-_RELEASE = re.compile(r"[0-9]+(?:\.[0-9]+)*\Z", re.ASCII)
+from pytest_envsync.versions import canonical_version
 
 
 class Reinstall(NamedTuple):
@@ -151,23 +149,7 @@ def _is_fresh(candidate: Candidate, installed: InstalledDistribution) -> bool:
 
 def is_same_version(one: str, other: str) -> bool:
     """Return whether two PEP 440 versions are equal; text that is no version equals itself only."""
-    if one == other:
-        return True
-    if _RELEASE.match(one) and _RELEASE.match(other):
-        return _release(one) == _release(other)
-    from packaging.version import InvalidVersion, Version
-
-    try:
-        return Version(one) == Version(other)
-    except InvalidVersion:
-        return False
-
-
-def _release(version: str) -> list[int]:
-    numbers = [int(part) for part in version.split(".")]
-    while len(numbers) > 1 and not numbers[-1]:
-        numbers.pop()
-    return numbers
+    return one == other or (canonical_version(one) is not None and canonical_version(one) == canonical_version(other))
 
 
 def seed_packages(python_version: str, pyvenv_cfg: str | None) -> frozenset[str]:

@@ -69,6 +69,8 @@ def read_members(archive: BinaryIO, filename: str, *, validate: bool = True) -> 
     if len(directory) != end.size:
         raise WheelError(filename, "it ends within its directory")
     rows = sorted(_read_directory(directory, end, filename), key=lambda member: member.offset)
+    if not rows:
+        raise WheelError(filename, "it is empty")
     ends = [*(member.offset for member in rows[1:]), end.start]
     rows = [member._replace(end=after) for member, after in zip(rows, ends, strict=True)]
     if validate:
@@ -151,7 +153,7 @@ def _read_directory(directory: bytes, end: _End, filename: str) -> Iterator[Memb
 def _member(row: tuple[int, ...], name: bytes, extra: bytes, shift: int, filename: str) -> Member:
     _, _, _, flags, method, time, date, crc, packed, size, _, _, _, disk, _, attributes, offset = row
     path = decode_name(name, flags, filename)
-    if extra:
+    if extra or _FULL32 in {size, packed, offset}:
         size, packed, offset = wide_values(extra, (size, packed, offset), path, filename)
         _check_unicode_path(extra, path, filename)
     if disk not in {0, _FULL16}:
@@ -233,8 +235,6 @@ def _check_layout(rows: list[Member], filename: str) -> None:
     The rest, bytes between the end of one member and the beginning of the next, shows when the local
     headers are read (``wheels.unpack``).
     """
-    if not rows:
-        raise WheelError(filename, "it is empty")
     if rows[0].offset != 0:
         raise WheelError(filename, "there are bytes in front of the archive")
     for member in rows:

@@ -70,7 +70,7 @@ def test_the_list_is_the_reference_s(tmp_path: Path) -> None:
 @pytest.mark.parity
 @pytest.mark.parametrize("name", PLATFORMS)
 def test_markers_are_the_reference_s(name: str, tmp_path: Path) -> None:
-    lines = {}
+    lines: dict[str, tuple[str, str]] = {}
     for variable, values in MARKERS.items():
         for value in values:
             project = f"m{len(lines)}"

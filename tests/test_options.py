@@ -18,8 +18,8 @@ from pytest_envsync.option_values import choices_of, from_python, read_variable
 from pytest_envsync.options import SyncOptions
 
 COMMAND_ONLY = {
-    "no_installer_metadata", "output_format", "quiet", "verbose", "color", "no_progress", "directory", "project",
-    "config_file", "no_config", "auto_prune",
+    "no_installer_metadata", "no_color", "output_format", "quiet", "verbose", "color", "no_progress", "directory",
+    "project", "config_file", "no_config", "auto_prune",
 }  # fmt: skip
 
 

@@ -5,14 +5,24 @@ PYTEST_DONT_REWRITE
 
 from __future__ import annotations
 
+import os
 import sys
+from time import perf_counter
 
 
 def main() -> int:
     """Run the command of this process and return its exit status."""
+    began = perf_counter()
+    argv = sys.argv[1:]
+    if argv[:1] == ["sync"]:
+        from pytest_envsync.remembered import replay
+
+        status = replay(argv, os.environ, began=began)
+        if status is not None:
+            return status
     from pytest_envsync.cli import main as run
 
-    return run()
+    return run(argv)
 
 
 if __name__ == "__main__":

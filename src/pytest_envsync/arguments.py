@@ -165,7 +165,9 @@ def unknown_option(flag: str, spellings: Spellings) -> UsageError:
         )
     from difflib import get_close_matches
 
-    near = get_close_matches(flag, [name for name, (option, _) in spellings.long.items() if not option.ignored], n=1)
+    near = get_close_matches(
+        flag, [name for name, (option, _) in spellings.long.items() if not option.ignored], n=1, cutoff=0.7
+    )
     hint = f"did you mean `{near[0]}`?" if near else "`--help` lists the options"
     return UsageError(f"unexpected option `{flag}`", hint=hint)
 

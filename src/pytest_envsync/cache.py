@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from pytest_envsync.cache_location import cache_location
 from pytest_envsync.errors import LockTimeout, StoreError
 
 TAG = (
@@ -25,24 +26,8 @@ _POLL = 0.02  # seconds between two tries of a lock that is held
 
 
 def cache_directory(cache_dir: str | None, environ: Mapping[str, str], *, cwd: str) -> Path:
-    """Return the root of the cache, absolute; it need not exist.
-
-    *cache_dir* is the setting; without it the user's cache directory (XDG base directories on
-    Linux, ``Library/Caches`` on macOS, ``LOCALAPPDATA`` on Windows) holds it.
-    """
-    given = cache_dir or environ.get("ENVSYNC_CACHE_DIR")
-    if given:
-        return Path(cwd, os.path.expanduser(given))  # noqa: PTH111 - Path.expanduser fails where no home is known
-    home = environ.get("HOME") or os.path.expanduser("~")  # noqa: PTH111 - as above
-    if sys.platform == "win32":
-        base = environ.get("LOCALAPPDATA") or os.path.join(home, "AppData", "Local")  # noqa: PTH118 - plain text
-    elif sys.platform == "darwin":
-        base = os.path.join(home, "Library", "Caches")  # noqa: PTH118 - plain text
-    else:
-        base = environ.get("XDG_CACHE_HOME") or ""
-        if not os.path.isabs(base):  # noqa: PTH117 - plain text; the specification ignores relative values
-            base = os.path.join(home, ".cache")  # noqa: PTH118 - plain text
-    return Path(base, "pytest-envsync")
+    """Return the root of the cache, absolute; it need not exist. *cache_dir* is the setting."""
+    return Path(cache_location(cache_dir, environ, cwd=cwd))
 
 
 def make_cache(root: Path) -> None:

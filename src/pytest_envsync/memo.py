@@ -166,6 +166,7 @@ def recall(cache_dir: Path, key: str, environ: Mapping[str, str]) -> Resolution 
             inputs=tuple(InputFile(path, digest) for path, digest in record["inputs"]),
             variables=tuple((name, value) for name, value in record["variables"]),
             require_hashes=record["require_hashes"],
+            stats=tuple((path, mtime, size) for path, mtime, size in record["stats"]),
             repeatable=True,
             remembered=True,
             key=key,

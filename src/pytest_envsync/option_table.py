@@ -239,6 +239,7 @@ GLOBAL = (
            configurable=False),
     Option("color", "--color", "When to use colours", kind="value", metavar="WHEN",
            choices=("auto", "always", "never"), scope="global"),
+    Option("no_color", "", aliases="--no-color", scope="global", configurable=False),
     Option("no_progress", "--no-progress", "Show no progress", variable="NO_PROGRESS", scope="global"),
     Option("directory", "--directory", "Change to this directory first", kind="value", metavar="DIR",
            variable="WORKING_DIR", scope="global", configurable=False),
@@ -257,7 +258,6 @@ def _compatible(name: str, flag: str, kind: Kind = "flag") -> Option:
 
 
 COMPATIBLE = (
-    _compatible("no_color", "--no-color"),
     _compatible("managed_python", "--managed-python"),
     _compatible("no_managed_python", "--no-managed-python"),
     _compatible("no_python_downloads", "--no-python-downloads"),

@@ -8,10 +8,11 @@ PYTEST_DONT_REWRITE
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
-
+# Also serves the answer of a sync with nothing to do, which cannot afford typing.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Any, Literal, TextIO
 
     from pytest_envsync.changes import Change, Changes
     from pytest_envsync.diff import Diff
@@ -19,10 +20,11 @@ if TYPE_CHECKING:
     from pytest_envsync.narration import PhaseName
     from pytest_envsync.sync import SyncOutcome
 
+    Colour = Literal["red", "green", "yellow", "cyan", "bold", "dim"]
+
 SCHEMA: dict[str, int] = {"version": 1}
 """Stands under ``schema`` in every JSON object that is printed."""
 
-Colour = Literal["red", "green", "yellow", "cyan", "bold", "dim"]
 _CODES: dict[str, str] = {"red": "31", "green": "32", "yellow": "33", "cyan": "36", "bold": "1", "dim": "2"}
 
 OUTPUT_LINES = 40
@@ -35,6 +37,17 @@ _VERBS: dict[str, str] = {
     "installed": "Installed",
     "compiled": "Bytecode compiled",
 }
+
+
+def wants_colour(stream: TextIO, environ: Mapping[str, str], choice: str = "auto") -> bool:
+    """Whether text for *stream* is coloured: the option first, then ``NO_COLOR`` and ``FORCE_COLOR``."""
+    if choice != "auto":
+        return choice == "always"
+    if environ.get("NO_COLOR"):
+        return False
+    if environ.get("FORCE_COLOR") or environ.get("CLICOLOR_FORCE", "0") != "0":
+        return True
+    return stream.isatty() and environ.get("TERM") != "dumb"
 
 
 class Style:

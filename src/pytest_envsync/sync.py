@@ -61,6 +61,7 @@ class SyncOutcome:
     is_empty: bool = False
     inputs: tuple[InputFile, ...] = ()
     variables: tuple[tuple[str, str | None], ...] = ()
+    stats: tuple[tuple[str, int, int], ...] = ()
     repeatable: bool = False
 
 
@@ -163,6 +164,7 @@ class _Sync:
             seconds=self.seconds,
             inputs=resolution.inputs,
             variables=resolution.variables,
+            stats=resolution.stats,
             repeatable=resolution.repeatable and not resolution.warnings and not installed.warnings,
         )
         if self.is_dry:

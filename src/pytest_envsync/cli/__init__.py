@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 
-from pytest_envsync.arguments import Spellings, scan
+from pytest_envsync.arguments import Spellings, check_exclusions, scan
 from pytest_envsync.cli.commands import GLOBAL, Command, find_command
 from pytest_envsync.cli.terminal import Terminal, silence_broken_pipe
 from pytest_envsync.errors import EnvsyncError, UsageError
@@ -28,15 +28,26 @@ BROKEN_PIPE = 141
 
 
 class Call:
-    """One call of a command: what was typed, the settings, and where to print."""
+    """One call of a command: what was typed and where, the settings, and where to print.
 
-    __slots__ = ("arguments", "argv", "command", "settings", "terminal")
+    *start* is the directory that the process was started in, before ``--directory``.
+    """
+
+    __slots__ = ("arguments", "argv", "command", "settings", "start", "terminal")
 
     def __init__(
-        self, command: Command, argv: Sequence[str], arguments: Arguments, settings: Settings, terminal: Terminal
+        self,
+        command: Command,
+        argv: Sequence[str],
+        *,
+        start: str,
+        arguments: Arguments,
+        settings: Settings,
+        terminal: Terminal,
     ) -> None:
         self.command = command
         self.argv = tuple(argv)
+        self.start = start
         self.arguments = arguments
         self.settings = settings
         self.terminal = terminal
@@ -109,10 +120,12 @@ def _run(words: list[str], terminal: Terminal) -> int:
     command, rest = find_command(rest)
     arguments, _ = scan(rest, Spellings(command.options))
     arguments.values = {**before.values, **arguments.values}
+    check_exclusions(arguments.values, command.options)
     terminal.configure(arguments.values)
     if arguments.rest and not command.takes_rest:
         arguments.files += arguments.rest
     command.check_files(arguments.files)
+    start = os.getcwd()  # noqa: PTH109 - plain text
     settings = _settings(command, arguments.values)
     # Once more, for what variables and files say about printing.
     terminal.configure(settings.command)
@@ -120,7 +133,8 @@ def _run(words: list[str], terminal: Terminal) -> int:
         from pytest_envsync.report import warning_line
 
         terminal.say(warning_line(warning, terminal.style))
-    return _handler(command)(Call(command, words, arguments, settings, terminal))
+    call = Call(command, words, start=start, arguments=arguments, settings=settings, terminal=terminal)
+    return _handler(command)(call)
 
 
 def _answer_at_once(words: list[str], terminal: Terminal) -> int | None:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from shutil import rmtree
 from typing import TYPE_CHECKING
 
-from pytest_envsync.cli.cached import cache_of, environments_of
+from pytest_envsync.cli.cached import cache_of
 from pytest_envsync.cli.terminal import TerminalReporter
 from pytest_envsync.engine import Engine
-from pytest_envsync.narration import SilentReporter
+from pytest_envsync.environments.upkeep import referenced_wheels
 from pytest_envsync.quantities import parse_age
 from pytest_envsync.report import SCHEMA, json_text, plural, size
 from pytest_envsync.wheels import upkeep
@@ -102,7 +102,7 @@ def prune(call: Call) -> int:
     """Remove wheels that no environment refers to."""
     age = call.own("older_than")
     days = {} if age is None else {"older_than_days": parse_age(str(age), "--older-than") / _DAY}
-    keep = environments_of(call, SilentReporter()).wheels_in_use()
+    keep = referenced_wheels(str(cache_of(call) / "environments"))
     done = upkeep.prune(Store(cache_of(call)), keep=keep, ci=bool(call.own("ci")), **days)
     return _say_removed(call, done)
 

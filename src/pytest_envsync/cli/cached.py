@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_envsync.cache import cache_directory
 from pytest_envsync.declared import find_declared, read_declared
-from pytest_envsync.environments import CachedEnvironment, EnvironmentRequest, Environments, ProjectRequest
 from pytest_envsync.errors import EnvsyncError, UsageError
 
 if TYPE_CHECKING:
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from pytest_envsync.cli import Call
     from pytest_envsync.declared import Declared
+    from pytest_envsync.environments import CachedEnvironment, EnvironmentRequest, Environments, ProjectRequest
     from pytest_envsync.narration import Reporter
     from pytest_envsync.pytest_plugin.overlay import Overlay
     from pytest_envsync.target import Target
@@ -34,8 +34,12 @@ class Provided(NamedTuple):
 
 def environments_of(call: Call, reporter: Reporter) -> Environments:
     """Return the cached environments of the cache that the settings name."""
+    from pytest_envsync.environments import Environments
+
     settings = call.settings
-    return Environments(cache_of(call), cwd=settings.cwd, environ=settings.environ, reporter=reporter)
+    return Environments(
+        cache_of(call), cwd=settings.cwd, environ=settings.environ, reporter=reporter, options=settings.options
+    )
 
 
 def cache_of(call: Call) -> Path:
@@ -49,6 +53,8 @@ def request_of(call: Call) -> EnvironmentRequest:
 
     Raises UsageError for a file that is missing and for a name that is declared with several interpreters.
     """
+    from pytest_envsync.environments import EnvironmentRequest
+
     settings = call.settings
     declared = _declared(call)
     files = tuple(declared.files if declared else (_absolute(word, settings.cwd) for word in call.arguments.files))
@@ -102,6 +108,8 @@ def _project(call: Call, declared: Declared | None) -> ProjectRequest | None:
     path = os.path.normpath(os.path.join(call.settings.cwd, place))  # noqa: PTH118 - plain text
     if not os.path.isdir(path):  # noqa: PTH112 - plain text
         raise UsageError(f"the project `{given}` is no directory")
+    from pytest_envsync.environments import ProjectRequest
+
     return ProjectRequest(path=path)
 
 
@@ -128,6 +136,16 @@ class _Completion:
 
 def provide(call: Call, reporter: Reporter, *, holder_pid: int) -> Provided:
     """Provide the environment that *call* asks for, leased to *holder_pid* (0: to nobody)."""
-    completion = _Completion(cache_of(call), is_wanted=not call.own("no_overlay"))
-    environment = environments_of(call, reporter).provide(request_of(call), holder_pid=holder_pid, complete=completion)
+    completion = _completion(call)
+    environments = environments_of(call, reporter)
+    environment = environments.provide(request_of(call), holder_pid=holder_pid, complete=completion)
     return Provided(environment, completion.overlay)
+
+
+def look_up(call: Call, reporter: Reporter) -> str | None:
+    """Return the path of the environment that ``provide`` would give, None while there is none."""
+    return environments_of(call, reporter).path(request_of(call), complete=_completion(call))
+
+
+def _completion(call: Call) -> _Completion:
+    return _Completion(cache_of(call), is_wanted=not call.own("no_overlay"))

@@ -83,7 +83,9 @@ def _given(call: Call) -> dict[str, Any]:
 
 def _environments(settings: Settings, reporter: TerminalReporter) -> Environments:
     cache_dir = cache_directory(settings.options.cache_dir, settings.environ, cwd=settings.cwd)
-    return Environments(cache_dir, cwd=settings.cwd, environ=settings.environ, reporter=reporter)
+    return Environments(
+        cache_dir, cwd=settings.cwd, environ=settings.environ, reporter=reporter, options=settings.options
+    )
 
 
 def _files(request: Mapping[str, Any]) -> tuple[str, ...]:

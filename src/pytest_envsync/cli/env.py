@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from pytest_envsync.cli.cached import environments_of, provide, request_of
+from pytest_envsync.cli.cached import environments_of, look_up, provide
 from pytest_envsync.cli.terminal import TerminalReporter
 from pytest_envsync.errors import EnvsyncError
 from pytest_envsync.narration import SilentReporter
@@ -48,7 +48,7 @@ def path(call: Call) -> int:
         finally:
             reporter.close()
     else:
-        found = environments_of(call, reporter).path(request_of(call))
+        found = look_up(call, reporter)
     if found is None:
         raise EnvsyncError(
             f"there is no environment for {' '.join(call.arguments.files)} yet",
@@ -113,8 +113,8 @@ def remove(call: Call) -> int:
     keys = [environments.find(word).key for word in call.arguments.files]
     removed = [environments.remove(key) for key in dict.fromkeys(keys)]
     if call.is_json:
-        call.terminal.give(json_text({"schema": SCHEMA, "removed": [row.key for row in removed]}))
-    call.terminal.say(*(f"Removed {row.key[:10]} ({size(row.size)})" for row in removed))
+        call.terminal.give(json_text({"schema": SCHEMA, "removed": removed}))
+    call.terminal.say(*(f"Removed {key[:10]}" for key in removed))
     return 0
 
 

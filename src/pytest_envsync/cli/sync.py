@@ -5,6 +5,7 @@ PYTEST_DONT_REWRITE
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ from pytest_envsync.sync import sync_environment
 
 if TYPE_CHECKING:
     from pytest_envsync.cli import Call
+    from pytest_envsync.remembered import Evidence
+    from pytest_envsync.sync import SyncOutcome
 
 
 def run(call: Call) -> int:
@@ -30,6 +33,71 @@ def run(call: Call) -> int:
     is_dry = options.dry_run or options.check
     seconds = time.perf_counter() - reporter.last_phase
     terminal.say(*outcome_lines(outcome, seconds, terminal.style, is_dry=is_dry))
-    if call.is_json:
-        terminal.give(json_text(outcome_json(outcome, is_dry=is_dry)))
+    data = json_text(outcome_json(outcome, is_dry=is_dry)) if call.is_json else ""
+    if data:
+        terminal.give(data)
+    if _is_worth_remembering(call, outcome, reporter):
+        _remember(call, outcome, reporter, data=f"{data}\n" if data else "")
     return 1 if options.check and outcome.changes else 0
+
+
+def _is_worth_remembering(call: Call, outcome: SyncOutcome, reporter: TerminalReporter) -> bool:
+    """Whether the same command must say the same again as long as what it looked at stays the same."""
+    options = call.settings.options
+    is_quiet = not (reporter.has_warned or call.settings.warnings or outcome.warnings or call.terminal.verbose)
+    is_certain = outcome.repeatable and not outcome.stats and not outcome.is_empty and not outcome.changes
+    looks_further = (
+        options.refresh or options.verify_files or options.strict or options.compile_bytecode or options.no_cache
+    )
+    # A version or a name is looked for in places that are not written down.
+    is_here = outcome.target.is_virtual and (options.python is None or os.sep in options.python)
+    is_plain = not (options.system or options.target or options.prefix)
+    has_usual_notes = all(note.startswith("Using ") for note in reporter.notes)
+    return is_quiet and is_certain and not looks_further and is_here and is_plain and has_usual_notes
+
+
+def _remember(call: Call, outcome: SyncOutcome, reporter: TerminalReporter, *, data: str) -> None:
+    from pytest_envsync.cli.cached import cache_of
+    from pytest_envsync.remembered import Answer, remember
+
+    options = call.settings.options
+    remember(
+        call.argv,
+        os.environ,
+        cwd=call.start,
+        cache_dir=str(cache_of(call)),
+        evidence=_evidence(call, outcome),
+        answer=Answer(
+            notes=tuple(reporter.notes),
+            resolved=outcome.resolved,
+            checked=outcome.checked,
+            is_dry=options.dry_run or options.check,
+            data=data,
+            quiet=call.terminal.quiet,
+            colour=call.terminal.colour,
+        ),
+    )
+
+
+def _evidence(call: Call, outcome: SyncOutcome) -> Evidence:
+    from pytest_envsync.environment.journal import journal_directory
+    from pytest_envsync.remembered import Evidence
+
+    cwd, target = call.settings.cwd, outcome.target
+    parents, place = [cwd], cwd
+    while (parent := os.path.dirname(place)) != place:  # noqa: PTH120 - plain text
+        parents.append(parent)
+        place = parent
+    return Evidence(
+        files=[
+            *(item.path for item in outcome.inputs),
+            *call.settings.looked_at,
+            os.path.join(target.prefix, "pyvenv.cfg"),  # noqa: PTH118 - plain text
+            # A nearer environment that appears would be used instead.
+            *(os.path.join(parent, ".venv", "pyvenv.cfg") for parent in parents),  # noqa: PTH118 - plain text
+        ],
+        variables=outcome.variables,
+        sites=[target.paths["purelib"], target.paths["platlib"]],
+        pythons=[target.python, target.base_python],
+        absent=[journal_directory(target)],
+    )

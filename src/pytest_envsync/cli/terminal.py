@@ -12,9 +12,9 @@ import os
 import sys
 import time
 from threading import Lock
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
-from pytest_envsync.report import Style, phase_line, warning_line
+from pytest_envsync.report import Style, phase_line, wants_colour, warning_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,17 +28,6 @@ MOMENT = 0.4
 """Seconds that downloads may take before their progress is drawn."""
 
 
-def wants_colour(stream: TextIO, environ: Mapping[str, str], choice: str = "auto") -> bool:
-    """Whether text for *stream* is coloured: the option first, then ``NO_COLOR`` and ``FORCE_COLOR``."""
-    if choice != "auto":
-        return choice == "always"
-    if environ.get("NO_COLOR"):
-        return False
-    if environ.get("FORCE_COLOR") or environ.get("CLICOLOR_FORCE", "0") != "0":
-        return True
-    return stream.isatty() and environ.get("TERM") != "dumb"
-
-
 class Terminal:
     """The two streams, and how much is said on them.
 
@@ -50,6 +39,7 @@ class Terminal:
         self.quiet = 0
         self.verbose = 0
         self.wants_progress = True
+        self.colour = "auto"
         self.style = Style(is_coloured=wants_colour(sys.stderr, environ))
         self.data_style = Style(is_coloured=wants_colour(sys.stdout, environ))
 
@@ -59,9 +49,9 @@ class Terminal:
         self.quiet = quiet if isinstance(quiet, int) else 0
         self.verbose = verbose if isinstance(verbose, int) else 0
         self.wants_progress = not command.get("no_progress")
-        choice = "never" if command.get("no_color") else str(command.get("color", "auto"))
-        self.style = Style(is_coloured=wants_colour(sys.stderr, self.environ, choice))
-        self.data_style = Style(is_coloured=wants_colour(sys.stdout, self.environ, choice))
+        self.colour = "never" if command.get("no_color") else str(command.get("color", "auto"))
+        self.style = Style(is_coloured=wants_colour(sys.stderr, self.environ, self.colour))
+        self.data_style = Style(is_coloured=wants_colour(sys.stdout, self.environ, self.colour))
 
     def say(self, *lines: str) -> None:
         """Print lines for people, unless it is to be quiet."""
@@ -83,10 +73,15 @@ class Terminal:
 
 
 class TerminalReporter:
-    """Tell a sync on a terminal as it goes on."""
+    """Tell a sync on a terminal as it goes on.
+
+    *notes* are those that were told, *has_warned* says whether there was a warning.
+    """
 
     def __init__(self, terminal: Terminal) -> None:
         self.terminal = terminal
+        self.notes: list[str] = []
+        self.has_warned = False
         self.last_phase = time.perf_counter()
         self._lock = Lock()
         self._bar = _Bar(
@@ -99,10 +94,12 @@ class TerminalReporter:
 
     def warn(self, text: str) -> None:
         """Print a warning."""
+        self.has_warned = True
         self._print(warning_line(_masked(text), self.terminal.style))
 
     def note(self, text: str) -> None:
         """Print a fact of little weight, dimmed."""
+        self.notes.append(text)
         self._print(self.terminal.style(_masked(text), "dim"))
 
     def debug(self, text: str, level: int = 1) -> None:

@@ -1,0 +1,248 @@
+"""Answer a sync again that found nothing to do, when nothing that it looked at has changed.
+
+The record of a run holds all that the run depended on: the command line and the variables, the bytes of every input
+and configuration file (and which were missing), the interpreter, the state of site-packages. The same command
+compares all of it again, byte by byte, and says the same; anything else is left to the engine.
+
+Python itself takes 9 ms to start, and a sync through the engine 40 more: this answers in 4. So nothing is
+imported here but what Python has loaded anyway, and modules in C.
+
+PYTEST_DONT_REWRITE
+"""
+
+from __future__ import annotations
+
+import marshal
+import os
+import sys
+from binascii import crc32
+from time import perf_counter
+
+from pytest_envsync.cache_location import cache_location
+from pytest_envsync.version import __version__
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any
+
+FORMAT = 1
+MOST_RECORDS = 64
+LARGEST_RECORD = 8 << 20  # bytes; the inputs of a run that is worth remembering are far smaller
+
+_METADATA = (".dist-info", ".egg-info", ".egg-link")
+_JUDGED = ("WHEEL", "direct_url.json")
+"""Files of a dist-info that decide whether it counts as what is asked for."""
+
+_PREFIXES = ("ENVSYNC_", "UV_", "PIP_", "XDG_", "CONDA_")
+_VARIABLES = ("VIRTUAL_ENV", "HOME", "PATH", "MACOSX_DEPLOYMENT_TARGET", "NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE")
+"""Variables that decide what a sync does or how it says so; those that inputs expand are compared one by one."""
+
+
+class Evidence:
+    """What a run depended on.
+
+    *files*: inputs and configuration, present or not. *variables*: those that inputs expand, with their values.
+    *sites*: the directories of site-packages. *pythons*: interpreters. *absent*: paths that would change the answer by
+    being there.
+    """
+
+    __slots__ = ("absent", "files", "pythons", "sites", "variables")
+
+    def __init__(
+        self,
+        *,
+        files: Iterable[str],
+        variables: Iterable[tuple[str, str | None]],
+        sites: Iterable[str],
+        pythons: Iterable[str],
+        absent: Iterable[str],
+    ) -> None:
+        self.files = tuple(dict.fromkeys(files))
+        self.variables = tuple(variables)
+        self.sites = tuple(dict.fromkeys(sites))
+        self.pythons = tuple(dict.fromkeys(pythons))
+        self.absent = tuple(absent)
+
+
+class Answer:
+    """What was said: *notes* first, then the phases, on standard error; *data* on standard output.
+
+    *resolved* is None for a pylock file. *colour* is the choice of ``--color``.
+    """
+
+    __slots__ = ("checked", "colour", "data", "is_dry", "notes", "quiet", "resolved")
+
+    def __init__(
+        self,
+        *,
+        notes: tuple[str, ...],
+        resolved: int | None,
+        checked: int,
+        is_dry: bool,
+        data: str,
+        quiet: int,
+        colour: str,
+    ) -> None:
+        self.notes = notes
+        self.resolved = resolved
+        self.checked = checked
+        self.is_dry = is_dry
+        self.data = data
+        self.quiet = quiet
+        self.colour = colour
+
+
+def replay(argv: Sequence[str], environ: Mapping[str, str], *, began: float) -> int | None:
+    """Answer *argv* from the record of an earlier run, or return None.
+
+    *began* is when this process began, by ``perf_counter``.
+    """
+    try:
+        cwd = os.getcwd()  # noqa: PTH109 - plain text
+        key = _key(argv, environ, cwd)
+        with open(_place(key, argv, environ, cwd), "rb") as stream:  # noqa: PTH123 - plain text
+            format_, known, evidence, state, answer = marshal.loads(stream.read())  # noqa: S302 - our own cache
+        if format_ != FORMAT or known != key:
+            return None
+        files, variables, sites, pythons, absent = evidence
+        found = _state(files, variables, sites, pythons, environ)
+        if found != state or any(os.path.lexists(path) for path in absent):
+            return None
+    except (OSError, ValueError, EOFError, TypeError):
+        # No record, or one of another version: the engine answers.
+        return None
+    _say(answer, environ, began)
+    return 0
+
+
+def remember(
+    argv: Sequence[str],
+    environ: Mapping[str, str],
+    *,
+    cwd: str,
+    cache_dir: str,
+    evidence: Evidence,
+    answer: Answer,
+) -> None:
+    """Write the record of a run that found nothing to do.
+
+    *cwd* is the directory that the process was started in. Does nothing when the cache is not where ``replay`` would
+    look for it. A cache that cannot be written costs time, not correctness: nothing is raised.
+    """
+    key = _key(argv, environ, cwd)
+    place = _place(key, argv, environ, cwd)
+    if os.path.dirname(os.path.dirname(place)) != os.path.normpath(cache_dir):  # noqa: PTH120 - plain text
+        return
+    rows = (evidence.files, evidence.variables, evidence.sites, evidence.pythons, evidence.absent)
+    said = (answer.notes, answer.resolved, answer.checked, answer.is_dry, answer.data, answer.quiet, answer.colour)
+    private = f"{place}.{os.getpid()}"
+    try:
+        state = _state(evidence.files, evidence.variables, evidence.sites, evidence.pythons, environ)
+        record = marshal.dumps((FORMAT, key, rows, state, said))
+        if len(record) > LARGEST_RECORD:
+            return
+        os.makedirs(os.path.dirname(place), exist_ok=True)  # noqa: PTH103, PTH120 - plain text
+        _make_room(os.path.dirname(place))  # noqa: PTH120 - plain text
+        with open(private, "wb") as stream:  # noqa: PTH123 - plain text
+            stream.write(record)
+        os.replace(private, place)  # noqa: PTH105 - plain text
+    except (OSError, ValueError):
+        return
+
+
+def _key(argv: Sequence[str], environ: Mapping[str, str], cwd: str) -> tuple[Any, ...]:
+    variables = [(name, value) for name, value in environ.items() if name in _VARIABLES or name.startswith(_PREFIXES)]
+    variables.sort()
+    return (__version__, sys.version, sys.executable, cwd, tuple(argv), tuple(variables))
+
+
+def _place(key: tuple[Any, ...], argv: Sequence[str], environ: Mapping[str, str], cwd: str) -> str:
+    given = None
+    for index, word in enumerate(argv):
+        if word == "--cache-dir" and index + 1 < len(argv):
+            given = argv[index + 1]
+        elif word.startswith("--cache-dir="):
+            given = word[12:]
+    root = os.path.normpath(cache_location(given, environ, cwd=cwd))
+    return f"{root}/remembered/{crc32(repr(key).encode('utf-8', 'surrogateescape')):08x}"
+
+
+def _state(
+    files: Iterable[str],
+    variables: Iterable[tuple[str, str | None]],
+    sites: Iterable[str],
+    pythons: Iterable[str],
+    environ: Mapping[str, str],
+) -> tuple[Any, ...]:
+    return (
+        tuple(_content(path) for path in files),
+        tuple(environ.get(name) for name, _ in variables),
+        tuple(_site_state(path) for path in sites),
+        tuple(_stamp(path) for path in pythons),
+    )
+
+
+def _content(path: str) -> bytes | None:
+    try:
+        with open(path, "rb") as stream:  # noqa: PTH123 - plain text
+            return stream.read()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _stamp(path: str) -> tuple[int, int, int]:
+    found = os.stat(path)  # noqa: PTH116 - plain text
+    return (found.st_mtime_ns, found.st_size, found.st_ino)
+
+
+def _site_state(root: str) -> list[tuple[Any, ...]] | None:
+    """Return what a scan of the site-packages *root* looks at: names, and when each was last written to."""
+    rows: list[tuple[Any, ...]] = []
+    try:
+        with os.scandir(root) as entries:
+            for entry in entries:
+                if not entry.name.endswith(_METADATA) and entry.name[0] != "~":
+                    continue
+                found = entry.stat()
+                judged = []
+                for name in _JUDGED if entry.name.endswith(".dist-info") else ():
+                    try:
+                        inner = os.stat(f"{entry.path}/{name}")  # noqa: PTH116 - plain text, many of them
+                    except FileNotFoundError:
+                        continue
+                    judged.append((name, inner.st_mtime_ns, inner.st_size))
+                rows.append((entry.name, found.st_mtime_ns, found.st_size, tuple(judged)))
+    except FileNotFoundError:
+        return None
+    rows.sort()
+    return rows
+
+
+def _say(answer: tuple[Any, ...], environ: Mapping[str, str], began: float) -> None:
+    from pytest_envsync.report import Style, checked_line, phase_line, wants_colour
+
+    notes, resolved, checked, is_dry, data, quiet, colour = answer
+    if data and quiet < 2:
+        sys.stdout.write(data)
+        sys.stdout.flush()
+    if quiet:
+        return
+    style = Style(is_coloured=wants_colour(sys.stderr, environ, colour))
+    now = perf_counter()
+    lines = [style(note, "dim") for note in notes]
+    if resolved is not None:
+        lines.append(phase_line("resolved", resolved, now - began, "", style))
+    lines.append(checked_line(checked, perf_counter() - now, style))
+    if is_dry:
+        lines.append("Would make no changes")
+    sys.stderr.write("".join(f"{line}\n" for line in lines))
+    sys.stderr.flush()
+
+
+def _make_room(directory: str) -> None:
+    """Remove the oldest records, so that there are never many."""
+    with os.scandir(directory) as entries:
+        found = sorted((entry.stat().st_mtime_ns, entry.path) for entry in entries)
+    for _, path in found[: max(0, len(found) - MOST_RECORDS + 1)]:
+        os.unlink(path)  # noqa: PTH108 - plain text

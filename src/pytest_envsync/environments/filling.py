@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,7 +63,7 @@ def describe(
         version=base.version,
         implementation=base.implementation,
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        candidates=[candidate_row(candidate) for candidate in candidates],
+        candidates=[candidate_row(_settled(candidate, wheels)) for candidate in candidates],
         digests={name: prepared.wheel.sha256 for name, prepared in wheels.items()},
         files=list(request.files),
         entries=path_entries(request),
@@ -72,6 +73,11 @@ def describe(
         missing=_missing(wheels, base),
         question=question,
     )
+
+
+def _settled(candidate: Candidate, wheels: Mapping[str, PreparedWheel]) -> Candidate:
+    """Return the candidate with the version that its wheel says, which a build alone could tell."""
+    return replace(candidate, version=wheels[candidate.name].wheel.version)
 
 
 def wants_installer_metadata(environ: Mapping[str, str]) -> bool:

@@ -161,6 +161,25 @@ DIRECTORIES = [
         "reinstall",
     ),
     (wanted(DirectorySource("/s/demo"), version=None, cache_info=NOTE), present(), "reinstall"),
+    # The mark of a directory: an inode here, a time of birth where the reference could ask for it.
+    *(
+        (
+            wanted(DirectorySource("/s/demo"), version=None, cache_info={**NOTE, "directories": now}),
+            present(direct_url=directory("file:///s/demo"), cache_info={**NOTE, "directories": before}),
+            outcome,
+        )
+        for before, now, outcome in [
+            ({"src": 7}, {"src": 7}, "keep"),
+            ({"src": 7}, {"src": 8}, "reinstall"),
+            ({"src": None}, {"src": 8}, "reinstall"),
+            ({"src": 7}, {"src": None}, "reinstall"),
+            ({"src": {"secs_since_epoch": 1}}, {"src": 8}, "keep"),
+            ({"src": {"secs_since_epoch": 1}}, {"src": None}, "reinstall"),
+            ({"src": {"secs_since_epoch": 1}}, {"src": {"secs_since_epoch": 2}}, "reinstall"),
+            ({}, {"src": 8}, "reinstall"),
+            ({}, {}, "keep"),
+        ]
+    ),
     (
         wanted(DirectorySource("/s/demo"), version=None, cache_info=NOTE),
         present(direct_url=directory("file:///s/demo")),

@@ -144,7 +144,26 @@ def _is_fresh(candidate: Candidate, installed: InstalledDistribution) -> bool:
     """Whether the note of the installation says what the source says now; without a note it does not."""
     if installed.cache_info is None or candidate.cache_info is None:
         return False
-    return _settings(installed.cache_info) == _settings(candidate.cache_info)
+    before, now = dict(installed.cache_info), dict(candidate.cache_info)
+    marks = before.pop("directories", None), now.pop("directories", None)
+    return _is_same_marks(*marks) and _settings(before) == _settings(now)
+
+
+def _is_same_marks(before: object, now: object) -> bool:
+    """Whether the marks of the directories are equal.
+
+    A mark is an inode, or a time of birth where the reference could ask for it; None where there is no
+    directory. Of two kinds nothing can be said, and that is no change.
+    """
+    if not isinstance(before, dict) or not isinstance(now, dict):
+        return not before and not now
+    return before.keys() == now.keys() and all(_is_same_mark(mark, now[name]) for name, mark in before.items())
+
+
+def _is_same_mark(before: object, now: object) -> bool:
+    if before is None or now is None or isinstance(before, int) is isinstance(now, int):
+        return before == now
+    return True
 
 
 def is_same_version(one: str, other: str) -> bool:

@@ -45,7 +45,8 @@ def help_text(words: Sequence[str]) -> str:
 
 def _overview(family: str, names: Sequence[str]) -> str:
     """Return the list of commands: all, or those of a family."""
-    rows = [(name, BY_WORDS[name].summary) for name in names if not BY_WORDS[name].is_hidden]
+    shown = [BY_WORDS[name] for name in names if not BY_WORDS[name].is_hidden]
+    rows = [(command.name.rpartition(" ")[2], command.summary) for command in shown]
     if not family:
         rows += list(FAMILIES.items())
     width = max(len(name) for name, _ in rows) + 2
@@ -129,7 +130,8 @@ def _add_spellings(
         group.add_argument(*flags, dest=option.name, action="store_const", const=constant, help=shown)
     else:
         action = "append" if option.is_list else "store"
-        group.add_argument(*flags, dest=option.name, action=action, metavar=option.metavar or "VALUE", help=shown)
+        metavar, choices = option.metavar or "VALUE", choices_of(option) or None
+        group.add_argument(*flags, dest=option.name, action=action, metavar=metavar, choices=choices, help=shown)
 
 
 def _help(option: Option) -> str:

@@ -1,0 +1,159 @@
+"""Who we are to which server: credentials in addresses, in variables, in netrc, in the keyring.
+
+A password goes to the realm (scheme, host, port) it was given for and to no other. None of this is ever shown.
+
+PYTEST_DONT_REWRITE
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Mapping
+from itertools import takewhile
+from pathlib import Path
+from typing import NamedTuple
+
+from pytest_envsync.addresses import Realm, realm_of, split_credentials
+from pytest_envsync.narration import Reporter, SilentReporter
+
+_KEYRING_SECONDS = 60.0
+
+
+class Login(NamedTuple):
+    """A user name and a password; either may be empty."""
+
+    user: str
+    password: str
+
+    def __repr__(self) -> str:
+        """Show nothing of it."""
+        return "Login(****)"
+
+    def header(self) -> str:
+        """Return the value of the ``Authorization`` header (RFC 7617)."""
+        from base64 import b64encode
+
+        return "Basic " + b64encode(f"{self.user}:{self.password}".encode()).decode()
+
+
+class Credentials:
+    """What is known of logins; every method may be called from any thread."""
+
+    def __init__(self, environ: Mapping[str, str], *, keyring: bool = False, reporter: Reporter | None = None) -> None:
+        self._environ = environ
+        self._keyring = keyring
+        self._reporter = reporter or SilentReporter()
+        self._lock = threading.Lock()
+        self._known: dict[Realm, dict[str, Login]] = {}
+        self._asked: dict[tuple[str, str], str | None] = {}
+        self._netrc: dict[str, Login] | None = None
+
+    def __repr__(self) -> str:
+        """Show nothing of them."""
+        return "Credentials(****)"
+
+    def learn(self, url: str, name: str = "") -> str:
+        """Remember what the address of an index, or the variables for its *name*, say; return the bare address.
+
+        ``UV_INDEX_NAME_USERNAME`` and ``UV_INDEX_NAME_PASSWORD`` (or with ``ENVSYNC_``) are read with the name in
+        capitals and ``_`` for all other signs; what stands in the address comes first.
+        """
+        bare, user, password = split_credentials(url)
+        if name and password is None:
+            variable = re.sub(r"[^A-Z0-9]", "_", name.upper())
+            user = user or self._variable(f"INDEX_{variable}_USERNAME")
+            password = self._variable(f"INDEX_{variable}_PASSWORD")
+        if user is not None or password is not None:
+            if password is None:
+                noted = self._netrc_logins().get(realm_of(bare).host)
+                password = noted.password if noted is not None and noted.user == user else None
+            if password is None and self._keyring:
+                password = self._from_keyring(bare, user or "")
+            with self._lock:
+                self._known.setdefault(realm_of(bare), {}).setdefault(bare, Login(user or "", password or ""))
+        return bare
+
+    def _variable(self, name: str) -> str | None:
+        return self._environ.get(f"ENVSYNC_{name}") or self._environ.get(f"UV_{name}") or None
+
+    def login_for(self, url: str) -> Login | None:
+        """Return the login for a bare address: of the index nearest to it in its realm, else netrc's for its host."""
+        with self._lock:
+            known = self._known.get(realm_of(url))
+            if known:
+                return known[max(known, key=lambda place: _shared_segments(place, url))]
+        host = realm_of(url).host
+        return self._netrc_logins().get(host)
+
+    def login_after_refusal(self) -> Login | None:
+        """Return what may help when a server refused a request without a login: netrc's default, or None.
+
+        It is not sent unasked, since it would go to every server there is.
+        """
+        return self._netrc_logins().get("")
+
+    def _netrc_logins(self) -> dict[str, Login]:
+        """Return host to login; the empty host is ``default``."""
+        with self._lock:
+            if self._netrc is None:
+                self._netrc = self._read_netrc()
+            return self._netrc
+
+    def _read_netrc(self) -> dict[str, Login]:
+        given = self._environ.get("NETRC")
+        home = self._environ.get("HOME") or self._environ.get("USERPROFILE") or ""
+        names = [given] if given else [os.path.join(home, name) for name in (".netrc", "_netrc")] if home else []  # noqa: PTH118 - plain text
+        path = next((name for name in names if Path(name).is_file()), None)
+        if path is None:
+            return {}
+        import netrc
+
+        try:
+            hosts = netrc.netrc(path).hosts
+        except (netrc.NetrcParseError, OSError, UnicodeDecodeError) as error:
+            # The text of a parse error may quote the file, and with it a password.
+            reason = error.strerror if isinstance(error, OSError) else "it cannot be parsed"
+            self._reporter.warn(f"`{path}` is not used: {reason}")
+            return {}
+        return {
+            "" if host == "default" else host.lower(): Login(login or "", password or "")
+            for host, (login, _, password) in hosts.items()
+        }
+
+    def _from_keyring(self, url: str, user: str) -> str | None:
+        """Ask the ``keyring`` command for a password, by the address and then by the host; once a run."""
+        realm = realm_of(url)
+        host = realm.host if realm.port in {80, 443, None} else f"{realm.host}:{realm.port}"
+        for service in (url, host):
+            if (service, user) not in self._asked:
+                self._asked[service, user] = self._ask_keyring(service, user)
+            if (password := self._asked[service, user]) is not None:
+                return password
+        return None
+
+    def _ask_keyring(self, service: str, user: str) -> str | None:
+        import subprocess
+
+        try:
+            result = subprocess.run(
+                ["keyring", "get", service, user],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=_KEYRING_SECONDS,
+                check=False,
+                env=dict(self._environ),
+            )
+        except (OSError, subprocess.TimeoutExpired, ValueError) as error:
+            reason = "it did not answer" if isinstance(error, subprocess.TimeoutExpired) else "it cannot be run"
+            self._reporter.warn(f"the `keyring` command is not used: {reason}")
+            return None
+        if result.returncode != 0:
+            return None
+        return result.stdout.decode("utf-8", "replace").rstrip("\r\n") or None
+
+
+def _shared_segments(one: str, other: str) -> int:
+    pairs = zip(one.split("/"), other.split("/"), strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))

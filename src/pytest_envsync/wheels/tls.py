@@ -1,0 +1,91 @@
+"""Whose certificates are trusted.
+
+PYTEST_DONT_REWRITE
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_envsync.errors import UsageError
+from pytest_envsync.narration import Reporter
+
+if TYPE_CHECKING:
+    import ssl
+
+
+def trusting_context(
+    *, cert: str | None, system_certs: bool, environ: Mapping[str, str], reporter: Reporter
+) -> ssl.SSLContext:
+    """Return a context that verifies servers.
+
+    Roots come from the bundle *cert*, else from ``SSL_CERT_FILE`` and ``SSL_CERT_DIR``, else (*system_certs*) from
+    the system's own verifier, else from the bundle that comes along with httpx. ``SSL_CLIENT_CERT`` is
+    a PEM file with our certificate and key. Raises UsageError for what cannot be read.
+    """
+    import ssl
+
+    file = cert or _existing(environ, "SSL_CERT_FILE", reporter)
+    directory = None if cert else _existing(environ, "SSL_CERT_DIR", reporter)
+    try:
+        if file is None and directory is None:
+            context = _system_context() if system_certs else _bundled_context()
+        else:
+            context = ssl.create_default_context(cafile=file, capath=directory)
+    except (OSError, ssl.SSLError) as error:
+        raise UsageError(
+            f"the certificates in `{file or directory}` cannot be read: {error.strerror or error}",
+            hint="--cert takes a file of certificates in PEM form",
+        ) from error
+    client = environ.get("SSL_CLIENT_CERT")
+    if client:
+        try:
+            context.load_cert_chain(client)
+        except (OSError, ssl.SSLError) as error:
+            raise UsageError(
+                f"the client certificate `{client}` cannot be read: {error.strerror or error}",
+                hint="SSL_CLIENT_CERT names a PEM file with certificate and key",
+            ) from error
+    return context
+
+
+def careless_context() -> ssl.SSLContext:
+    """Return a context that verifies nothing (``--allow-insecure-host``)."""
+    import ssl
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _existing(environ: Mapping[str, str], name: str, reporter: Reporter) -> str | None:
+    path = environ.get(name)
+    if path and not Path(path).exists():
+        reporter.warn(f"{name} is ignored: there is no `{path}`")
+        return None
+    return path or None
+
+
+def _system_context() -> ssl.SSLContext:
+    import ssl
+
+    try:
+        import truststore
+    except ImportError as error:
+        raise UsageError(
+            "--system-certs needs the package truststore, which is not installed",
+            hint="pip install 'pytest-envsync[native-tls]'",
+        ) from error
+    context: ssl.SSLContext = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    return context
+
+
+def _bundled_context() -> ssl.SSLContext:
+    import ssl
+
+    import certifi
+
+    return ssl.create_default_context(cafile=certifi.where())

@@ -58,13 +58,14 @@ class IndexServer:
     """Serves simple pages and files; a context manager.
 
     ``format`` is ``json``, ``html`` or ``negotiate`` (by the Accept header). ``cache_control`` goes
-    with every page; ``etags`` adds validators and answers 304. ``requests`` is the log.
+    with every page; ``etags`` adds validators and answers 304. ``ranges`` serves parts of files. ``requests`` is the log.
     """
 
     def __init__(self, *, certificate: ssl.SSLContext | None = None) -> None:
         self.format = "negotiate"
         self.cache_control: str | None = "max-age=600, public"
         self.etags = True
+        self.ranges = False
         self.requests: list[Request] = []
         self.projects: dict[str, list[Row]] = {}
         self._raw: dict[str, tuple[bytes, str, dict[str, str]]] = {}
@@ -217,14 +218,16 @@ class IndexServer:
 
     def _file(self, handler: BaseHTTPRequestHandler, filename: str, *, truncate: bool) -> None:
         for row in [row for rows in self.projects.values() for row in rows if row.path.name == filename]:
-            self._send(
-                handler,
-                200,
-                row.path.read_bytes(),
-                "application/octet-stream",
-                {"Cache-Control": "max-age=31536000, immutable"},
-                truncate=truncate,
-            )
+            content, status = row.path.read_bytes(), 200
+            headers = {"Cache-Control": "max-age=31536000, immutable"}
+            if self.ranges:
+                headers |= {"Accept-Ranges": "bytes", "ETag": f'"{hashlib.sha256(content).hexdigest()[:16]}"'}
+                asked = handler.headers.get("Range", "")
+                if asked.startswith("bytes=") and handler.headers.get("If-Range") == headers["ETag"]:
+                    start, total = int(asked[6:].rstrip("-")), len(content)
+                    headers["Content-Range"] = f"bytes {start}-{total - 1}/{total}"
+                    content, status = content[start:], 206
+            self._send(handler, status, content, "application/octet-stream", headers, truncate=truncate)
             return
         self._send(handler, 404, b"not here", "text/plain", {})
 

@@ -100,6 +100,12 @@ def test_a_tree_without_a_name_stands_for_itself() -> None:
     assert [demand.source for demand in merge(*trees, trees[0])] == [tree.source for tree in trees]
 
 
+def test_a_wheel_without_a_name_is_counted_under_the_name_of_its_file() -> None:
+    source = ArchiveSource("file:///w/Demo-1.0-py3-none-any.whl")
+    (demand,) = merge(line(None, source=source), line("demo", ">=1"))
+    assert (demand.name, demand.source, demand.specifier) == ("demo", source, ">=1")
+
+
 @pytest.mark.parametrize(
     ("entries", "reason"),
     [

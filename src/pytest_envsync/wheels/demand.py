@@ -9,10 +9,11 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pytest_envsync.addresses import canonical_address, masked
 from pytest_envsync.errors import InputError, SelectionError
+from pytest_envsync.filenames import projects_in
 from pytest_envsync.hashes import INSECURE, Digest, HashPolicy
 from pytest_envsync.requirements import (
     ArchiveSource,
@@ -73,7 +74,8 @@ def merge_requirements(requirements: Requirements, *, is_active: IsActive, polic
         for constraint in (item for group in constraints.values() for item in group):
             _check_pinned(constraint)
     groups: dict[str | Source, list[SpecifiedRequirement]] = {}
-    for entry in requirements.entries:
+    for given in requirements.entries:
+        entry = _named(given)
         if not is_active(entry.marker) or entry.name in excluded:
             continue
         replacing = overrides.get(entry.name, []) if entry.name in overridden else [entry]
@@ -83,6 +85,15 @@ def merge_requirements(requirements: Requirements, *, is_active: IsActive, polic
     return tuple(
         _merged(group, constraints.get(group[0].name, []) if group[0].name else [], policy) for group in groups.values()
     )
+
+
+def _named(item: SpecifiedRequirement) -> SpecifiedRequirement:
+    """Return *item*, a wheel's with the name that its file name gives."""
+    if item.name is not None or not isinstance(item.source, ArchiveSource):
+        return item
+    filename = item.source.url.rpartition("/")[2]
+    names = projects_in(filename) if filename.endswith(".whl") else ()
+    return replace(item, name=names[0]) if names else item
 
 
 def _by_name(items: Iterable[SpecifiedRequirement]) -> dict[str | None, list[SpecifiedRequirement]]:

@@ -15,6 +15,8 @@ LOCKS = Path(__file__).parent.parent / "benchmarks" / "locks"
 OURS_ALONE = {"INSTALLER", "envsync.json", "RECORD"}
 THEIRS_ALONE = {"INSTALLER", "uv_cache.json", "uv_build.json", "RECORD"}
 
+VIRTUALENV_SCRIPTS = {"activate", "deactivate", "activate_this", "pydoc", "python", "python3", "python3.11"}
+
 IMPORT_ALL = """
 import importlib, importlib.metadata, json, sys, warnings
 warnings.simplefilter("ignore")
@@ -50,19 +52,17 @@ def run(*command: str) -> str:
 
 
 def tree(environment: Path, alone: set[str]) -> dict[str, bytes]:
-    """Every file that a distribution brought, scripts with their own interpreter's path taken out."""
+    """Every file that a distribution brought; of scripts, which each installer words itself, the name only."""
     files = {}
-    prefix = str(environment).encode()
     for path in sorted(environment.rglob("*")):
         if path.is_symlink() or not path.is_file() or "__pycache__" in path.parts or path.name in alone:
             continue
         relative = path.relative_to(environment).as_posix()
         if relative.split("/")[0] in {"lib", "share", "etc", "include"}:
             files[relative] = path.read_bytes()
-        elif relative.startswith("bin/") and not relative.startswith(
-            ("bin/activate", "bin/python", "bin/pydoc", "bin/deactivate")
-        ):
-            files[relative] = path.read_bytes().replace(prefix, b"PREFIX")
+        elif relative.startswith("bin/") and path.stem not in VIRTUALENV_SCRIPTS:
+            content = path.read_bytes()
+            files[relative] = b"a script" if content.startswith(b"#!") else content
     return files
 
 

@@ -123,7 +123,7 @@ class Store:
 
     def remember(self, key: str, sha256: str) -> None:
         """Remember *sha256* for *key*, once its bytes were seen."""
-        with self._writing("what is known of a file"):
+        with self.writing("what is known of a file"):
             make_cache(self.root)
             keep_known(f"{self.wheels}/known", key, sha256)
 
@@ -153,7 +153,7 @@ class Store:
         from pytest_envsync.wheels.entry import describe
         from pytest_envsync.wheels.identity import check_filename
 
-        with self._writing(filename):
+        with self.writing(filename):
             known = {"sha256": sha256} if sha256 else digest_file(os.fspath(archive))
             known |= digests or {}
             present = self.get(known["sha256"])
@@ -161,7 +161,7 @@ class Store:
                 if present.filename != filename and not skip_filename_check:
                     check_filename(present.name, present.version, filename)
                 return present
-            with self._scratch() as scratch:
+            with self.scratch() as scratch:
                 entry = f"{scratch}/entry"
                 os.mkdir(entry)
                 identity, rows = self._unpack(
@@ -236,7 +236,7 @@ class Store:
 
         sources = {row.path: row for row in self.files(wheel)}
         try:
-            with self._writing("bytecode"), self._entries_lock():
+            with self.writing("bytecode"), self._entries_lock():
                 return adopt(self.entry(wheel.sha256), sources, cache_tag, found, magic=magic)
         except LockTimeout:
             return 0  # it is only an offer: the next session makes it again
@@ -258,7 +258,7 @@ class Store:
         from pytest_envsync.wheels.digests import digest_file
 
         rows = self.files(wheel)
-        with self._writing(wheel.filename), self._entries_lock(), self._scratch() as scratch:
+        with self.writing(wheel.filename), self._entries_lock(), self.scratch() as scratch:
 
             def unpack_again() -> str:
                 fetched = archive or self._fetch(wheel, Path(scratch, "archive"), fetch)
@@ -287,7 +287,7 @@ class Store:
 
     def remove(self, sha256: str) -> None:
         """Remove an entry, by a rename first: no reader sees half of it."""
-        with self._writing("the store"), self._scratch() as scratch:
+        with self.writing("the store"), self.scratch() as scratch:
             try:
                 os.rename(self.entry(sha256), f"{scratch}/removed")
             except FileNotFoundError:
@@ -315,8 +315,8 @@ class Store:
             yield
 
     @contextmanager
-    def _scratch(self) -> Iterator[str]:
-        """Make a private directory on the store's file system; what is left in it goes at the end."""
+    def scratch(self) -> Iterator[str]:
+        """Make a private directory on the store's file system and yield its path; it goes at the end."""
         import shutil
 
         make_cache(self.root)
@@ -328,7 +328,8 @@ class Store:
             shutil.rmtree(scratch, ignore_errors=True)
 
     @contextmanager
-    def _writing(self, what: str) -> Iterator[None]:
+    def writing(self, what: str) -> Iterator[None]:
+        """Turn an OSError into a StoreError that says that *what* could not be kept, and why."""
         try:
             yield
         except OSError as error:

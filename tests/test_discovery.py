@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -133,8 +134,9 @@ def test_an_active_environment_that_is_none_is_an_error_when_there_is_no_other(w
     )
 
 
-def test_an_interpreter_s_own_directory_is_no_active_environment(world: World, running: Target) -> None:
-    assert "No virtual environment found" in str(world.refusal(VIRTUAL_ENV=running.prefix))
+@pytest.mark.parametrize("end", ["", "/", "/."])
+def test_an_interpreter_s_own_directory_is_no_active_environment(end: str, world: World, running: Target) -> None:
+    assert "No virtual environment found" in str(world.refusal(VIRTUAL_ENV=running.prefix + end))
 
 
 def test_a_broken_dot_venv_is_an_error(world: World) -> None:
@@ -244,14 +246,15 @@ def test_system_with_a_version_is_searched_on_path(world: World, other: Target, 
 
 
 def test_an_externally_managed_interpreter_is_left_alone(world: World, running: Target, tmp_path: Path) -> None:
-    """PEP 668. The interpreter is real, its marker file stands in a copy of its answer."""
-    import json
-
+    """PEP 668. The interpreter and the file are real; only in its answer are they together."""
     cache_dir = tmp_path / "cache"
     base_of_running(cache_dir)
     record = next((cache_dir / "interpreters").iterdir())
     values = json.loads(record.read_text())
+    marker = tmp_path / "EXTERNALLY-MANAGED"
+    marker.write_text("")
     values["target"]["externally_managed"] = "Ask apt.\n\nOr dnf."
+    values["marker"] = str(marker)
     record.write_text(json.dumps(values))
     world.cache_dir = cache_dir
     for options in (SyncOptions(python=running.python), SyncOptions(python=running.python, dry_run=True)):
@@ -267,6 +270,8 @@ def test_an_externally_managed_interpreter_is_left_alone(world: World, running: 
         SyncOptions(venv="there"),
     ]
     assert [world.find(options).prefix for options in allowed] == [running.prefix] + [str(world.cwd / "there")] * 3
+    marker.unlink()
+    assert world.find(SyncOptions(python=running.python)).prefix == running.prefix, "the file is gone, so is the rule"
 
 
 @pytest.mark.skipif(not Path("/usr/bin/python3").exists(), reason="no interpreter of the system's own")

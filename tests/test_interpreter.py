@@ -268,6 +268,34 @@ def test_an_environment_whose_interpreter_is_gone_is_refused(tmp_path: Path, mak
     assert caught.value.exit_status == 2
 
 
+def test_an_environment_without_an_interpreter_is_refused(make_venv: Callable[..., Path]) -> None:
+    prefix = make_venv()
+    shutil.rmtree(prefix / "bin")
+    with pytest.raises(TargetError, match="has no interpreter"):
+        query_environment(str(prefix), None)
+
+
+def test_a_copy_whose_original_is_gone_is_refused(answers: Path, tmp_path: Path) -> None:
+    made_by_venv_with_copies(base_of_running(answers), tmp_path / "it")
+    (tmp_path / "it" / "pyvenv.cfg").write_text("home = /nowhere\n")
+    with pytest.raises(TargetError, match="no interpreter found at") as caught:
+        query_environment(str(tmp_path / "it"), None)
+    assert caught.value.hint == f"make the environment `{tmp_path / 'it'}` anew"
+
+
+@pytest.mark.parametrize(("version", "flags"), [("3.7", "m"), ("3.8", "")])
+def test_an_interpreter_that_packaging_does_not_run_on_has_the_tags_of_this_machine(
+    version: str, flags: str, answers: Path
+) -> None:
+    old = interpreter(version, answers)
+    short = version.replace(".", "")
+    ours = base_of_running(answers).tags[0].rpartition("-")[2]
+    assert old.tags[0] == f"cp{short}-cp{short}{flags}-{ours}"
+    assert old.tags[-1] == "py30-none-any"
+    assert old.markers["python_version"] == version
+    assert old.tags.index(f"cp{short}-none-any") < old.tags.index(f"py{short}-none-any")
+
+
 def test_the_settings_of_an_environment_are_read_as_python_reads_them(tmp_path: Path) -> None:
     (tmp_path / "pyvenv.cfg").write_text("Home = /usr/bin\nprompt='a = b'\nnonsense\n uv= 1 \n")
     assert read_pyvenv_cfg(str(tmp_path)) == {"home": "/usr/bin", "prompt": "'a = b'", "uv": "1"}
@@ -432,6 +460,7 @@ def test_a_path_gives_what_is_there(answers: Path, tmp_path: Path, make_venv: Ca
 
 def test_places_of_the_same_interpreter(answers: Path) -> None:
     base = base_of_running(answers)
+    assert base.at(python="/p", prefix="/", paths={}, is_virtual=True).python == "/p"
     virtual = base.in_virtual_environment("/env")
     assert (virtual.prefix, virtual.python, virtual.is_virtual) == ("/env", "/env/bin/python", True)
     assert virtual.paths["headers"] == f"/env/include/site/python{base.minor}"

@@ -234,5 +234,9 @@ def test_version_and_platform_together(target: Target) -> None:
     assert found.markers["implementation_name"] == target.markers["implementation_name"]
 
 
+def test_no_tags_have_no_platforms() -> None:
+    assert own_platform_tags(()) == ()
+
+
 def test_nothing_asked_changes_nothing(target: Target) -> None:
     assert for_platform(target, None, None) is target

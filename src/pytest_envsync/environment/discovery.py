@@ -269,13 +269,13 @@ def _environments(here: _Surrounding) -> Iterator[Target]:
     """
     broken: TargetError | None = None
     count = 0
-    for prefix in _active_prefixes(here):
+    for prefix, is_conda in _active_prefixes(here):
         try:
             target = query_environment(prefix, here.cache_dir)
         except TargetError as error:
             broken = broken or error
             continue
-        if target.is_virtual or prefix != here.environ.get("VIRTUAL_ENV"):
+        if target.is_virtual or is_conda:
             count += 1
             yield target
     for directory in (here.cwd, *map(str, Path(here.cwd).parents)):
@@ -296,15 +296,16 @@ def _environments(here: _Surrounding) -> Iterator[Target]:
         raise broken
 
 
-def _active_prefixes(here: _Surrounding) -> Iterator[str]:
+def _active_prefixes(here: _Surrounding) -> Iterator[tuple[str, bool]]:
+    """Yield what the variables name, and whether it is conda's: those environments have no ``pyvenv.cfg``."""
     active = here.environ.get("VIRTUAL_ENV")
     if active:
-        yield here.path(active)
+        yield here.path(active), False
     conda = here.environ.get("CONDA_PREFIX")
     if conda:
         is_base = here.environ.get("CONDA_DEFAULT_ENV") in {"base", "root"} or conda == here.environ.get("_CONDA_ROOT")
         if not is_base or os.path.isfile(os.path.join(here.path(conda), "pyvenv.cfg")):
-            yield here.path(conda)
+            yield here.path(conda), True
 
 
 def _tell(target: Target, here: _Surrounding, reporter: Reporter) -> None:

@@ -23,7 +23,7 @@ from pytest_envsync.environment.pyvenv_cfg import base_executable, prefix_of
 from pytest_envsync.errors import TargetError
 from pytest_envsync.target import Target
 
-_SCHEMA = 2  # of the cached answers; another number is another question
+_SCHEMA = 3  # of the cached answers; another number is another question
 _TIMEOUT = 60  # seconds until an interpreter must have answered
 _FACTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "interpreter_facts.py")
 # Old interpreters cannot read that file; they get as far as this line.
@@ -206,9 +206,10 @@ def _query_base(executable: str, cache_dir: Path | None) -> Target:
     path = None if cache_dir is None else _answer_path(cache_dir, executable)
     target = None if path is None else _remembered(path, question)
     if target is None:
-        target = _described(executable, status)
+        facts = _ask(executable)
+        target = _described(facts, executable, status)
         if path is not None:
-            _remember(path, {**question, "target": target.as_dict()})
+            _remember(path, {**question, "target": target.as_dict(), "marker": facts["marker"]})
     return replace(target, markers={**target.markers, **_kernel()})
 
 
@@ -241,11 +242,13 @@ def _remembered(path: str, question: dict[str, Any]) -> Target | None:
     try:
         with open(path, encoding="utf-8") as file:
             record = json.load(file)
-        if any(record[key] != value for key, value in question.items()):
-            return None
-        return Target.from_dict(record["target"])
+        is_answer = all(record[key] == value for key, value in question.items())
+        target = Target.from_dict(record["target"])
+        # Whoever builds an image removes this file and leaves the executable as it was (PEP 668).
+        is_managed = os.path.isfile(record["marker"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
+    return target if is_answer and is_managed == (target.externally_managed is not None) else None
 
 
 def _remember(path: str, record: dict[str, Any]) -> None:
@@ -260,11 +263,10 @@ def _remember(path: str, record: dict[str, Any]) -> None:
         return
 
 
-def _described(executable: str, status: os.stat_result) -> Target:
-    """Ask the interpreter and put its answer into our words."""
+def _described(facts: dict[str, Any], executable: str, status: os.stat_result) -> Target:
+    """Put what an interpreter answered into our words."""
     import hashlib
 
-    facts = _ask(executable)
     tags = _linux_last(facts["tags"] if facts["tags"] is not None else _tags_of_old(facts))
     identity = [facts["implementation"], facts["version"], tags, executable, status.st_mtime_ns, status.st_size]
     return Target(

@@ -76,9 +76,8 @@ def virtual_paths() -> dict[str, str]:
     return {**relative, "headers": os.path.join("include", "site", f"python{version}")}
 
 
-def externally_managed() -> str | None:
-    """Return the words of PEP 668's marker file, empty when it has none; None without the file."""
-    path = os.path.join(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED")
+def externally_managed(path: str) -> str | None:
+    """Return the words of PEP 668's marker file at *path*, empty when it has none; None without the file."""
     if not os.path.isfile(path):
         return None
     import configparser
@@ -93,6 +92,7 @@ def externally_managed() -> str | None:
 
 def main() -> None:
     """Print the facts."""
+    marker = os.path.join(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED")
     facts = {
         "executable": sys.executable,
         "base_executable": getattr(sys, "_base_executable", None) or sys.executable,
@@ -106,7 +106,8 @@ def main() -> None:
         "abi_flags": abi_flags(),
         "paths": own_paths(),
         "virtual_paths": virtual_paths(),
-        "externally_managed": externally_managed(),
+        "externally_managed": externally_managed(marker),
+        "marker": marker,
     }
     print("\n" + json.dumps(facts))  # noqa: T201 - its output is its purpose
 

@@ -58,7 +58,8 @@ class IndexServer:
     """Serves simple pages and files; a context manager.
 
     ``format`` is ``json``, ``html`` or ``negotiate`` (by the Accept header). ``cache_control`` goes
-    with every page; ``etags`` adds validators and answers 304. ``ranges`` serves parts of files. ``requests`` is the log.
+    with every page; ``etags`` adds validators and answers 304. ``ranges`` serves parts of files.
+    ``requests`` is the log.
     """
 
     def __init__(self, *, certificate: ssl.SSLContext | None = None) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
+from _thread import allocate_lock  # threading itself is a millisecond that a run with nothing to do saves
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,6 +56,7 @@ class Engine:
         self.environ = environ
         self.reporter = reporter
         self._temporary = temporary
+        self._lock = allocate_lock()
         self._store: Store | None = None
         self._client: Client | None = None
         self._pool: ThreadPoolExecutor | None = None
@@ -72,13 +74,14 @@ class Engine:
 
     @property
     def client(self) -> Client:
-        """The index client."""
-        if self._client is None:
-            from pytest_envsync.wheels.client import Client
+        """The index client. Threads of the pool may ask for it at the same time: all get the same."""
+        with self._lock:
+            if self._client is None:
+                from pytest_envsync.wheels.client import Client
 
-            make_cache(self.cache_dir)
-            self._client = Client(self.cache_dir, self.options, self.environ, reporter=self.reporter)
-        return self._client
+                make_cache(self.cache_dir)
+                self._client = Client(self.cache_dir, self.options, self.environ, reporter=self.reporter)
+            return self._client
 
     @property
     def pool(self) -> ThreadPoolExecutor:

@@ -12,6 +12,7 @@
     ├── WheelError            an archive that is no valid wheel or sdist
     ├── BuildError            a build backend that failed; carries the end of its output
     ├── StoreError            the wheel store or another part of the cache
+    │   └── DamagedStoreError files of the store that are not what they were, and cannot be had again
     ├── TargetError           an interpreter or environment that cannot be used
     ├── InstallError          files that cannot be placed or removed
     └── LockTimeout           another process held a lock for too long
@@ -212,6 +213,10 @@ class BuildError(EnvsyncError):
 
 class StoreError(EnvsyncError):
     """The wheel store, or another part of the cache, cannot be read or written."""
+
+
+class DamagedStoreError(StoreError):
+    """Files of the store are not what they were, and cannot be had again."""
 
 
 class TargetError(EnvsyncError):

@@ -274,13 +274,6 @@ def test_an_externally_managed_interpreter_is_left_alone(world: World, running: 
     assert world.find(SyncOptions(python=running.python)).prefix == running.prefix, "the file is gone, so is the rule"
 
 
-@pytest.mark.skipif(not Path("/usr/bin/python3").exists(), reason="no interpreter of the system's own")
-def test_the_system_s_own_interpreter_says_whether_it_may_be_touched(world: World) -> None:
-    found = world.find(SyncOptions(python="/usr/bin/python3", break_system_packages=True))
-    if found.externally_managed is not None:
-        assert "externally managed" in str(world.refusal(SyncOptions(python="/usr/bin/python3")))
-
-
 def test_target_is_a_flat_directory_for_the_nearest_interpreter(
     world: World, make_venv: MakeVenv, running: Target, tmp_path: Path
 ) -> None:

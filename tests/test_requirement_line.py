@@ -246,6 +246,7 @@ def test_only_the_last_brackets_are_extras(tmp_path: Path) -> None:
         ("git+https://x.test/r#subdirectory=../x", "must be a path inside", 2),
         (f"file://host/x/{WHEEL}", "names a host", 2),
         (f"./w/{WHEEL}#sha256={A}", "supported file extension", 2),
+        (f"demo @ ./w/{WHEEL};os_name=='nt'", "supported file extension", 2),
         (f"./w/{WHEEL} [x]", "supported file extension", 2),
         ("https://x.test/demo.whl", "The wheel filename `demo.whl` is invalid: Must have a version", 1),
         ("https://x.test/demo-1.0-py3-none-a%2F..%2Fny.whl", "Invalid characters in a tag", 1),

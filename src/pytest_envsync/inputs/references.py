@@ -24,7 +24,7 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 _FRAGMENT = re.compile(r"[a-z0-9_-]+=[^&=]*(?:&[a-z0-9_-]+=[^&=]*)*")
 _COMMIT = re.compile(r"[0-9a-fA-F]{40}")
 _SCP_LIKE = re.compile(r"(?:git\+)?[A-Za-z0-9._-]+@(?!file:)[A-Za-z0-9.-]{2,}:(?!/)")
-_ARCHIVE_WITHIN = re.compile("(?:" + "|".join(re.escape(suffix) for suffix in ARCHIVE_SUFFIXES) + r")[#\s]")
+_ARCHIVE_WITHIN = re.compile("(?:" + "|".join(re.escape(suffix) for suffix in ARCHIVE_SUFFIXES) + r")[#;\s]")
 _OTHER_VCS = {"hg": "Mercurial", "bzr": "Bazaar", "svn": "Subversion"}
 _GIT_SCHEMES = ("https", "http", "ssh", "file")
 _URL_CHARACTERS = "%/:?#[]@!$&'()*+,;=~"

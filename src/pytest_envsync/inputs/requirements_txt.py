@@ -42,6 +42,7 @@ _PIN_HASH = re.compile(r"--hash=([a-z0-9]+):([0-9a-f]+)", re.ASCII)
 _BLANK = re.compile(r"(?:[^\S\n]*(?:#[^\n]*)?\n)+")
 _COMMENT = re.compile(r"(?:^|\s)#")
 _OPTION = re.compile(r"(--?[A-Za-z][A-Za-z-]*)(.*)", re.DOTALL)
+_SECOND_OPTION = re.compile(r"\s(?:--[a-z]|-[rcefi]\s)")
 _HASHES_START = re.compile(r"\s--")
 
 _SHORT = {"-r": "--requirement", "-c": "--constraint", "-e": "--editable", "-i": "--index-url", "-f": "--find-links"}
@@ -240,7 +241,10 @@ class _File:
         if option in _IGNORED:
             self._warn_ignored(option)
             return
-        value = self.reading.expand(unquoted(value.partition("#")[0].strip()))
+        value = value.partition("#")[0].strip()
+        if "'" not in value and '"' not in value and _SECOND_OPTION.search(value):
+            raise InputError(f"one option a line: `{option} {masked(value)}` holds another one")
+        value = self.reading.expand(unquoted(value))
         if option in {"--no-binary", "--only-binary"}:
             chosen = self.collected.no_binary if option == "--no-binary" else self.collected.only_binary
             chosen.extend(read_selection(value, option))

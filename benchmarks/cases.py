@@ -104,6 +104,7 @@ def fresh(work: Work) -> list[Contestant]:
 def unchanged(work: Work) -> list[Contestant]:
     """Sync an environment that is as the lock says."""
     for contestant in fresh(work):
+        contestant.setup()
         for command in contestant.commands:
             subprocess.run(command, check=True, env=dict(work.bench.environ))
     return [

@@ -248,11 +248,12 @@ class Client:
             if response.status_code in _REDIRECTS and location:
                 response.close()
                 # Each hop is a request of its own: credentials are looked up for its realm, never carried along.
-                bare, fallback = self._bare(urljoin(bare, location)), None
-                if not is_remote(bare):
+                target = urljoin(bare, location)
+                if not is_remote(target):
                     raise FetchError(
-                        f"`{masked(url)}` leads to `{masked(bare)}`, which is not followed", url=masked(url)
+                        f"`{masked(url)}` leads to `{masked(target)}`, which is not followed", url=masked(url)
                     )
+                bare, fallback = self._bare(target), None
                 continue
             if response.status_code in {401, 403} and login is None:
                 fallback = self._credentials.login_after_refusal()

@@ -1,0 +1,154 @@
+"""What passes is tried again, what does not is told: with the number of tries, without a secret."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from clients import client, filenames
+from factories import make_wheel, sha256
+from index_server import IndexServer
+from pytest_envsync.errors import EnvsyncError, FetchError, UsageError
+from pytest_envsync.wheels.indexes import Index
+
+
+@pytest.fixture
+def demo(index: IndexServer, wheels: Path) -> Path:
+    """A wheel that the index has."""
+    wheel = make_wheel(wheels)
+    index.add(wheel, requires_python=">=3.8")
+    return wheel
+
+
+def test_passing_faults_are_tried_again(index: IndexServer, demo: Path, tmp_path: Path) -> None:
+    index.fail("/simple/", statuses=[500, 429], drop=1)
+    index.fail("/files/", statuses=[503], drop=1, truncate=1)
+    seen: list[int] = []
+    with client() as asking:
+        assert filenames(asking, index.url) == [demo.name]
+        digests = asking.download(f"{index.base}/files/{demo.name}", tmp_path / "got", on_bytes=seen.append)
+    assert digests == {"sha256": sha256(demo)}
+    assert (tmp_path / "got").read_bytes() == demo.read_bytes()
+    assert sum(seen) == demo.stat().st_size
+    assert min(seen) < 0
+    assert (len(index.paths("/simple/")), len(index.paths("/files/"))) == (4, 4)
+
+
+def test_a_broken_download_goes_on_where_a_server_allows_it(index: IndexServer, demo: Path, tmp_path: Path) -> None:
+    index.ranges = True
+    index.fail("/files/", truncate=2)
+    seen: list[int] = []
+    with client() as asking:
+        digests = asking.download(f"{index.base}/files/{demo.name}", tmp_path / "got", on_bytes=seen.append)
+    assert digests == {"sha256": sha256(demo)}
+    assert min(seen) > 0
+    assert ["range" in request.headers for request in index.requests] == [False, True, True]
+
+
+def test_a_file_that_changed_between_two_parts_is_fetched_whole(
+    index: IndexServer, wheels: Path, tmp_path: Path
+) -> None:
+    wheel = make_wheel(wheels)
+    index.add(wheel)
+    index.ranges = True
+    index.fail("/files/", truncate=1)
+
+    def change(count: int) -> None:
+        make_wheel(wheels, files={"demo.py": "changed = 'a different and longer text'"})
+
+    with client() as asking:
+        digests = asking.download(f"{index.base}/files/{wheel.name}", tmp_path / "got", on_bytes=change)
+    assert digests == {"sha256": sha256(wheel)} == {"sha256": sha256(tmp_path / "got")}
+
+
+def test_an_index_that_stays_away_is_told_with_the_number_of_tries(index: IndexServer) -> None:
+    index.fail("/simple/", statuses=[503] * 9)
+    with client(environ={"UV_HTTP_RETRIES": "2"}) as asking, pytest.raises(FetchError) as caught:
+        asking.page(index.with_credentials("user", "secret"), "demo")
+    error = caught.value
+    assert (error.status, error.tries, error.exit_status) == (503, 3, 2)
+    assert "answered 503 Service Unavailable (3 tries in" in str(error)
+    assert "secret" not in f"{error}{error.url}{error.hint}"
+    assert len(index.requests) == 3
+
+
+def test_a_server_that_is_down_is_not_tried_for_every_project() -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        port = holder.getsockname()[1]
+    url = f"http://user:secret@127.0.0.1:{port}/simple/"
+    with client(environ={"ENVSYNC_HTTP_RETRIES": "1"}) as asking:
+        for project, tries in (("demo", 2), ("other", 1)):
+            with pytest.raises(FetchError, match=r"cannot be reached: .*refused \(2 tries in") as caught:
+                asking.page(url, project)
+            assert f"/simple/{project}/" in str(caught.value)
+            assert "secret" not in str(caught.value)
+            assert caught.value.tries == tries
+
+
+def test_the_pause_that_a_server_asks_for_is_kept(index: IndexServer, demo: Path) -> None:
+    index.fail("/simple/", statuses=[429], headers={"Retry-After": "1"})
+    began = time.monotonic()
+    with client() as asking:
+        assert filenames(asking, index.url) == [demo.name]
+    assert time.monotonic() - began >= 1
+
+
+def test_a_server_that_asks_for_a_long_pause_is_not_waited_for(index: IndexServer) -> None:
+    index.fail("/simple/", statuses=[503] * 4, headers={"Retry-After": "86400"})
+    with client() as asking, pytest.raises(FetchError, match="1 try"):
+        asking.page(index.url, "demo")
+
+
+def test_a_server_that_says_nothing_is_given_up(index: IndexServer, demo: Path) -> None:
+    index.fail("/simple/", delay=1.5)
+    environ = {"UV_HTTP_TIMEOUT": "1", "UV_HTTP_RETRIES": "0"}
+    with client(environ=environ) as asking, pytest.raises(FetchError, match="sent nothing for too long"):
+        asking.page(index.url, "demo")
+
+
+def test_closing_ends_a_pause(index: IndexServer) -> None:
+    index.fail("/simple/", statuses=[503] * 9, headers={"Retry-After": "50"})
+    asking = client()
+    errors: list[EnvsyncError] = []
+
+    def ask() -> None:
+        try:
+            asking.page(index.url, "demo")
+        except EnvsyncError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    while not index.requests:
+        time.sleep(0.01)
+    asking.close()
+    thread.join(timeout=20)
+    assert not thread.is_alive()
+    assert len(errors) == 1
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://user:secret@exa mple.org/simple/",
+        "https://user:secret@example.org:port/simple/",
+        "https:///simple/",
+        "https://user:secret@[::1/simple/",
+        "ftp://user:secret@example.org/simple/",
+    ],
+)
+def test_addresses_that_cannot_be_are_told_without_their_secrets(url: str) -> None:
+    with client() as asking, pytest.raises(FetchError) as caught:
+        asking.page(Index(url), "demo")
+    assert "secret" not in f"{caught.value}{caught.value.__cause__}"
+
+
+@pytest.mark.parametrize("name", ["UV_HTTP_RETRIES", "ENVSYNC_HTTP_TIMEOUT", "UV_HTTP_CONNECT_TIMEOUT"])
+def test_settings_that_are_no_numbers_are_told(index: IndexServer, name: str) -> None:
+    with pytest.raises(UsageError, match=f"{name} must be a whole number"):
+        client(environ={name: "many"}).page(index.url, "demo")

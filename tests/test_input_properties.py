@@ -40,9 +40,9 @@ def read_text(text: str) -> Requirements | None:
     def read(location: str) -> bytes:
         raise FileNotFoundError(location)
 
-    reading = Reading(read, cwd="/work dir", environ={"HOME": "/home/x y", "EMPTY": ""})
+    reading = Reading(read, cwd="/some dir", environ={"HOME": "/home/x y", "EMPTY": ""})
     try:
-        found = read_requirements_text(text, location="/work dir/r.txt", shown="r.txt", reading=reading)
+        found = read_requirements_text(text, location="/some dir/r.txt", shown="r.txt", reading=reading)
     except InputError as error:
         check_refusal(error)
         return None

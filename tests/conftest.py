@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from factories import make_wheel
 from index_server import IndexServer
 
 pytest_plugins = ["pytester"]
@@ -77,3 +78,39 @@ def make_venv(tmp_path: Path) -> MakeVenv:
         return path
 
     return make
+
+
+Envsync = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def envsync(tmp_path: Path) -> Envsync:
+    """Run the command in *tmp_path* and return how it ended: ``envsync(*argv, cwd=..., text=..., NAME=value)``."""
+
+    def run(
+        *argv: str | Path, cwd: Path = tmp_path, text: str = "", **environ: str
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "pytest_envsync", *map(str, argv)],
+            cwd=cwd,
+            input=text,
+            env={**os.environ, **environ},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture
+def demo(tmp_path: Path, wheels: Path, index: IndexServer, make_venv: MakeVenv) -> Path:
+    """``requirements.txt`` with two pins that the index has, beside an empty virtual environment ``.venv``."""
+    requirements = tmp_path / "requirements.txt"
+    lines = [f"--index-url {index.url}"]
+    for name in ("demo", "other"):
+        index.add(make_wheel(wheels, name))
+        lines.append(f"{name}==1.0")
+    requirements.write_text("\n".join(lines) + "\n")
+    make_venv(".venv")
+    return requirements

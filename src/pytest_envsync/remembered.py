@@ -43,11 +43,11 @@ class Evidence:
     """What a run depended on.
 
     *files*: inputs and configuration, present or not. *variables*: those that inputs expand, with their values.
-    *sites*: the directories of site-packages. *pythons*: interpreters. *absent*: paths that would change the answer by
-    being there.
+    *sites*: the directories of site-packages. *stamped*: interpreters, local wheels and listings, of which time and
+    size are compared. *absent*: paths that would change the answer by being there.
     """
 
-    __slots__ = ("absent", "files", "pythons", "sites", "variables")
+    __slots__ = ("absent", "files", "sites", "stamped", "variables")
 
     def __init__(
         self,
@@ -55,13 +55,13 @@ class Evidence:
         files: Iterable[str],
         variables: Iterable[tuple[str, str | None]],
         sites: Iterable[str],
-        pythons: Iterable[str],
+        stamped: Iterable[str],
         absent: Iterable[str],
     ) -> None:
         self.files = tuple(dict.fromkeys(files))
         self.variables = tuple(variables)
         self.sites = tuple(dict.fromkeys(sites))
-        self.pythons = tuple(dict.fromkeys(pythons))
+        self.stamped = tuple(dict.fromkeys(stamped))
         self.absent = tuple(absent)
 
 
@@ -105,8 +105,8 @@ def replay(argv: Sequence[str], environ: Mapping[str, str], *, began: float) -> 
             format_, known, evidence, state, answer = marshal.loads(stream.read())  # noqa: S302 - our own cache
         if format_ != FORMAT or known != key:
             return None
-        files, variables, sites, pythons, absent = evidence
-        found = _state(files, variables, sites, pythons, environ)
+        files, variables, sites, stamped, absent = evidence
+        found = _state(files, variables, sites, stamped, environ)
         if found != state or any(os.path.lexists(path) for path in absent):
             return None
     except (OSError, ValueError, EOFError, TypeError):
@@ -134,11 +134,11 @@ def remember(
     place = _place(key, argv, environ, cwd)
     if os.path.dirname(os.path.dirname(place)) != os.path.normpath(cache_dir):  # noqa: PTH120 - plain text
         return
-    rows = (evidence.files, evidence.variables, evidence.sites, evidence.pythons, evidence.absent)
+    rows = (evidence.files, evidence.variables, evidence.sites, evidence.stamped, evidence.absent)
     said = (answer.notes, answer.resolved, answer.checked, answer.is_dry, answer.data, answer.quiet, answer.colour)
     private = f"{place}.{os.getpid()}"
     try:
-        state = _state(evidence.files, evidence.variables, evidence.sites, evidence.pythons, environ)
+        state = _state(evidence.files, evidence.variables, evidence.sites, evidence.stamped, environ)
         record = marshal.dumps((FORMAT, key, rows, state, said))
         if len(record) > LARGEST_RECORD:
             return
@@ -172,14 +172,14 @@ def _state(
     files: Iterable[str],
     variables: Iterable[tuple[str, str | None]],
     sites: Iterable[str],
-    pythons: Iterable[str],
+    stamped: Iterable[str],
     environ: Mapping[str, str],
 ) -> tuple[Any, ...]:
     return (
         tuple(_content(path) for path in files),
         tuple(environ.get(name) for name, _ in variables),
         tuple(_site_state(path) for path in sites),
-        tuple(_stamp(path) for path in pythons),
+        tuple(_stamp(path) for path in stamped),
     )
 
 
@@ -191,8 +191,11 @@ def _content(path: str) -> bytes | None:
         return None
 
 
-def _stamp(path: str) -> tuple[int, int, int]:
-    found = os.stat(path)  # noqa: PTH116 - plain text
+def _stamp(path: str) -> tuple[int, int, int] | None:
+    try:
+        found = os.stat(path)  # noqa: PTH116 - plain text
+    except (FileNotFoundError, NotADirectoryError):
+        return None
     return (found.st_mtime_ns, found.st_size, found.st_ino)
 
 

@@ -45,7 +45,7 @@ def _is_worth_remembering(call: Call, outcome: SyncOutcome, reporter: TerminalRe
     """Whether the same command must say the same again as long as what it looked at stays the same."""
     options = call.settings.options
     is_quiet = not (reporter.has_warned or call.settings.warnings or outcome.warnings or call.terminal.verbose)
-    is_certain = outcome.repeatable and not outcome.stats and not outcome.is_empty and not outcome.changes
+    is_certain = outcome.repeatable and not outcome.is_empty and not outcome.changes
     looks_further = (
         options.refresh or options.verify_files or options.strict or options.compile_bytecode or options.no_cache
     )
@@ -98,6 +98,6 @@ def _evidence(call: Call, outcome: SyncOutcome) -> Evidence:
         ],
         variables=outcome.variables,
         sites=[target.paths["purelib"], target.paths["platlib"]],
-        pythons=[target.python, target.base_python],
+        stamped=[target.python, target.base_python, *(path for path, _, _ in outcome.stats)],
         absent=[journal_directory(target)],
     )

@@ -1,0 +1,233 @@
+"""``envsync sync``: what it prints where, how it ends, and when it answers from its record."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from conftest import Envsync, MakeVenv
+from index_server import IndexServer
+
+
+def plain(text: str) -> str:
+    """*text* with its times replaced."""
+    return re.sub(r"\b[0-9.]+(ms|s)\b", "TIME", text)
+
+
+# -- sync
+
+
+def test_a_first_and_a_second_sync(envsync: Envsync, demo: Path) -> None:
+    first = envsync("sync", demo.name)
+    assert (first.returncode, first.stdout) == (0, "")
+    assert plain(first.stderr).splitlines() == [
+        "Resolved 2 packages in TIME",
+        "Prepared 2 packages in TIME",
+        "Installed 2 packages in TIME",
+        " + demo==1.0",
+        " + other==1.0",
+    ]
+    second = envsync("sync", demo.name)
+    assert (second.returncode, second.stdout) == (0, "")
+    assert plain(second.stderr).splitlines() == ["Resolved 2 packages in TIME", "Checked 2 packages in TIME"]
+
+
+def test_what_the_files_do_not_say_goes(envsync: Envsync, demo: Path) -> None:
+    envsync("sync", demo.name)
+    demo.write_text("\n".join(demo.read_text().splitlines()[:2]))
+    result = envsync("sync", demo.name)
+    assert plain(result.stderr).splitlines() == [
+        "Resolved 1 package in TIME",
+        "Uninstalled 1 package in TIME",
+        " - other==1.0",
+    ]
+
+
+def test_dry_run_and_check(envsync: Envsync, demo: Path) -> None:
+    dry = envsync("sync", "--dry-run", demo.name)
+    assert dry.returncode == 0
+    assert plain(dry.stderr).splitlines() == [
+        "Resolved 2 packages in TIME",
+        "Would download 2 packages",
+        "Would install 2 packages",
+        " + demo==1.0",
+        " + other==1.0",
+    ]
+    assert envsync("sync", "--check", demo.name).returncode == 1
+    envsync("sync", demo.name)
+    for _ in range(3):
+        check = envsync("sync", "--check", demo.name)
+        assert check.returncode == 0
+        assert check.stderr.splitlines()[-1] == "Would make no changes"
+
+
+def test_json_on_standard_output(envsync: Envsync, demo: Path) -> None:
+    result = envsync("sync", "--output-format", "json", demo.name)
+    assert json.loads(result.stdout) == {
+        "schema": {"version": 1},
+        "changes": [
+            {"name": "demo", "version": "1.0", "action": "installed"},
+            {"name": "other", "version": "1.0", "action": "installed"},
+        ],
+        "dry_run": False,
+    }
+    assert "Installed 2 packages" in result.stderr
+    for _ in range(3):
+        quiet = envsync("sync", "--output-format=json", "-q", "--check", demo.name)
+        assert (json.loads(quiet.stdout)["changes"], json.loads(quiet.stdout)["dry_run"]) == ([], True)
+        assert quiet.stderr == ""
+    silent = envsync("sync", "--output-format=json", "-qq", demo.name)
+    assert (silent.returncode, silent.stdout, silent.stderr) == (0, "", "")
+
+
+def test_an_empty_file_touches_nothing(envsync: Envsync, demo: Path) -> None:
+    envsync("sync", demo.name)
+    demo.write_text("")
+    result = envsync("sync", demo.name)
+    assert result.returncode == 0
+    assert "No requirements found" in result.stderr
+    cleared = envsync("sync", "--allow-empty-requirements", demo.name)
+    assert [line for line in cleared.stderr.splitlines() if line.startswith(" ")] == [" - demo==1.0", " - other==1.0"]
+
+
+def test_the_environment_is_named_unless_it_is_the_usual_one(envsync: Envsync, demo: Path, make_venv: MakeVenv) -> None:
+    elsewhere = make_venv("elsewhere")
+    for _ in range(3):
+        result = envsync("sync", demo.name, VIRTUAL_ENV=str(elsewhere))
+        assert result.stderr.startswith("Using Python ")
+        assert str(elsewhere) in result.stderr.splitlines()[0] or "elsewhere" in result.stderr.splitlines()[0]
+    assert "Using" not in envsync("sync", demo.name).stderr
+
+
+def test_what_fails_names_the_requirement_and_changes_nothing(envsync: Envsync, demo: Path) -> None:
+    envsync("sync", demo.name)
+    demo.write_text(demo.read_text().replace("other==1.0", "other==9.9"))
+    result = envsync("sync", "--output-format", "json", demo.name)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert "`==9.9` (requirements.txt:3)" in result.stderr
+    demo.write_text(demo.read_text().replace("other==9.9", "other==1.0"))
+    assert "Checked 2 packages" in envsync("sync", demo.name).stderr
+
+
+def test_no_environment(envsync: Envsync, tmp_path: Path) -> None:
+    (tmp_path / "requirements.txt").write_text("demo==1.0\n")
+    result = envsync("sync", "requirements.txt")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "No virtual environment found" in result.stderr
+
+
+def test_settings_of_the_project_are_used(envsync: Envsync, demo: Path, index: IndexServer, tmp_path: Path) -> None:
+    demo.write_text("demo==1.0\n")
+    (tmp_path / "pyproject.toml").write_text(f"[tool.envsync]\nindex-url = '{index.url}'\n")
+    assert envsync("sync", demo.name).returncode == 0
+
+
+# -- the record of a sync with nothing to do
+
+
+def imported(envsync: Envsync, *argv: str | Path) -> tuple[str, set[str]]:
+    """What a run says, and the modules that it imports."""
+    result = envsync(*argv, PYTHONPROFILEIMPORTTIME="1")
+    rows = [line for line in result.stderr.splitlines() if line.startswith("import time:")]
+    said = [line for line in result.stderr.splitlines() if not line.startswith("import time:")]
+    return plain("\n".join(said)), {row.rpartition("|")[2].strip() for row in rows}
+
+
+@pytest.fixture
+def settled(envsync: Envsync, demo: Path) -> Path:
+    """``demo`` after a run that found nothing to do."""
+    envsync("sync", demo.name)
+    envsync("sync", demo.name)
+    return demo
+
+
+NOTHING = "Resolved 2 packages in TIME\nChecked 2 packages in TIME"
+
+
+def test_the_third_sync_imports_next_to_nothing(envsync: Envsync, settled: Path) -> None:
+    said, modules = imported(envsync, "sync", settled.name)
+    assert said == NOTHING
+    ours = {name for name in modules if name.startswith("pytest_envsync")}
+    assert ours == {
+        "pytest_envsync",
+        "pytest_envsync.version",
+        "pytest_envsync.cache_location",
+        "pytest_envsync.remembered",
+        "pytest_envsync.report",
+    }
+    said, modules = imported(envsync, "sync", "--output-format=text", settled.name)
+    assert said == NOTHING
+    assert "pytest_envsync.sync" in modules
+
+
+def _edit_input(requirements: Path) -> None:
+    requirements.write_text(requirements.read_text() + "\n# a comment\n")
+
+
+def _add_configuration(requirements: Path) -> None:
+    (requirements.parent / "uv.toml").write_text("offline = true\n")
+
+
+def _touch_wheel_file(requirements: Path) -> None:
+    (found,) = requirements.parent.glob(".venv/lib/python*/site-packages/demo-1.0.dist-info/WHEEL")
+    found.unlink()
+    found.write_text("Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+
+
+def _edit_pyvenv(requirements: Path) -> None:
+    with (requirements.parent / ".venv" / "pyvenv.cfg").open("a") as stream:
+        stream.write("x = y\n")
+
+
+def _leave_journal(requirements: Path) -> None:
+    (requirements.parent / ".venv" / ".envsync-transaction").mkdir()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [_edit_input, _add_configuration, _touch_wheel_file, _edit_pyvenv, _leave_journal],
+    ids=lambda f: f.__name__,
+)
+def test_whatever_the_record_rests_on_is_looked_at_again(
+    envsync: Envsync, settled: Path, change: Callable[[Path], None]
+) -> None:
+    change(settled)
+    _, modules = imported(envsync, "sync", settled.name)
+    assert "pytest_envsync.sync" in modules
+
+
+def test_a_distribution_that_went_comes_back(envsync: Envsync, settled: Path) -> None:
+    (found,) = settled.parent.glob(".venv/lib/python*/site-packages/demo-1.0.dist-info")
+    found.rename(found.with_name("stray-1.0.dist-info"))
+    result = envsync("sync", settled.name)
+    assert " + demo==1.0" in result.stderr
+    assert " - stray==1.0" in result.stderr
+
+
+def test_a_nearer_environment_is_seen(envsync: Envsync, settled: Path, make_venv: MakeVenv) -> None:
+    inner = settled.parent / "inner"
+    inner.mkdir()
+    (inner / settled.name).write_text(settled.read_text())
+    for _ in range(2):
+        assert "Checked 2 packages" in envsync("sync", settled.name, cwd=inner).stderr
+    make_venv("inner/.venv")
+    assert "Installed 2 packages" in envsync("sync", settled.name, cwd=inner).stderr
+
+
+@pytest.mark.parametrize("option", ["--refresh", "--verify-files", "--strict", "-n", "-v"])
+def test_runs_that_look_further_are_never_replayed(envsync: Envsync, settled: Path, option: str) -> None:
+    envsync("sync", option, settled.name)
+    _, modules = imported(envsync, "sync", option, settled.name)
+    assert "pytest_envsync.sync" in modules
+
+
+def test_a_damaged_record_is_as_good_as_none(envsync: Envsync, settled: Path, cache_dir: Path) -> None:
+    records = list((cache_dir / "remembered").iterdir())
+    assert records
+    for record in records:
+        record.write_bytes(b"\x00damaged")
+    assert plain(envsync("sync", settled.name).stderr).strip() == NOTHING

@@ -10,14 +10,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_envsync.pytest_plugin import guard
 from pytest_envsync.pytest_plugin.command_line import has_envsync
 
-_OWNS = pytest.StashKey[bool]()
+if TYPE_CHECKING:
+    from pytest_envsync.pytest_plugin.session import SessionInside
+
+_SESSION: pytest.StashKey[SessionInside] = pytest.StashKey()
 
 
 def arrive(config: pytest.Config, parser: pytest.Parser, args: list[str]) -> int | None:
@@ -31,24 +34,18 @@ def arrive(config: pytest.Config, parser: pytest.Parser, args: list[str]) -> int
         return None
     if has_envsync(config.invocation_params.args):
         return _obey(config, parser, args, values)
-    config.stash[_OWNS] = guard.claim()
+    if guard.claim():
+        from pytest_envsync.pytest_plugin.session import SessionInside
+
+        config.stash[_SESSION] = SessionInside(config, values)
     return None
 
 
-def owns_session(config: pytest.Config) -> bool:
-    """Whether *config* is that of the session that the environment was provided for."""
-    return config.stash.get(_OWNS, False)
-
-
 def configure(config: pytest.Config) -> None:
-    """Register what accompanies the session, in its main process and in its workers."""
-    values = guard.current()
-    if values is None:
-        return
-    if owns_session(config):
-        from pytest_envsync.pytest_plugin.session import SessionInside
-
-        config.pluginmanager.register(SessionInside(config, values), "envsync-session")
+    """Register what accompanies the session, in the process that it was started for."""
+    session = config.stash.get(_SESSION, None)
+    if session is not None:
+        config.pluginmanager.register(session, "envsync-session")
 
 
 def _obey(config: pytest.Config, parser: pytest.Parser, args: list[str], values: dict[str, Any]) -> int:

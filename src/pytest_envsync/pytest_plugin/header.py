@@ -56,9 +56,11 @@ def condition_lines(environment: CachedEnvironment) -> list[str]:
 
 def origin_lines(origins: Mapping[str, str], *, lock_origin: str) -> list[str]:
     """Return where settings came from that are not from the command line."""
-    lines = [] if lock_origin == "the command line" else [f"envsync from {lock_origin}"]
     by_place: dict[str, list[str]] = {}
+    if lock_origin != "the command line":
+        by_place[lock_origin] = ["envsync"]
     for name, place in origins.items():
         by_place.setdefault(place, []).append(name.replace("_", "-"))
-    lines += [f"{', '.join(sorted(names))} from {place}" for place, names in by_place.items()]
-    return lines
+    if not by_place:
+        return []
+    return ["settings: " + "; ".join(f"{', '.join(names)} from {place}" for place, names in by_place.items())]

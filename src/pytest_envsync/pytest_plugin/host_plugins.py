@@ -50,12 +50,15 @@ class _Recorder:
         return lambda *_, **__: None
 
 
-def named_plugins(config: pytest.Config, args: Sequence[str], extra: Sequence[str]) -> NamedPlugins:
-    """Return what the session of *config* with *args* names; *extra* are distributions or plugins by name.
+def named_plugins(
+    config: pytest.Config, args: Sequence[str], *, extra: Sequence[str], modules: Sequence[str]
+) -> NamedPlugins:
+    """Return what the session of *config* with *args* names.
 
-    Only plugins that this interpreter has are found; the others are the lock's.
+    *extra* are distributions or plugins by name, *modules* those that were passed as objects. Only
+    plugins that this interpreter has are found; the others are the lock's.
     """
-    modules = [name.strip() for name in config.known_args_namespace.plugins or ()]
+    modules = [*modules, *(name.strip() for name in config.known_args_namespace.plugins or ())]
     modules = [name for name in modules if name and not name.startswith("no:")]
     modules += [name.strip() for name in os.environ.get("PYTEST_PLUGINS", "").split(",") if name.strip()]
     required = [re.split(r"[^A-Za-z0-9._-]", text, maxsplit=1)[0] for text in config.getini("required_plugins")]

@@ -43,7 +43,7 @@ def enter(config: pytest.Config, parser: pytest.Parser, args: list[str]) -> int 
         form = way.read_form(sys.orig_argv)
         _refuse_coverage(form)
         modules = _plugin_modules(config.invocation_params.plugins or ())
-        return _run(config, parser, args, asked, form, modules)
+        return _run(config, parser, args, asked=asked, form=form, modules=modules)
     except EnvsyncError as error:
         if options.envsync_report:
             _report_refusal(Path(config.invocation_params.dir, options.envsync_report), options, error)
@@ -70,6 +70,7 @@ def _run(
     config: pytest.Config,
     parser: pytest.Parser,
     args: list[str],
+    *,
     asked: Asked,
     form: way.Form,
     modules: list[str],

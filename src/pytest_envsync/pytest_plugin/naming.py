@@ -49,7 +49,8 @@ def unique_names(named: Sequence[tuple[str | None, str]]) -> list[str]:
     """
     names = [given or name_of(path) for given, path in named]
     for index, (given, path) in enumerate(named):
-        if given is None and sum(1 for g, p in named if g is None and name_of(p) == name_of(path)) > 1:
+        alike = {other for also_given, other in named if also_given is None and name_of(other) == name_of(path)}
+        if given is None and len(alike) > 1:
             folder = _OTHER.sub("-", PurePath(path).parent.name).strip("-")
             names[index] = f"{folder}-{name_of(path)}" if folder else names[index]
     for index, name in enumerate(names):

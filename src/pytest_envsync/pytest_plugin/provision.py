@@ -20,6 +20,7 @@ from pytest_envsync.declared import Declared, read_declared
 from pytest_envsync.environments import CachedEnvironment, EnvironmentRequest, Environments, ProjectRequest
 from pytest_envsync.errors import EnvsyncError
 from pytest_envsync.pytest_plugin import guard, header, launch
+from pytest_envsync.pytest_plugin.host import surroundings_of
 from pytest_envsync.pytest_plugin.host_plugins import NamedPlugins, named_plugins
 from pytest_envsync.pytest_plugin.narrator import Narrator
 from pytest_envsync.pytest_plugin.overlay import Overlay, make_overlay
@@ -85,7 +86,7 @@ def prepare(config: pytest.Config, args: Sequence[str], asked: Asked, *, modules
     settings = settings_of(asked, hook_options)
     cache_dir = cache_directory(asked.cache_dir or settings.options.cache_dir, os.environ, cwd=asked.directory)
     make_cache(cache_dir)
-    plugins = named_plugins(config, [*args, *(part for name in modules for part in ("-p", name))], asked.plugins)
+    plugins = named_plugins(config, args, extra=asked.plugins, modules=modules)
     return Preparation(asked, cache_dir, read_declared(settings.environments, settings.base), hook_options, plugins)
 
 
@@ -181,10 +182,23 @@ def provide_one(preparation: Preparation, wanted: Wanted, *, reporter: Any) -> P
         *header.origin_lines(settings.origins, lock_origin=asked.lock_origin),
         *(f"warning: {warning}" for warning in settings.warnings),
     ]
-    guard_path = guard.write(
-        preparation.cache_dir / "sessions",
-        guard_values(preparation, wanted, environment, completion.overlay, paths, lines, completion.project),
-    )
+    values = {
+        "prefix": environment.path,
+        "name": wanted.name,
+        "environment": environment.as_dict(),
+        "python": wanted.python,
+        "project": completion.project,
+        "overlay": {
+            "pytest": completion.overlay.pytest,
+            "distributions": completion.overlay.distributions,
+            "path": completion.overlay.path,
+        },
+        "header": lines,
+        "behind": paths.behind,
+        "started": time.time(),
+        "surroundings": surroundings_of(asked, preparation.cache_dir, preparation.declared, wanted).as_dict(),
+    }
+    guard_path = guard.write(preparation.cache_dir / "sessions", values)
     environ = launch.session_environ(
         os.environ,
         prefix=environment.path,
@@ -195,31 +209,3 @@ def provide_one(preparation: Preparation, wanted: Wanted, *, reporter: Any) -> P
         paths=paths,
     )
     return Provided(wanted, environment, completion.overlay, paths, environ, str(guard_path), preparation.cache_dir)
-
-
-def guard_values(
-    preparation: Preparation,
-    wanted: Wanted,
-    environment: CachedEnvironment,
-    overlay: Overlay,
-    paths: launch.Paths,
-    lines: Sequence[str],
-    project: Mapping[str, Any] | None,
-) -> dict[str, Any]:
-    """Return what the processes inside need to know."""
-    from pytest_envsync.pytest_plugin.host import surroundings_of
-
-    return {
-        "prefix": environment.path,
-        "name": wanted.name,
-        "environment": environment.as_dict(),
-        "python": wanted.python,
-        "project": project,
-        "overlay": {"pytest": overlay.pytest, "distributions": overlay.distributions, "path": overlay.path},
-        "header": list(lines),
-        "behind": paths.behind,
-        "started": time.time(),
-        "surroundings": surroundings_of(
-            preparation.asked, preparation.cache_dir, preparation.declared, wanted
-        ).as_dict(),
-    }

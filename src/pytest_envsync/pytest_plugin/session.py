@@ -8,6 +8,7 @@ PYTEST_DONT_REWRITE
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 from collections.abc import Generator
@@ -48,6 +49,7 @@ class SessionInside:
         self._is_told = False
         # Until the session says otherwise: what stops it before it begins is wrong usage.
         self._write_report(report_file.USAGE_ERROR, error="the session did not begin")
+        atexit.register(self.close)
 
     def pytest_report_header(self) -> list[str]:
         """Tell what the session runs in."""
@@ -102,12 +104,18 @@ class SessionInside:
             terminalreporter.write_line(line)
 
     def pytest_unconfigure(self) -> None:
+        """Leave the environment."""
+        self.close()
+
+    def close(self) -> None:
         """Give the environment back if the session never came to its end, and tell what no summary told."""
         if os.getpid() != self._pid:
             return
         self._finish()
         guard.remove(self._guard_path)
+        atexit.unregister(self.close)
         if not self._is_told:
+            self._is_told = True
             lines = self._errors + self._damage + ([self._headline()] if self._is_drift else [])
             sys.stderr.write("".join(f"envsync: {line}\n" for line in lines))
 

@@ -1,0 +1,115 @@
+"""A project on disk whose tests are run by real pytest processes, offline."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from factories import Content, make_wheel, sha256, write_tree
+
+OUTCOME = re.compile(r"(\d+) (passed|failed|skipped|errors?|xfailed|xpassed|deselected|rerun|warnings?)")
+
+
+class Run(subprocess.CompletedProcess[str]):
+    """A finished pytest; ``out`` is what it printed on both streams."""
+
+    @property
+    def out(self) -> str:
+        return self.stdout + self.stderr
+
+    @property
+    def outcomes(self) -> dict[str, int]:
+        """The counts of the last line of the terminal report."""
+        lines = [line for line in self.stdout.splitlines() if OUTCOME.search(line) and " in " in line]
+        found = OUTCOME.findall(lines[-1]) if lines else []
+        return {name.removesuffix("s") if name.startswith(("error", "warn")) else name: int(n) for n, name in found}
+
+    def header(self) -> list[str]:
+        """The lines of the header that are ours."""
+        return [line.removeprefix("envsync: ") for line in self.stdout.splitlines() if line.startswith("envsync: ")]
+
+
+class SessionProject:
+    """A directory with tests, lockfiles and wheels."""
+
+    def __init__(self, directory: Path) -> None:
+        self.path = directory / "project"
+        self.wheels = directory / "wheels"
+        self.path.mkdir()
+        self.wheels.mkdir(exist_ok=True)
+        self.write({"pytest.ini": "[pytest]\n"})
+
+    def write(self, files: Mapping[str, Content]) -> None:
+        """Write files below the project."""
+        write_tree(self.path, files)
+
+    def wheel(self, name: str, version: str = "1.0", **values: Any) -> Path:
+        """Make a wheel that locks may name."""
+        return make_wheel(self.wheels, name, version, **values)
+
+    def lock(self, name: str = "requirements.lock", *wheels: Path, pins: Sequence[str] = ()) -> Path:
+        """Write a lockfile that pins the *wheels* with their hashes; *pins* are lines as they are."""
+        rows = [f"{w.name.split('-')[0]}=={w.name.split('-')[1]} --hash=sha256:{sha256(w)}\n" for w in wheels]
+        self.write({name: "".join(rows) + "".join(f"{pin}\n" for pin in pins)})
+        return self.path / name
+
+    def offline(self) -> list[str]:
+        """The options that make the wheels of this project all there is."""
+        return ["--envsync-option=--no-index", f"--envsync-option=--find-links={self.wheels}"]
+
+    def pytest(
+        self,
+        *args: str | os.PathLike[str],
+        python: str = sys.executable,
+        module: bool = True,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        input: str | None = None,  # noqa: A002 - the word of subprocess.run
+        flags: Sequence[str] = (),
+    ) -> Run:
+        """Run pytest in the project, with its wheels as the only ones there are."""
+        command = [python, *flags, *(["-m", "pytest"] if module else [str(Path(python).parent / "pytest")])]
+        return self.run(*command, "-p", "no:cacheprovider", *self.offline(), *args, env=env, cwd=cwd, input=input)
+
+    def run(
+        self,
+        *argv: str | os.PathLike[str],
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        input: str | None = None,  # noqa: A002 - as above
+    ) -> Run:
+        """Run a command in the project."""
+        environ = {**os.environ, "COLUMNS": "120", **(env or {})}
+        result = subprocess.run(
+            [os.fspath(part) for part in argv],
+            cwd=cwd or self.path,
+            env=environ,
+            input=input,
+            stdin=subprocess.DEVNULL if input is None else None,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        return Run(result.args, result.returncode, result.stdout, result.stderr)
+
+    def report(self, name: str = "report.json") -> dict[str, Any]:
+        """Read a JSON report."""
+        values: dict[str, Any] = json.loads((self.path / name).read_text())
+        return values
+
+
+def cached_environments(cache_dir: Path) -> list[Path]:
+    """The prefixes of all generations in a cache."""
+    return sorted(path.parent for path in cache_dir.glob("environments/*/*/pyvenv.cfg"))
+
+
+def leases(cache_dir: Path) -> list[str]:
+    """The names of all leases in a cache."""
+    return sorted(path.name for path in cache_dir.glob("environments/*/leases/*"))

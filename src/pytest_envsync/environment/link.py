@@ -71,14 +71,16 @@ def choose_link_mode(link_mode: str | None, source: str, directory: str) -> tupl
 def _works(mode: str, source: str, directory: str) -> bool:
     trial = f"{directory}/trial"
     try:
-        placing(mode)(source, trial, 0, 0)
-        is_second_choice = mode == "hardlink" and not os.path.samefile(source, trial)
+        if mode == "hardlink":
+            os.link(source, trial)
+        else:
+            placing(mode)(source, trial, 0, 0)
         os.unlink(trial)
     except OSError as error:
         if error.errno in _UNSUPPORTED:
             return False
         raise InstallError(f"`{source}` cannot be placed in `{directory}`: {error.strerror or error}") from error
-    return not is_second_choice
+    return True
 
 
 def placing(mode: str) -> Place:

@@ -57,7 +57,7 @@ class Environments:
         reporter: Reporter | None = None,
         options: SyncOptions | None = None,
     ) -> None:
-        self.cache_dir = cache_dir
+        self.cache_dir = cache_dir.absolute()
         self.cwd = cwd
         self.environ = environ
         self.reporter = reporter or SilentReporter()

@@ -6,15 +6,19 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_envsync.environments.generations import Record
+from pytest_envsync.markers import is_active
 from pytest_envsync.memo import candidate_row
 from pytest_envsync.plan import Plan
+from pytest_envsync.requirements import normalize_name
 
 if TYPE_CHECKING:
     from pytest_envsync.changes import Changes
@@ -23,6 +27,8 @@ if TYPE_CHECKING:
     from pytest_envsync.environments.request import EnvironmentRequest
     from pytest_envsync.target import Target
     from pytest_envsync.wheels.prepare import PreparedWheel
+
+_REQUIREMENT = re.compile(r"\s*(?P<name>[A-Za-z0-9._-]+)[^;]*(?:;(?P<marker>.*))?", re.DOTALL)
 
 PROJECT_ENTRY = "envsync_project.pth"
 OVERLAY_ENTRY = "zzz_envsync_overlay.pth"
@@ -70,7 +76,7 @@ def describe(
         link_mode=request.options.link_mode,
         compile_bytecode=request.options.compile_bytecode,
         installer_metadata=wants_installer_metadata(engine.environ),
-        missing=_missing(wheels, base),
+        missing=missing_names({name: item.wheel.requires_dist for name, item in wheels.items()}, base.markers),
         question=question,
     )
 
@@ -85,13 +91,22 @@ def wants_installer_metadata(environ: Mapping[str, str]) -> bool:
     return not environ.get("UV_NO_INSTALLER_METADATA")
 
 
-def _missing(wheels: Mapping[str, PreparedWheel], base: Target) -> dict[str, str]:
-    requires = {name: prepared.wheel.requires_dist for name, prepared in wheels.items()}
-    if not any(requires.values()):
-        return {}
-    from pytest_envsync.environment.diagnosis import missing_names
+def missing_names(requires: Mapping[str, Sequence[str]], markers: Mapping[str, str]) -> dict[str, str]:
+    """Return each name that is required and not there, with one that needs it, in name order.
 
-    return missing_names(requires, base.markers)
+    *requires* maps the names that are there to their Requires-Dist values. What only an extra asks for is not missed.
+    """
+    missing: dict[str, str] = {}
+    for needed_by, texts in requires.items():
+        for text in texts:
+            match = _REQUIREMENT.match(text)
+            if match is None or (name := normalize_name(match["name"])) in requires:
+                continue
+            marker = match["marker"] or ""
+            with suppress(ValueError):
+                if "extra" not in marker and is_active(marker, markers):
+                    missing.setdefault(name, needed_by)
+    return dict(sorted(missing.items()))
 
 
 def fill(record: Record, wheels: Mapping[str, PreparedWheel], *, base: Target, engine: Engine) -> Changes:

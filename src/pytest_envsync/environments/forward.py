@@ -19,8 +19,8 @@ from pytest_envsync.cache import exclusive
 from pytest_envsync.diff import load_snapshot
 from pytest_envsync.environments.filling import finish
 from pytest_envsync.environments.generations import Generation, Record, current, read_record
+from pytest_envsync.environments.looking import look
 from pytest_envsync.environments.origins import Origins
-from pytest_envsync.environments.repair import look
 from pytest_envsync.errors import EnvsyncError, LockTimeout
 from pytest_envsync.leases import DAY
 from pytest_envsync.plan import make_plan

@@ -21,9 +21,10 @@ from pytest_envsync.environments.generations import (
     retired_users,
     touch_used,
 )
+from pytest_envsync.environments.looking import look
 from pytest_envsync.environments.origins import Origins
 from pytest_envsync.environments.provision import key_lock
-from pytest_envsync.environments.repair import look, repair
+from pytest_envsync.environments.repair import repair
 from pytest_envsync.environments.request import HandedBack
 from pytest_envsync.errors import EnvsyncError, StoreError
 from pytest_envsync.leases import drop, read_lease

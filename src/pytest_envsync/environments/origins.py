@@ -103,7 +103,10 @@ class Origins:
 
         digests: Digests = {}
         for path, file in self.expected.items():
-            if not is_bytecode(path) and not path.startswith("../"):
+            if path.startswith("../") or is_bytecode(path):
+                continue
+            # What a symbolic link leads to is the store's own: it is looked at there.
+            if self.record.link_mode != "symlink" or file.source is None:
                 directory, _, name = path.rpartition("/")
                 digests.setdefault(directory, {})[name] = bytes.fromhex(file.sha256)
         site = os.path.relpath(self.record.site_packages, self.record.path).replace(os.sep, "/")

@@ -19,8 +19,9 @@ from pytest_envsync.environments.generations import (
     homes,
     load_record,
 )
+from pytest_envsync.environments.looking import look
 from pytest_envsync.environments.provision import key_lock
-from pytest_envsync.environments.repair import Repaired, look, repair
+from pytest_envsync.environments.repair import Repaired, repair
 from pytest_envsync.errors import StoreError, TargetError, UsageError
 
 if TYPE_CHECKING:

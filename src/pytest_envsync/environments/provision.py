@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from pytest_envsync.cache import exclusive, lock_timeout
 from pytest_envsync.changes import Changes
-from pytest_envsync.diff import Diff, load_snapshot, save_snapshot, take_snapshot
-from pytest_envsync.environments.filling import describe, fill, wants_installer_metadata
+from pytest_envsync.diff import Diff, load_snapshot, save_snapshot
+from pytest_envsync.environments.filling import describe, wants_installer_metadata
 from pytest_envsync.environments.generations import (
     Generation,
     Record,
@@ -30,9 +30,11 @@ from pytest_envsync.environments.generations import (
     touch_used,
 )
 from pytest_envsync.environments.key import environment_key, question_key
-from pytest_envsync.environments.repair import look, repair
+from pytest_envsync.environments.looking import look
+from pytest_envsync.environments.making import make
+from pytest_envsync.environments.repair import repair
 from pytest_envsync.environments.request import CachedEnvironment, EnvironmentRequest
-from pytest_envsync.errors import EnvsyncError, StoreError
+from pytest_envsync.errors import DamagedStoreError, EnvsyncError, StoreError
 from pytest_envsync.leases import take_lease
 from pytest_envsync.resolve import prepare, resolve
 
@@ -142,10 +144,11 @@ class Provision:
             return None
         try:
             record, snapshot = read_record(generation), load_snapshot(generation.snapshot)
+            seen = look(record, snapshot, engine=self.engine)
         except (StoreError, OSError, ValueError):
+            # Nobody can say what it should be.
             _give_up(generation, len(holders))
             return None
-        seen = look(record, snapshot, engine=self.engine)
         if not seen.diff and not seen.touched:
             return self._answer(generation, record)
         if seen.diff and holders:
@@ -154,6 +157,9 @@ class Provision:
             return None
         try:
             repaired = repair(record, snapshot, seen, engine=self.engine)
+        except DamagedStoreError:
+            # A new one would be made of the same files.
+            raise
         except EnvsyncError as error:
             self.engine.reporter.debug(f"{generation.prefix} is made anew: {error}")
             _give_up(generation, len(holders))
@@ -173,27 +179,19 @@ class Provision:
             engine=self.engine,
             question=self.question,
         )
+        former = None if self.request.recreate else self._former_key()
         try:
-            changes = self._bring_forward(record, wheels)
-            if changes is None:
-                changes = fill(record, wheels, base=self.base, engine=self.engine)
-            save_snapshot(take_snapshot(generation.prefix), generation.snapshot)
+            made = make(
+                record, wheels, former=former if former != self.key else None, base=self.base, engine=self.engine
+            )
+            save_snapshot(made.snapshot, generation.snapshot)
             publish(generation, record)
         except BaseException:
             with suppress(EnvsyncError):
                 remove_tree(generation.prefix)
             raise
-        return self._answer(generation, record, created=True, changes=changes, warnings=changes.warnings)
-
-    def _bring_forward(self, record: Record, wheels: Mapping[str, PreparedWheel]) -> Changes | None:
-        if self.request.recreate:
-            return None
-        former = self._former_key()
-        if former is None or former == self.key:
-            return None
-        from pytest_envsync.environments.forward import bring_forward
-
-        return bring_forward(former, record, wheels, base=self.base, engine=self.engine)
+        warnings = (*made.changes.warnings, *mended(made.damage))
+        return self._answer(generation, record, created=True, changes=made.changes, warnings=warnings)
 
     def _question_file(self) -> Path:
         return self.engine.cache_dir / "questions" / self.question

@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_envsync.changes import Change, Changes
-from pytest_envsync.diff import Diff, Examination, examine, sweep_rewritten
+from pytest_envsync.diff import Diff, Examination
 from pytest_envsync.environments.filling import entry_content
 from pytest_envsync.environments.generations import Record, remove_tree
+from pytest_envsync.environments.looking import look
 from pytest_envsync.environments.origins import Origins
 from pytest_envsync.environments.store_damage import mend_store
 from pytest_envsync.errors import StoreError
@@ -27,7 +28,7 @@ from pytest_envsync.snapshot import CACHE, NO_TIME, Snapshot, is_cache
 if TYPE_CHECKING:
     from pytest_envsync.engine import Engine
     from pytest_envsync.environment.install import ExpectedFile
-    from pytest_envsync.snapshot import Digests, Row
+    from pytest_envsync.snapshot import Row
 
 _ROUNDS = 4
 """A closed directory is opened in one round, what was in it is found in the next."""
@@ -43,23 +44,6 @@ class Repaired(NamedTuple):
     diff: Diff
     changes: Changes = Changes()
     damage: tuple[str, ...] = ()
-
-
-def look(record: Record, snapshot: Snapshot, *, engine: Engine, verify_files: bool = False) -> Examination:
-    """Compare an environment with its snapshot; what pytest alone wrote is swept on the way."""
-    origins: list[Origins] = []
-
-    def digests() -> Digests:
-        origins.append(Origins(record, engine))
-        return origins[0].digests
-
-    try:
-        seen = examine(record.path, snapshot, digests=digests, verify_files=verify_files)
-    finally:
-        for made in origins:
-            made.close()
-    swept = sweep_rewritten(record.path, snapshot, seen.diff.files.added)
-    return seen._replace(diff=seen.diff.less(swept)) if swept else seen
 
 
 def repair(record: Record, snapshot: Snapshot, seen: Examination, *, engine: Engine) -> Repaired:
@@ -111,6 +95,7 @@ class _Repair:
     def undo(self, seen: Examination) -> None:
         """Undo one comparison's findings."""
         files = seen.diff.files
+        os.makedirs(self.root, exist_ok=True)
         for path in files.changed:
             if path.endswith("/"):
                 os.chmod(self._place(path), self._row(path.rstrip("/"))[2])

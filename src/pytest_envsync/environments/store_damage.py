@@ -6,36 +6,93 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_envsync.environments.generations import generations, homes, load_record
-from pytest_envsync.errors import EnvsyncError
+from pytest_envsync.errors import DamagedStoreError, EnvsyncError
 
 if TYPE_CHECKING:
+    from pytest_envsync.distributions import StoredFile
     from pytest_envsync.engine import Engine
+    from pytest_envsync.environments.generations import Record
+    from pytest_envsync.snapshot import Snapshot
     from pytest_envsync.wheels.prepare import PreparedWheel
 
 
 def mend_store(prepared: PreparedWheel, sources: Mapping[str, str], *, engine: Engine) -> list[str]:
     """Mend those of *sources* (path in the wheel to place in the store) that are damaged; return them.
 
-    Every cached environment that holds a damaged inode gets the mended file in its place.
+    Every byte is read. Each cached environment that holds a damaged inode gets the mended file in its place.
+    Raises DamagedStoreError when the wheel cannot be had again; what is damaged is then removed from the store, so that
+    nothing is made of it.
     """
     store, wheel = engine.store, prepared.wheel
     damages = store.check(wheel, deep=True, paths=sources)
     if not damages:
         return []
-    before = {damage.path: _inode(sources[damage.path]) for damage in damages if damage.path in sources}
-    with store.hold():
-        store.repair(wheel, damages, fetch=_fetcher(engine))
+    before = {damage.path: _inode(sources[damage.path]) for damage in damages}
+    try:
+        with store.hold():
+            store.repair(wheel, damages, fetch=_fetcher(engine))
+    except EnvsyncError as error:
+        for damage in store.check(wheel, deep=True, paths=sources):
+            with suppress(OSError):
+                os.unlink(sources[damage.path])
+        raise DamagedStoreError(
+            f"the store's files of `{wheel.filename}` are damaged and cannot be had again: {error}", hint=error.hint
+        ) from error
     spoiled = {
         sources[path]: inode for path, inode in before.items() if inode is not None and _inode(sources[path]) != inode
     }
     if spoiled:
         _replace_everywhere(prepared, spoiled, engine=engine)
     return [f"{wheel.filename}: {path}" for path in before]
+
+
+def mend_wheels(wheels: Mapping[str, PreparedWheel], *, engine: Engine) -> list[str]:
+    """Mend what is damaged by its size, time or mode in the store's files of *wheels*; return those files.
+
+    Raises as ``mend_store`` does.
+    """
+    store = engine.store
+    mended = []
+    for prepared in wheels.values():
+        tree = prepared.wheel.tree
+        damages = [damage for damage in store.check(prepared.wheel) if not damage.is_bytecode]
+        if damages:
+            sources = {damage.path: f"{tree}/{damage.path}" for damage in damages}
+            mended += mend_store(prepared, sources, engine=engine)
+    return mended
+
+
+def is_as_stored(record: Record, wheels: Mapping[str, PreparedWheel], snapshot: Snapshot, *, engine: Engine) -> bool:
+    """Whether the files of a new environment are what the store's manifests say, by size, time and mode.
+
+    Of a hard link the snapshot tells it. False says only that the store must be looked at: a copy tells nothing of the
+    file it was made from, and of a file that two wheels bring one is not there.
+    """
+    site = os.path.relpath(record.site_packages, record.path).replace(os.sep, "/")
+    for prepared in wheels.values():
+        wheel = prepared.wheel
+        data = wheel.dist_info.removesuffix(".dist-info") + ".data/"
+        files = [file for file in engine.store.files(wheel) if file.path != f"{wheel.dist_info}/RECORD"]
+        if not all(
+            _is_linked(file, f"{site}/{file.path}", snapshot) for file in files if not file.path.startswith(data)
+        ):
+            return False
+        if any(file.path.startswith(data) for file in files) and engine.store.check(wheel):
+            return False
+    return True
+
+
+def _is_linked(file: StoredFile, path: str, snapshot: Snapshot) -> bool:
+    directory, _, name = path.rpartition("/")
+    row = snapshot.directories.get(directory, {}).get(name)
+    return row == (file.size, file.mtime_ns, stat.S_IFREG | file.mode, "")
 
 
 def _fetcher(engine: Engine) -> Callable[[str, Path], object]:

@@ -1,0 +1,67 @@
+"""Make the environment of a record, soundly: brought forward or filled, and not out of a damaged store.
+
+PYTEST_DONT_REWRITE
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from pytest_envsync.diff import Snapshot, take_snapshot
+from pytest_envsync.environments.filling import fill
+from pytest_envsync.environments.generations import remove_tree
+from pytest_envsync.environments.store_damage import is_as_stored, mend_wheels
+from pytest_envsync.errors import InstallError, StoreError
+
+if TYPE_CHECKING:
+    from pytest_envsync.changes import Changes
+    from pytest_envsync.engine import Engine
+    from pytest_envsync.environments.generations import Record
+    from pytest_envsync.target import Target
+    from pytest_envsync.wheels.prepare import PreparedWheel
+
+
+class Made(NamedTuple):
+    """An environment that was made. *damage* are files of the store that had to be mended for it."""
+
+    changes: Changes
+    snapshot: Snapshot
+    damage: tuple[str, ...] = ()
+
+
+def make(
+    record: Record, wheels: Mapping[str, PreparedWheel], *, former: str | None, base: Target, engine: Engine
+) -> Made:
+    """Make the environment of *record*; *former* is a key whose environment may be brought forward.
+
+    What its snapshot would take for right is compared with the store's manifests first. Raises EnvsyncError.
+    """
+    try:
+        made = _make(record, wheels, former=former, base=base, engine=engine)
+    except (InstallError, StoreError):
+        # A file of the store may be missing.
+        damage = mend_wheels(wheels, engine=engine)
+        if not damage:
+            raise
+    else:
+        if is_as_stored(record, wheels, made.snapshot, engine=engine):
+            return made
+        damage = mend_wheels(wheels, engine=engine)
+        if not damage:
+            return made
+    remove_tree(record.path)
+    return _make(record, wheels, former=None, base=base, engine=engine)._replace(damage=tuple(damage))
+
+
+def _make(
+    record: Record, wheels: Mapping[str, PreparedWheel], *, former: str | None, base: Target, engine: Engine
+) -> Made:
+    changes = None
+    if former is not None:
+        from pytest_envsync.environments.forward import bring_forward
+
+        changes = bring_forward(former, record, wheels, base=base, engine=engine)
+    if changes is None:
+        changes = fill(record, wheels, base=base, engine=engine)
+    return Made(changes, take_snapshot(record.path))

@@ -1,0 +1,113 @@
+"""What tests of cached environments share: an index with wheels, a cache, requests, and processes that ask for them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from factories import make_wheel
+from index_server import IndexServer
+from pytest_envsync.environments import CachedEnvironment, EnvironmentRequest, Environments
+from pytest_envsync.narration import SilentReporter
+from pytest_envsync.options import SyncOptions
+
+HOLDER = """
+import json, os, signal, sys
+from pathlib import Path
+from pytest_envsync.environments import EnvironmentRequest, Environments
+from pytest_envsync.narration import SilentReporter
+
+class Reporter(SilentReporter):
+    def phase(self, name, count, seconds, detail=""):
+        if sys.argv[4] == "die" and name == "installed":
+            os.kill(os.getpid(), signal.SIGKILL)
+
+request = EnvironmentRequest.from_dict(json.loads(sys.argv[1]))
+environments = Environments(Path(sys.argv[2]), cwd=sys.argv[3], environ=dict(os.environ), reporter=Reporter())
+print(json.dumps(environments.provide(request, holder_pid=os.getpid()).as_dict()), flush=True)
+if sys.argv[4] == "hold":
+    sys.stdin.read()
+"""
+
+
+class Notes(SilentReporter):
+    """A reporter that keeps the notes it was told."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+class World:
+    """A cache, an index and a project directory."""
+
+    def __init__(self, directory: Path, cache_dir: Path, index: IndexServer) -> None:
+        self.directory = directory
+        self.cache_dir = cache_dir
+        self.index = index
+        self.reporter = Notes()
+        self.environments = Environments(
+            cache_dir, cwd=str(directory), environ=dict(os.environ), reporter=self.reporter
+        )
+
+    def publish(self, name: str, version: str, **wheel: Any) -> Path:
+        """Build a wheel and put it on the index."""
+        path = make_wheel(self.directory / "wheels", name, version, **wheel)
+        self.index.add(path)
+        return path
+
+    def lock(self, *lines: str, name: str = "requirements.txt") -> str:
+        """Write a lockfile and return its path."""
+        path = self.directory / name
+        path.write_text("".join(f"{line}\n" for line in lines))
+        return str(path)
+
+    def request(self, *lines: str, name: str = "requirements.txt", **values: Any) -> EnvironmentRequest:
+        """A request for a lockfile with these lines."""
+        options = SyncOptions(index_url=self.index.url, **values.pop("options", {}))
+        return EnvironmentRequest(files=(self.lock(*lines, name=name),), options=options, **values)
+
+    def provide(self, *lines: str, lease: bool = True, **values: Any) -> CachedEnvironment:
+        """Provide the environment of a lockfile with these lines, held by this process."""
+        return self.environments.provide(self.request(*lines, **values), holder_pid=os.getpid() if lease else 0)
+
+    def process(self, request: EnvironmentRequest, then: str = "exit") -> subprocess.Popen[str]:
+        """A process that asks for the environment, prints it, and exits, holds it, or dies while it is made."""
+        arguments = [json.dumps(request.as_dict()), str(self.cache_dir), str(self.directory), then]
+        return subprocess.Popen(
+            [sys.executable, "-c", HOLDER, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def answer(self, process: subprocess.Popen[str]) -> CachedEnvironment:
+        """What the process printed."""
+        assert process.stdout is not None
+        return CachedEnvironment.from_dict(json.loads(process.stdout.readline()))
+
+
+def run(environment: CachedEnvironment, code: str, *, check: bool = True) -> str:
+    """Run *code* in an environment and return what it printed; bytecode is written as usual."""
+    result = subprocess.run(
+        [environment.python, "-c", code], capture_output=True, text=True, check=check, cwd=environment.path
+    )
+    return result.stdout.strip()
+
+
+def tree(root: str | Path, *, without: Sequence[str] = ()) -> dict[str, bytes | str | None]:
+    """Every file below *root* with its bytes, links with their target, directories with None."""
+    found: dict[str, bytes | str | None] = {}
+    for path in sorted(Path(root).rglob("*")):
+        name = path.relative_to(root).as_posix()
+        if any(part in name for part in without):
+            continue
+        if path.is_symlink():
+            found[name] = str(path.readlink())
+        else:
+            found[name] = None if path.is_dir() else path.read_bytes()
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from pytest_envsync.narration import SilentReporter
 from pytest_envsync.options import SyncOptions
@@ -26,10 +27,10 @@ def client(
     environ: dict[str, str] | None = None,
     *,
     reporter: Listener | None = None,
-    **options: object,
+    **options: Any,
 ) -> Client:
     """A client with *options*, fields of SyncOptions; it does not wait before it tries again."""
-    settings = SyncOptions(**options)  # type: ignore[arg-type]  # fields of the dataclass by name
+    settings = SyncOptions(**options)
     return Client(cache_dir, settings, environ or {}, first_pause=0.0, reporter=reporter)
 
 

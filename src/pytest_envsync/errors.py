@@ -106,7 +106,8 @@ class SelectionError(EnvsyncError):
 
     def __str__(self) -> str:
         """Render the message, where the requirement stands, and the refusals by rule."""
-        head = self.message if self.origin is None else f"{self.message} ({self.origin})"
+        first, newline, rest = self.message.partition("\n")
+        head = self.message if self.origin is None else f"{first} ({self.origin}){newline}{rest}"
         by_rule: dict[str, list[Rejection]] = {}
         for rejection in self.rejections:
             by_rule.setdefault(rejection.rule, []).append(rejection)

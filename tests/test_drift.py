@@ -1,0 +1,295 @@
+"""What a session changes in its environment is shown, judged, and undone; what was left behind is mended first."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from session_project import SessionProject, cached_environments, leases
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> SessionProject:
+    """A project whose tests can do harm to a distribution called demo."""
+    found = SessionProject(tmp_path)
+    found.lock("requirements.lock", found.wheel("demo", files={"demo.py": "VALUE = 1\n", "data/x.txt": "x\n"}))
+    found.write({"test_it.py": "import demo\ndef test_it(): assert demo.VALUE == 1\n"})
+    return found
+
+
+HARM = """\
+import pathlib, sysconfig
+site = pathlib.Path(sysconfig.get_path("purelib"))
+
+def test_harm():
+    (site / "added.py").write_text("")
+    (site / "data" / "x.txt").unlink()
+    demo = site / "demo.py"
+    demo.unlink()
+    demo.write_text("VALUE = 2\\n")
+"""
+
+SITE = f"lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages"
+
+
+def test_a_session_that_changes_nothing_says_nothing(project: SessionProject, cache_dir: Path) -> None:
+    for _ in range(2):
+        run = project.pytest("--envsync", "requirements.lock", "--envsync-drift=fail", "--envsync-report=report.json")
+        assert run.returncode == 0, run.out
+        assert "drift" not in run.stdout
+        assert project.report()["environments"][0]["drift"] is None
+    assert leases(cache_dir) == []
+
+
+def test_drift_is_shown_and_undone(project: SessionProject) -> None:
+    project.write({"test_harm.py": HARM})
+    run = project.pytest("--envsync", "requirements.lock", "--envsync-report", "report.json", "test_harm.py")
+    assert run.returncode == 0, run.out
+    assert "envsync drift" in run.stdout
+    assert "requirements.lock -> " in run.stdout
+    assert "was changed by this session (3 differences)" in run.stdout
+    for line in (f" + {SITE}/added.py", f" - {SITE}/data/x.txt", f" ~ {SITE}/demo.py"):
+        assert line in run.stdout.splitlines()
+    drift = project.report()["environments"][0]["drift"]
+    assert drift["files"] == {
+        "added": [f"{SITE}/added.py"],
+        "removed": [f"{SITE}/data/x.txt"],
+        "changed": [f"{SITE}/demo.py"],
+    }
+    after = project.pytest("--envsync", "requirements.lock", "test_it.py")
+    assert after.returncode == 0, after.out
+    assert "repaired" not in after.stdout
+    assert "reused" in after.header()[0]
+
+
+@pytest.mark.parametrize(
+    ("drift", "test", "status", "shown"),
+    [
+        ("ignore", HARM, 0, False),
+        ("warn", HARM, 0, True),
+        ("fail", HARM, 1, True),
+        ("fail", HARM + "\ndef test_more(): raise KeyboardInterrupt\n", 2, True),
+    ],
+)
+def test_what_drift_means(
+    project: SessionProject,
+    drift: str,
+    test: str,
+    status: int,
+    shown: bool,  # noqa: FBT001 - a parameter of a table
+) -> None:
+    project.write({"test_harm.py": test, "pytest.ini": f"[pytest]\nenvsync_drift = {drift}\n"})
+    run = project.pytest("--envsync", "requirements.lock", "test_harm.py")
+    assert run.returncode == status, run.out
+    assert ("envsync drift" in run.stdout) is shown
+    assert project.pytest("--envsync", "requirements.lock", "test_it.py").returncode == 0
+
+
+def test_a_wrong_word_for_drift_is_wrong_usage(project: SessionProject) -> None:
+    project.write({"pytest.ini": "[pytest]\nenvsync_drift = loud\n"})
+    run = project.pytest("--envsync", "requirements.lock")
+    assert run.returncode == 4
+    assert "ignore, warn, fail" in run.stderr
+
+
+def test_ignored_globs_are_no_drift_and_undone_all_the_same(project: SessionProject, cache_dir: Path) -> None:
+    project.write(
+        {"test_harm.py": HARM, "pytest.ini": f"[pytest]\nenvsync_drift_ignore = */demo.py {SITE}/data */added*\n"}
+    )
+    run = project.pytest("--envsync", "requirements.lock", "--envsync-drift", "fail", "test_harm.py")
+    assert run.returncode == 0, run.out
+    (prefix,) = cached_environments(cache_dir)
+    assert not (prefix / SITE / "added.py").exists()
+    assert (prefix / SITE / "demo.py").read_text() == "VALUE = 1\n"
+
+
+def test_without_a_summary_one_line_on_standard_error(project: SessionProject) -> None:
+    project.write({"test_harm.py": HARM})
+    for option in ("--no-summary", "-pno:terminal"):
+        run = project.pytest("--envsync", "requirements.lock", option, "test_harm.py")
+        assert run.returncode == 0, run.out
+        assert "envsync drift" not in run.stdout
+        lines = [line for line in run.stderr.splitlines() if "was changed by this session" in line]
+        assert len(lines) == 1
+
+
+def test_warnings_as_errors_do_not_trip_over_drift(project: SessionProject) -> None:
+    project.write({"test_harm.py": HARM, "pytest.ini": "[pytest]\nfilterwarnings = error\n"})
+    run = project.pytest("--envsync", "requirements.lock", "-W", "error", "test_harm.py")
+    assert run.returncode == 0, run.out
+    assert "envsync drift" in run.stdout
+
+
+def test_a_distribution_that_a_test_installs_is_named(project: SessionProject) -> None:
+    project.write(
+        {
+            "test_harm.py": (
+                "import pathlib, sysconfig\n"
+                "def test_harm():\n"
+                "    site = pathlib.Path(sysconfig.get_path('purelib'))\n"
+                "    info = site / 'six-1.16.0.dist-info'\n"
+                "    info.mkdir()\n"
+                "    (info / 'METADATA').write_text('Metadata-Version: 2.1\\nName: six\\nVersion: 1.16.0\\n')\n"
+                "    (site / 'six.py').write_text('')\n"
+            )
+        }
+    )
+    run = project.pytest("--envsync", "requirements.lock", "test_harm.py")
+    assert " + six==1.16.0" in run.stdout.splitlines(), run.out
+
+
+def test_what_a_killed_session_left_is_mended_before_the_next_test(project: SessionProject, cache_dir: Path) -> None:
+    project.write({"test_harm.py": HARM + "    import os, signal\n    os.kill(os.getpid(), signal.SIGKILL)\n"})
+    killed = project.pytest("--envsync", "requirements.lock", "test_harm.py")
+    assert killed.returncode == -signal.SIGKILL
+    assert len(leases(cache_dir)) == 1
+    run = project.pytest("--envsync", "requirements.lock", "test_it.py")
+    assert run.returncode == 0, run.out
+    (repaired,) = [line for line in run.header() if line.startswith("repaired")]
+    assert f"+ {SITE}/added.py" in repaired
+    assert leases(cache_dir) == []
+
+
+def test_what_was_done_by_hand_is_mended(project: SessionProject, cache_dir: Path) -> None:
+    assert project.pytest("--envsync", "requirements.lock").returncode == 0
+    (prefix,) = cached_environments(cache_dir)
+    demo = prefix / SITE / "demo.py"
+    demo.unlink()
+    demo.write_text("print('left from debugging')\n")
+    run = project.pytest("--envsync", "requirements.lock")
+    assert run.returncode == 0, run.out
+    assert any(line.startswith("repaired") and "demo.py" in line for line in run.header())
+
+
+def test_what_is_written_at_exit_is_found_at_the_next_use(project: SessionProject) -> None:
+    project.write(
+        {
+            "test_harm.py": (
+                "import atexit, pathlib, sysconfig\n"
+                "late = pathlib.Path(sysconfig.get_path('purelib'), 'late.py')\n"
+                "def test_harm(): atexit.register(late.write_text, '')\n"
+            )
+        }
+    )
+    run = project.pytest("--envsync", "requirements.lock", "test_harm.py")
+    assert run.returncode == 0
+    after = project.pytest("--envsync", "requirements.lock", "test_it.py")
+    assert after.returncode == 0, after.out
+    assert any(line.startswith("repaired") and "late.py" in line for line in after.header())
+
+
+def test_bytecode_of_a_plugin_that_pytest_rewrote_is_no_drift(project: SessionProject, cache_dir: Path) -> None:
+    wheel = project.wheel(
+        "pytest-thing",
+        files={"pytest_thing.py": "def pytest_report_header():\n    assert True\n    return 'thing at work'\n"},
+        entry_points={"pytest11": {"thing": "pytest_thing"}},
+    )
+    project.lock("requirements.lock", project.wheel("demo", files={"demo.py": "VALUE = 1\n"}))
+    with (project.path / "requirements.lock").open("a") as lock:
+        lock.write(f"{wheel.name.split('-')[0].replace('_', '-')}==1.0\n")
+    for _ in range(2):
+        run = project.pytest("--envsync", "requirements.lock", "--envsync-drift", "fail", "test_it.py")
+        assert run.returncode == 0, run.out
+        assert "thing at work" in run.stdout
+        assert not any(line.startswith("repaired") for line in run.header())
+    (prefix,) = cached_environments(cache_dir)
+    assert list(prefix.rglob("*-pytest-*.pyc")) == []
+
+
+def test_what_a_session_compiled_is_kept(project: SessionProject, cache_dir: Path) -> None:
+    assert project.pytest("--envsync", "requirements.lock").returncode == 0
+    stored = [path.name for path in cache_dir.glob("wheels/**/*.pyc")]
+    assert any(name.startswith("demo.") for name in stored)
+
+
+def test_two_sessions_on_one_environment(project: SessionProject, cache_dir: Path) -> None:
+    project.write(
+        {
+            "test_slow.py": (
+                "import pathlib, time\n"
+                "def test_slow():\n"
+                "    pathlib.Path('started').touch()\n"
+                "    deadline = time.monotonic() + 60\n"
+                "    while not pathlib.Path('go').exists() and time.monotonic() < deadline: time.sleep(0.02)\n"
+            ),
+            "test_harm.py": HARM,
+        }
+    )
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *project.offline()]
+    command += ["--envsync", "requirements.lock"]
+    with subprocess.Popen(
+        [*command, "test_slow.py"], cwd=project.path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as slow:
+        deadline = time.monotonic() + 60
+        while not (project.path / "started").exists():
+            assert time.monotonic() < deadline
+            assert slow.poll() is None
+            time.sleep(0.02)
+        harm = project.pytest("--envsync", "requirements.lock", "test_harm.py")
+        assert harm.returncode == 0, harm.out
+        assert "was changed while 2 sessions used it" in harm.stdout
+        third = project.pytest("--envsync", "requirements.lock", "test_it.py")
+        assert third.returncode == 0, third.out
+        (project.path / "go").touch()
+        output, _ = slow.communicate(timeout=60)
+        assert slow.returncode == 0, output
+    assert "was changed" in output
+    assert leases(cache_dir) == []
+    assert len(cached_environments(cache_dir)) == 1
+
+
+def test_a_session_that_never_began_leaves_nothing_behind(project: SessionProject, cache_dir: Path) -> None:
+    run = project.pytest("--envsync", "requirements.lock", "--nonsense")
+    assert run.returncode == 4
+    assert leases(cache_dir) == []
+    assert list((cache_dir / "sessions").iterdir()) == []
+
+
+def test_hooks_are_told(project: SessionProject) -> None:
+    project.write(
+        {
+            "test_harm.py": HARM,
+            "conftest.py": (
+                "import json, pathlib\n"
+                "def note(*values):\n"
+                "    with open('told.jsonl', 'a') as file: file.write(json.dumps(values) + '\\n')\n"
+                "def pytest_envsync_synced(config, env, changes):\n"
+                "    note('synced', env.packages, changes.installed)\n"
+                "def pytest_envsync_drift(config, env, diff):\n"
+                "    note('drift', env.version, diff.as_dict()['files']['added'])\n"
+            ),
+        }
+    )
+    run = project.pytest("--envsync", "requirements.lock", "test_harm.py")
+    assert run.returncode == 0, run.out
+    told = [json.loads(line) for line in (project.path / "told.jsonl").read_text().splitlines()]
+    version = ".".join(map(str, sys.version_info[:3]))
+    assert told == [
+        ["synced", {"demo": "1.0"}, {"demo": "1.0"}],
+        ["drift", version, [f"{SITE}/added.py"]],
+    ]
+
+
+def test_drift_in_an_environment_of_a_child_process(project: SessionProject, cache_dir: Path) -> None:
+    project.write(
+        {"test_harm.py": HARM, "runner.py": "import sys, pytest\nraise SystemExit(pytest.main(sys.argv[1:]))\n"}
+    )
+    run = project.run(
+        sys.executable,
+        "runner.py",
+        "--envsync",
+        "requirements.lock",
+        "test_harm.py",
+        *project.offline(),
+        env={**os.environ},
+    )
+    assert run.returncode == 0, run.out
+    assert "envsync drift" in run.stdout
+    assert leases(cache_dir) == []

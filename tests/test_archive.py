@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import os
@@ -442,6 +443,19 @@ def test_a_record_that_fits_is_left_as_it_is(tmp_path: Path) -> None:
     entries[-1].content = entries[-1].content.replace(b"\n", b"\r\n")
     unpacked(write_zip(tmp_path / NAME, entries), tmp_path / "tree")
     assert (tmp_path / "tree" / "demo-1.0.dist-info" / "RECORD").read_bytes() == entries[-1].content
+
+
+@pytest.mark.parametrize("algorithm", ["sha256", "sha384", "sha512"])
+@pytest.mark.parametrize("spelling", ["base64", "padded", "hex"])
+def test_hashes_of_a_record_may_be_spelled_in_several_ways(tmp_path: Path, algorithm: str, spelling: str) -> None:
+    content = b"VERSION = 1\n"
+    digest = hashlib.new(algorithm, content)
+    padded = base64.urlsafe_b64encode(digest.digest()).decode()
+    value = {"base64": padded.rstrip("="), "padded": padded, "hex": digest.hexdigest()}[spelling]
+    entries = wheel_entries({"demo.py": content}, RECORD=f"demo.py,{algorithm}={value},12\n")
+    rows = unpacked(write_zip(tmp_path / NAME, entries), tmp_path / "tree").rows
+    assert f"demo.py,{algorithm}={value},12\n" in (tmp_path / "tree" / "demo-1.0.dist-info" / "RECORD").read_text()
+    assert len(rows) == 4
 
 
 def test_signatures_of_a_record_are_tolerated(tmp_path: Path) -> None:

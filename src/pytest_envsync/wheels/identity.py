@@ -163,8 +163,10 @@ def _check_hash(entry: RecordEntry, row: StoredFile, filename: str, digest: Call
         raise WheelError(
             filename, f"RECORD names `{entry.path}` by `{algorithm}`; only {', '.join(sorted(_STRONG))} count"
         )
-    actual = record_hash(row.sha256 if algorithm == "sha256" else digest(entry.path, algorithm), algorithm)
-    if actual.partition("=")[2] != value.rstrip("="):
+    digits = row.sha256 if algorithm == "sha256" else digest(entry.path, algorithm)
+    actual = record_hash(digits, algorithm)
+    # Some wheels on indexes, gmsh's among them, have hex digits where base64 belongs: their bytes are proved as well.
+    if value.rstrip("=") != actual.partition("=")[2] and value.lower() != digits:
         raise WheelError(
             filename,
             f"`{entry.path}` is not the file that RECORD names\n  Expected: {entry.hash}\n  Computed: {actual}",

@@ -188,6 +188,27 @@ class Client:
         self._retries.persist(bare, attempt, exit_status=1)
         return transfer.digests()
 
+    def validator(self, url: str) -> str | None:
+        """Return what changes when the bytes at *url* do: their ETag, else their date and length.
+
+        Empty with ``--offline``; None when the server tells nothing that helps. Raises FetchError when it is down.
+        """
+        if self._options.offline:
+            return ""
+        bare = self._bare(url)
+
+        def attempt() -> str | None:
+            # One byte instead of HEAD, which signed addresses and some servers refuse.
+            with self._exchange(bare, {"Accept-Encoding": "identity", "Range": "bytes=0-0"}) as (response, _):
+                if response.status_code not in {200, 206}:
+                    return None
+                told = response.headers
+                length = told.get("content-range", "").rpartition("/")[2] or told.get("content-length", "")
+                dated = f"{told['last-modified']} {length}" if "last-modified" in told and length.isdecimal() else None
+                return told.get("etag") or dated
+
+        return self._retries.persist(bare, attempt, exit_status=1)
+
     # Requests.
 
     def _bare(self, url: str, name: str = "") -> str:

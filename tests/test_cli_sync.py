@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+import pty
 import re
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from conftest import Envsync, MakeVenv
+from factories import make_wheel
 from index_server import IndexServer
 
 
@@ -231,3 +241,83 @@ def test_a_damaged_record_is_as_good_as_none(envsync: Envsync, settled: Path, ca
     for record in records:
         record.write_bytes(b"\x00damaged")
     assert plain(envsync("sync", settled.name).stderr).strip() == NOTHING
+
+
+# -- while it goes on
+
+
+def test_an_interrupt_is_status_130_and_changes_nothing(demo: Path, index: IndexServer, tmp_path: Path) -> None:
+    index.fail("/", delay=1.0)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pytest_envsync", "sync", demo.name],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 20
+    while not index.requests and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, text = process.communicate(timeout=20)
+    assert process.returncode == 130, text
+    assert "Traceback" not in text
+    assert not list(tmp_path.glob(".venv/lib/python*/site-packages/*.dist-info"))
+
+
+def on_a_terminal(cwd: Path, *argv: str, **environ: str) -> str:
+    """What a run prints on a terminal of 100 columns."""
+    controller, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pytest_envsync", *argv],
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=terminal,
+        env={**os.environ, "TERM": "xterm-256color", **environ},
+    )
+    os.close(terminal)
+    printed = b""
+    try:
+        while part := os.read(controller, 65536):
+            printed += part
+    except OSError:
+        # Linux's way of saying that the last writer is gone.
+        pass
+    os.close(controller)
+    process.communicate()
+    assert process.returncode == 0
+    return printed.decode()
+
+
+@pytest.fixture
+def slow(demo: Path, index: IndexServer, wheels: Path) -> Path:
+    """``demo``, with a wheel of some size on an index that takes its time."""
+    index.add(make_wheel(wheels, "large", files={"large.bin": os.urandom(200_000)}))
+    demo.write_text(demo.read_text() + "large==1.0\n")
+    index.fail("/files", delay=0.7)
+    return demo
+
+
+def test_progress_is_drawn_on_a_terminal_and_taken_off_again(slow: Path) -> None:
+    printed = on_a_terminal(slow.parent, "sync", slow.name)
+    assert "Preparing packages..." in printed
+    assert "\x1b[" in printed
+    lines = plain(re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", printed)).split("\r\n")
+    assert lines[-4:-1] == [" + demo==1.0", " + large==1.0", " + other==1.0"]
+
+
+@pytest.mark.parametrize("argv", [["-q"], ["--no-progress"], ["-v"]])
+def test_no_progress_where_it_is_not_wanted(slow: Path, argv: list[str]) -> None:
+    assert "Preparing" not in on_a_terminal(slow.parent, "sync", *argv, slow.name)
+    assert "Preparing" not in on_a_terminal(slow.parent, "sync", "--reinstall", slow.name, TERM="dumb")
+
+
+def test_no_progress_where_there_is_no_terminal(envsync: Envsync, slow: Path) -> None:
+    assert "Preparing" not in envsync("sync", slow.name).stderr
+
+
+def test_details_say_where_settings_came_from(envsync: Envsync, demo: Path) -> None:
+    text = envsync("sync", "-v", demo.name, UV_INDEX="https://me:secret@nowhere.example/", UV_OFFLINE="0").stderr
+    assert "DEBUG offline is False, from UV_OFFLINE" in text
+    assert "secret" not in text

@@ -129,12 +129,23 @@ def _run(words: list[str], terminal: Terminal) -> int:
     settings = _settings(command, arguments.values)
     # Once more, for what variables and files say about printing.
     terminal.configure(settings.command)
-    for warning in settings.warnings:
-        from pytest_envsync.report import warning_line
-
-        terminal.say(warning_line(warning, terminal.style))
+    _tell_settings(settings, terminal)
     call = Call(command, words, start=start, arguments=arguments, settings=settings, terminal=terminal)
     return _handler(command)(call)
+
+
+def _tell_settings(settings: Settings, terminal: Terminal) -> None:
+    """Say what was wrong with configuration files, and with ``-v`` where each setting came from."""
+    if not settings.warnings and not terminal.verbose:
+        return
+    from pytest_envsync.cli.terminal import TerminalReporter
+
+    reporter = TerminalReporter(terminal)
+    for warning in settings.warnings:
+        reporter.warn(warning)
+    for name, origin in settings.origins.items():
+        value = getattr(settings.options, name, settings.command.get(name))
+        reporter.debug(f"{name} is {value!r}, from {origin}")
 
 
 def _answer_at_once(words: list[str], terminal: Terminal) -> int | None:

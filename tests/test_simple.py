@@ -94,6 +94,11 @@ def test_base_moves_relative_addresses() -> None:
     assert page(body, HTML_TYPE).files()[0].url == "https://cdn.example.org/a/demo-1.0.tar.gz"
 
 
+def test_base_of_a_remote_page_does_not_lead_to_this_machine() -> None:
+    body = '<html><head><base href="file:///etc/"></head><body><a href="demo-1.0.tar.gz">x</a><a href="file:///etc/demo-2.0.tar.gz">'
+    assert [file.url for file in page(body, HTML_TYPE).files()] == [f"{URL}demo-1.0.tar.gz"]
+
+
 def test_the_files_of_a_version_are_found_in_any_spelling_and_with_local_parts() -> None:
     names = [
         "demo-1.0-py3-none-any.whl",

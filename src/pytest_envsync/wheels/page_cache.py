@@ -60,9 +60,8 @@ class PageCache:
         try:
             with path.open("rb") as file:
                 born = os.fstat(file.fileno()).st_mtime
-                content = file.read()
-            head, _, rows = content.partition(b"\n")
-            record = json.loads(head)
+                record = json.loads(file.readline())
+                rows = file.read()
             if record["schema"] != _SCHEMA or record["size"] != len(rows) or record["key"] != key:
                 return None
             return KeptPage(

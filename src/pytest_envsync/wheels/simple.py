@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from pytest_envsync.addresses import is_remote
 from pytest_envsync.distributions import File
@@ -36,16 +36,9 @@ class PageError(ValueError):
     """Bytes that are no index page; the text says why."""
 
 
-class Row(NamedTuple):
-    """A file as a page states it; *url* may be relative to the page."""
-
-    filename: str
-    url: str
-    digests: str = ""
-    size: str = ""
-    requires_python: str = ""
-    yanked: str = _NOT_YANKED
-    upload_time: str = ""
+Row = tuple[str, str, str, str, str, str, str]
+"""A file as a page states it: file name, address (maybe relative to the page), digests, size, requires-python, yanked,
+upload time. All text, empty for what is not stated; plain tuples, because there are thousands."""
 
 
 class Page:
@@ -82,16 +75,15 @@ class Page:
     def _file(self, line: bytes) -> File:
         from urllib.parse import urljoin
 
-        _, *columns = line.decode().split("\t")
-        row = Row(*columns)
+        _, filename, url, digests, size, requires_python, yanked, upload_time = line.decode().split("\t")
         return File(
-            row.filename,
-            row.url if is_remote(row.url) else urljoin(self.url, row.url),
-            tuple(Digest(*text.split(":", 1)) for text in row.digests.split(" ") if text),
-            int(row.size) if row.size else None,
-            row.requires_python or None,
-            row.yanked[1:] if row.yanked != _NOT_YANKED else None,
-            row.upload_time or None,
+            filename,
+            url if is_remote(url) else urljoin(self.url, url),
+            tuple(Digest(*text.split(":", 1)) for text in digests.split(" ") if text),
+            int(size) if size else None,
+            requires_python or None,
+            yanked[1:] if yanked != _NOT_YANKED else None,
+            upload_time or None,
             self.index,
         )
 
@@ -118,32 +110,54 @@ def parse_page(body: bytes, content_type: str, url: str, *, project: str | None)
     """
     essence, _, parameters = content_type.partition(";")
     essence = essence.strip().lower()
+    remote = is_remote(url)
     if essence in _JSON_TYPES or (not essence and body.lstrip()[:1] == b"{"):
         rows: Iterable[Row] = _json_rows(body)
+        # Without an escape, JSON holds no sign that could break a row apart.
+        is_plain = body.isascii() and b"\\" not in body and b"\x7f" not in body
     elif essence in _HTML_TYPES or not essence:
-        rows, url = _html_rows(body, parameters, url)
+        rows, base = _html_rows(body, parameters, url)
+        url = base if is_remote(base) or not remote else url
+        is_plain = False
     else:
         raise PageError(f"expected an index page (JSON or HTML), found the content type `{essence}`")
-    return page_rows(rows, project, remote=is_remote(url)), url
+    return page_rows(rows, project, remote=remote, is_plain=is_plain), url
 
 
-def page_rows(rows: Iterable[Row], project: str | None, *, remote: bool) -> bytes:
-    r"""Return the text of a page: a line for each file, columns parted by tabs, ``\n`` at both ends."""
+def page_rows(rows: Iterable[Row], project: str | None, *, remote: bool, is_plain: bool = False) -> bytes:
+    r"""Return the text of a page: a line for each file, columns parted by tabs, ``\n`` at both ends.
+
+    *is_plain* says that no value can hold a control character, so that none is looked for.
+    """
     lines = ["\n"]
-    versions = {"": ""}
+    keys: dict[str, str] = {}
     for row in rows:
         filename, url = row[0], row[1]
-        if not (filename and url and (filename + url).isprintable()) or "/" in filename or "\\" in filename:
+        if not filename or not url or "/" in filename or "\\" in filename:
             continue
         if remote and url[:5].lower() == "file:":
             continue
-        text = (version_in(filename, project) if project is not None else None) or ""
-        version = versions.get(text)
-        if version is None:
-            version = versions[text] = canonical_version(text) or ""
-        columns = "\t".join(row if "".join(row).isprintable() else map(_printable, row))
-        lines.append(f"{version}\t{columns}\n")
+        columns = "\t".join(row)
+        if not is_plain and not "".join(row).isprintable():
+            if not (filename + url).isprintable():
+                continue
+            columns = "\t".join(map(_printable, row))
+        key = "" if project is None else _version_key(filename, project, keys)
+        lines.append(f"{key}\t{columns}\n")
     return "".join(lines).encode()
+
+
+def _version_key(filename: str, project: str, keys: dict[str, str]) -> str:
+    """Return the canonical version in *filename*, or nothing; *keys* remembers it for the wheels of one version."""
+    if not filename.endswith(".whl") or filename.count("-") < 2:
+        return canonical_version(version_in(filename, project) or "") or ""
+    start = filename[: filename.index("-", filename.index("-") + 1)]
+    key = keys.get(start)
+    if key is None:
+        key = canonical_version(version_in(filename, project) or "") or ""
+        if key:
+            keys[start] = key
+    return key
 
 
 def _printable(text: str) -> str:
@@ -173,7 +187,7 @@ def _rows_of_entries(entries: list[Any]) -> Iterator[Row]:
         hashes, size = entry.get("hashes"), entry.get("size")
         requires_python, upload_time = entry.get("requires-python"), entry.get("upload-time")
         yanked = entry.get("yanked")
-        yield Row(
+        yield (
             filename,
             url,
             _digests(hashes) if isinstance(hashes, dict) else "",
@@ -227,13 +241,14 @@ def _row_of_anchor(href: str, requires_python: str, yanked: str | None) -> Row |
     if not filename:
         return None
     digests = dict(part.split("=", 1) for part in fragment.split("&") if "=" in part)
-    return Row(
+    return (
         filename,
         address,
         _digests(digests),
         "",
         requires_python,
         _NOT_YANKED if yanked is None else f"+{yanked}",
+        "",
     )
 
 

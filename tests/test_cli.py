@@ -14,6 +14,7 @@ from conftest import Envsync
 from pytest_envsync.arguments import ALL, scan
 from pytest_envsync.cli.commands import BY_WORDS, COMMANDS
 from pytest_envsync.cli.help import command_parser, completion_text, help_text
+from pytest_envsync.cli.reference import reference_page
 from pytest_envsync.option_table import OPTIONS
 from pytest_envsync.version import __version__
 
@@ -172,3 +173,8 @@ def test_argparse_and_the_scan_understand_the_same(argv: list[str]) -> None:
             parts = [item.split(",") if option.kind == "commas" else [item] for item in given[option.name]]
             given[option.name] = tuple(item for part in parts for item in part)
     assert given == scan(argv, ALL)[0].values
+
+
+def test_the_page_of_settings_is_the_one_that_the_table_makes() -> None:
+    page = Path(__file__).parent.parent / "docs" / "settings.md"
+    assert page.read_text(encoding="utf-8") == reference_page()

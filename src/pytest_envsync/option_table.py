@@ -172,9 +172,9 @@ INDEXES = (
         "exclude_newer_package", "--exclude-newer-package", "The same for one project; false switches it off",
         kind="list", metavar="NAME=WHEN",
     ),
-    Option("prerelease", "", kind="value", choices=("disallow", "allow", "if-necessary", "explicit",
+    Option("prerelease", "", "When pre-releases are taken", kind="value", choices=("disallow", "allow", "if-necessary", "explicit",
            "if-necessary-or-explicit")),
-    Option("resolution", "", kind="value", choices=("highest", "lowest", "lowest-direct")),
+    Option("resolution", "", "Which of the versions that fit is taken", kind="value", choices=("highest", "lowest", "lowest-direct")),
 )  # fmt: skip
 
 BUILDS = (
@@ -198,7 +198,7 @@ BUILDS = (
         "no_build_isolation", "--no-build-isolation", "Build with what is installed in the environment",
         inverse="--build-isolation", variable="NO_BUILD_ISOLATION",
     ),
-    Option("no_build_isolation_package", "", kind="list"),
+    Option("no_build_isolation_package", "", "The same for one project", kind="list"),
     Option("no_sources", "--no-sources", "Ignore tool.uv.sources of source trees", variable="NO_SOURCES"),
     Option(
         "no_sources_package", "--no-sources-package", "The same for one project", kind="list", metavar="NAME",
@@ -249,7 +249,7 @@ GLOBAL = (
            metavar="FILE", variable="CONFIG_FILE", scope="global", configurable=False),
     Option("no_config", "--no-config", "Read no configuration file", variable="NO_CONFIG", scope="global",
            configurable=False),
-    Option("auto_prune", "", scope="global"),
+    Option("auto_prune", "", "Once a day, remove environments and wheels that were long unused", scope="global"),
 )  # fmt: skip
 
 

@@ -193,7 +193,7 @@ def _fish_completion() -> str:
         if family:
             lines.append(_fish_line(f"__fish_seen_subcommand_from {family}", f"-f -a {verb}", command.summary))
             condition = f"__fish_seen_subcommand_from {family}; and {condition}"
-        lines += [_fish_option(condition, option) for option in command.options if option.help]
+        lines += [_fish_option(condition, option) for option in command.options if option.help and option.flags]
     return "\n".join(lines)
 
 

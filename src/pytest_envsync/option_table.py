@@ -172,9 +172,14 @@ INDEXES = (
         "exclude_newer_package", "--exclude-newer-package", "The same for one project; false switches it off",
         kind="list", metavar="NAME=WHEN",
     ),
-    Option("prerelease", "", "When pre-releases are taken", kind="value", choices=("disallow", "allow", "if-necessary", "explicit",
-           "if-necessary-or-explicit")),
-    Option("resolution", "", "Which of the versions that fit is taken", kind="value", choices=("highest", "lowest", "lowest-direct")),
+    Option(
+        "prerelease", "", "When pre-releases are taken", kind="value",
+        choices=("disallow", "allow", "if-necessary", "explicit", "if-necessary-or-explicit"),
+    ),
+    Option(
+        "resolution", "", "Which of the versions that fit is taken", kind="value",
+        choices=("highest", "lowest", "lowest-direct"),
+    ),
 )  # fmt: skip
 
 BUILDS = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from shutil import rmtree
 
 import pytest
 
@@ -13,6 +14,9 @@ from index_server import IndexServer
 from pytest_envsync.environments import CachedEnvironment
 from pytest_envsync.errors import StoreError, TargetError, UsageError
 from pytest_envsync.leases import DAY
+from pytest_envsync.narration import SilentReporter
+from pytest_envsync.options import SyncOptions
+from pytest_envsync.sync import sync_environment
 
 
 @pytest.fixture
@@ -153,3 +157,55 @@ def test_what_envsync_did_not_make_is_refused(world: World, make_venv: object) -
         world.environments.diff("./nowhere/at/all")
     with pytest.raises(UsageError, match="no cached environment"):
         world.environments.diff("beef")
+
+
+def sync(world: World, *lines: str, path: Path) -> None:
+    """What ``envsync sync --venv`` does."""
+    options = SyncOptions(index_url=world.index.url, venv=str(path), cache_dir=str(world.cache_dir))
+    sync_environment(
+        [world.lock(*lines)],
+        options=options,
+        cwd=str(world.directory),
+        environ=dict(os.environ),
+        reporter=SilentReporter(),
+    )
+
+
+def test_an_environment_that_sync_made_is_compared_and_restored(world: World) -> None:
+    path = world.directory / "venv"
+    sync(world, "one==1.0", "two==1.0", path=path)
+    assert not world.environments.diff(str(path), verify_files=True)
+    site = next(path.glob("lib/python*/site-packages"))
+    (site / "one.py").unlink()
+    (site / "one.py").write_text("spoiled")
+    (site / "extra-1.dist-info").mkdir()
+    (site / "two-1.0.dist-info/RECORD").write_text("")
+    (path / "pyvenv.cfg").write_text("home = /nowhere\nenvsync = 0\n")
+    diff = world.environments.diff("venv")
+    assert diff.distributions.added == {"extra": "1"}
+    assert {name.rpartition("/")[2] for name in diff.files.changed} == {"one.py", "RECORD", "pyvenv.cfg"}
+    repaired = world.environments.restore("venv")
+    assert repaired.changes.reinstalled == {"one": "1.0", "two": "1.0"}
+    assert not world.environments.diff(str(path), verify_files=True)
+    assert (site / "one.py").read_text() == "#" * 1000
+
+
+def test_what_was_synced_last_is_what_should_be(world: World) -> None:
+    path = world.directory / "venv"
+    sync(world, "one==1.0", "two==1.0", path=path)
+    sync(world, "two==1.0", "three==1.0", path=path)
+    assert not world.environments.diff("venv", verify_files=True)
+    site = next(path.glob("lib/python*/site-packages"))
+    for name in site.glob("three*"):
+        rmtree(name) if name.is_dir() else name.unlink()
+    assert world.environments.diff("venv").files.removed
+    assert world.environments.restore("venv").changes.installed == {"three": "1.0"}
+    assert (site / "three.py").exists()
+
+
+def test_an_environment_nothing_was_noted_of_says_so(world: World) -> None:
+    path = world.directory / "venv"
+    sync(world, "one==1.0", path=path)
+    rmtree(world.cache_dir / "synced")
+    with pytest.raises(TargetError, match="nothing is known"):
+        world.environments.diff("venv")

@@ -40,6 +40,7 @@ FLOORS: dict[str, int] = {
     "memo": 4,
     "resolve": 4,
     "sync": 4,
+    "synced": 4,
     "build_requirements": 4,
     "build_environments": 4,
     "settings": 4,

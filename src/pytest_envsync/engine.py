@@ -55,7 +55,7 @@ class Engine:
         self.cwd = cwd
         self.environ = environ
         self.reporter = reporter
-        self._temporary = temporary
+        self.is_temporary = temporary
         self._lock = allocate_lock()
         self._store: Store | None = None
         self._client: Client | None = None
@@ -117,7 +117,7 @@ class Engine:
             self._pool.shutdown(wait=True, cancel_futures=True)
         if self._client is not None:
             self._client.close()
-        if self._temporary:
+        if self.is_temporary:
             from shutil import rmtree
 
             _make_removable(self.cache_dir)

@@ -206,6 +206,7 @@ class _Sync:
         else:
             with self.engine.store.hold():
                 changes = self._install(plan, wheels)
+        self._note(resolution, wheels)
         return replace(
             outcome,
             changes=changes,
@@ -230,6 +231,20 @@ class _Sync:
             link_mode=self.options.link_mode,
             installer_metadata=not self.engine.environ.get("UV_NO_INSTALLER_METADATA"),
             reporter=self.reporter,
+        )
+
+    def _note(self, resolution: Resolution, wheels: Mapping[str, PreparedWheel]) -> None:
+        if self.engine.is_temporary:
+            return
+        from pytest_envsync.synced import note_sync
+
+        note_sync(
+            self.target,
+            resolution.candidates,
+            {**resolution.digests, **{name: prepared.wheel.sha256 for name, prepared in wheels.items()}},
+            cache_dir=self.engine.cache_dir,
+            link_mode=self.options.link_mode,
+            installer_metadata=not self.engine.environ.get("UV_NO_INSTALLER_METADATA"),
         )
 
     def _finish(self, outcome: SyncOutcome, resolution: Resolution) -> SyncOutcome:

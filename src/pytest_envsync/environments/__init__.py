@@ -11,13 +11,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pytest_envsync.diff import Diff
 from pytest_envsync.engine import Engine
-from pytest_envsync.environments.generations import current, load_record
-from pytest_envsync.environments.handing_back import give_back
-from pytest_envsync.environments.provision import Completion, Provision
-from pytest_envsync.environments.repair import Repaired
 from pytest_envsync.environments.request import (
     CachedEnvironment,
     EnvironmentListing,
@@ -29,16 +25,19 @@ from pytest_envsync.environments.request import (
 from pytest_envsync.narration import Reporter, SilentReporter
 from pytest_envsync.options import SyncOptions
 
+if TYPE_CHECKING:
+    from pytest_envsync.diff import Diff
+    from pytest_envsync.environments.provision import Completion
+    from pytest_envsync.environments.repair import Repaired
+
 __all__ = [
     "CachedEnvironment",
-    "Completion",
     "EnvironmentListing",
     "EnvironmentRequest",
     "Environments",
     "HandedBack",
     "ProjectRequest",
     "Pruned",
-    "Repaired",
 ]
 
 
@@ -88,11 +87,16 @@ class Environments:
 
         Raises EnvsyncError.
         """
+        from pytest_envsync.environments.provision import Provision
+
         with self._engine(request.options) as engine:
             return Provision(request, engine=engine, holder_pid=holder_pid).run(complete)
 
     def path(self, request: EnvironmentRequest, *, complete: Completion | None = None) -> str | None:
         """Return the path of the environment that *request* would get, None while there is none. Makes nothing."""
+        from pytest_envsync.environments.generations import current
+        from pytest_envsync.environments.provision import Provision
+
         with self._engine(request.options) as engine:
             generation = current(Provision(request, engine=engine, holder_pid=0).find(complete))
         return None if generation is None else generation.prefix
@@ -105,6 +109,8 @@ class Environments:
 
         Raises StoreError for a lease that does not exist.
         """
+        from pytest_envsync.environments.handing_back import give_back
+
         with self._engine() as engine:
             return give_back(lease, engine=engine, ignore=ignore)
 
@@ -117,6 +123,7 @@ class Environments:
         otherwise. Raises EnvsyncError.
         """
         from pytest_envsync.environments.copies import private_copy, record_beside
+        from pytest_envsync.environments.generations import load_record
 
         path = environment if isinstance(environment, str) else environment.path
         with self._engine() as engine:

@@ -131,8 +131,9 @@ class Origins:
         if self._template is None:
             from pytest_envsync.environment.virtualenvs import create_virtualenv
 
-            path = f"{self.record.path}.template-{os.getpid()}-{os.urandom(3).hex()}"
+            path = f"{self.engine.cache_dir}/scratch/{os.getpid()}-{os.urandom(4).hex()}"
             self._template = path
+            os.makedirs(os.path.dirname(path), exist_ok=True)
             create_virtualenv(Path(path), self.base, cache_dir=self.engine.cache_dir, final_path=Path(self.record.path))
         return self._template
 

@@ -10,8 +10,10 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from pytest_envsync.cache import exclusive, lock_timeout
 from pytest_envsync.diff import Diff, load_snapshot
 from pytest_envsync.environments.copies import record_beside, snapshot_beside
+from pytest_envsync.environments.expectation import expected_snapshot, noted
 from pytest_envsync.environments.generations import (
     Record,
     current,
@@ -30,18 +32,28 @@ if TYPE_CHECKING:
 
 
 class Place(NamedTuple):
-    """An environment that can be compared. *home* is the directory of its key, None for a private one."""
+    """An environment that can be compared.
+
+    *snapshot* is None for one outside of the cache, *home* is the directory of its key, None for one that has none.
+    """
 
     record: Record
-    snapshot: str
+    snapshot: str | None
     home: str | None
 
     def lock(self, engine: Engine) -> AbstractContextManager[None]:
         """Hold what keeps others from changing it."""
-        return nullcontext() if self.home is None else key_lock(self.home, engine, "restoring")
+        if self.home is not None:
+            return key_lock(self.home, engine, "restoring")
+        if self.snapshot is not None:
+            return nullcontext()
+        path = Path(self.record.path, ".lock")
+        return exclusive(path, timeout=lock_timeout(engine.environ))
 
-    def load(self) -> Snapshot:
-        """Return the snapshot. Raises StoreError when it cannot be read."""
+    def load(self, engine: Engine) -> Snapshot:
+        """Return what it should be. Raises StoreError when that is not known."""
+        if self.snapshot is None:
+            return expected_snapshot(self.record, engine=engine)
         try:
             return load_snapshot(self.snapshot)
         except (OSError, ValueError) as error:
@@ -69,7 +81,7 @@ def find_place(text: str, *, engine: Engine) -> Place:
     environments = str(engine.cache_dir / "environments")
     path = os.path.join(engine.cwd, text)
     if os.path.isdir(path):
-        return _by_path(os.path.normpath(path), environments)
+        return _by_path(os.path.normpath(path), environments, engine)
     if os.sep in text:
         raise TargetError(f"there is no environment at `{text}`")
     home = find_key(environments, text)
@@ -79,34 +91,25 @@ def find_place(text: str, *, engine: Engine) -> Place:
     return Place(load_record(generation.record), generation.snapshot, home)
 
 
-def _by_path(path: str, environments: str) -> Place:
+def _by_path(path: str, environments: str, engine: Engine) -> Place:
     home = os.path.dirname(path)
     if os.path.isfile(record_beside(path)) and os.path.isfile(snapshot_beside(path)):
         is_cached = os.path.realpath(os.path.dirname(home)) == os.path.realpath(environments)
         return Place(load_record(record_beside(path)), snapshot_beside(path), home if is_cached else None)
-    try:
-        configuration = Path(path, "pyvenv.cfg").read_text(encoding="utf-8")
-    except OSError:
-        raise TargetError(f"`{path}` is no virtual environment") from None
-    if not any(line.partition("=")[0].strip() == "envsync" for line in configuration.splitlines()):
-        raise TargetError(
-            f"`{path}` was not made by envsync, so there is nothing to compare it with",
-            hint="make it with `envsync sync --venv`",
-        )
-    raise TargetError(f"nothing is known of what was last synced to `{path}`")
+    return Place(noted(path, engine=engine), None, None)
 
 
 def diff_place(text: str, *, verify_files: bool, engine: Engine) -> Diff:
     """Return how the environment that *text* names differs from what it should be."""
     place = find_place(text, engine=engine)
-    return look(place.record, place.load(), engine=engine, verify_files=verify_files).diff
+    return look(place.record, place.load(engine), engine=engine, verify_files=verify_files).diff
 
 
 def restore_place(text: str, *, verify_files: bool, engine: Engine) -> Repaired:
     """Bring the environment that *text* names back to what it should be."""
     place = find_place(text, engine=engine)
     with place.lock(engine):
-        snapshot = place.load()
+        snapshot = place.load(engine)
         seen = look(place.record, snapshot, engine=engine, verify_files=verify_files)
         if not seen.diff and not seen.touched:
             return Repaired(seen.diff)

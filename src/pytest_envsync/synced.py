@@ -1,0 +1,79 @@
+"""What was last synced to a virtual environment of ours outside of the cache, for ``env diff`` and ``env restore``.
+
+No snapshot is taken there, since taking one would cost more than the sync. A note is left in the cache of what was
+asked for; what should be is worked out from it when somebody wants to know.
+
+PYTEST_DONT_REWRITE
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_envsync.memo import candidate_row
+
+if TYPE_CHECKING:
+    from pytest_envsync.distributions import Candidate
+    from pytest_envsync.target import Target
+
+SCHEMA = 1
+
+
+def is_ours(prefix: str) -> bool:
+    """Whether *prefix* is a virtual environment that this tool made. Raises OSError where there is none."""
+    configuration = Path(prefix, "pyvenv.cfg").read_text(encoding="utf-8")
+    return any(line.partition("=")[0].strip() == "envsync" for line in configuration.splitlines())
+
+
+def note_sync(
+    target: Target,
+    candidates: Sequence[Candidate],
+    digests: Mapping[str, str],
+    *,
+    cache_dir: Path,
+    link_mode: str | None,
+    installer_metadata: bool,
+) -> None:
+    """Note that *target* holds *candidates* now, if it is a virtual environment of ours.
+
+    *digests* maps names to the sha256 of their wheels, as far as that is known. A cache that cannot be written
+    costs the note and nothing else.
+    """
+    values = {
+        "schema": SCHEMA,
+        "path": target.prefix,
+        "base": target.base_python,
+        "candidates": [candidate_row(candidate) for candidate in candidates],
+        "digests": dict(digests),
+        "link_mode": link_mode,
+        "installer_metadata": installer_metadata,
+    }
+    try:
+        if not target.is_virtual or not is_ours(target.prefix):
+            return
+        path = _note(target.prefix, cache_dir)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_name(f"{path.name}.{os.getpid()}")
+        beside.write_text(json.dumps(values, separators=(",", ":")), encoding="utf-8")
+        beside.replace(path)
+    except OSError:
+        return
+
+
+def read_note(prefix: str, cache_dir: Path) -> dict[str, Any] | None:
+    """Return what ``note_sync`` wrote for the environment at *prefix*; None when there is nothing to go by."""
+    try:
+        values = json.loads(_note(prefix, cache_dir).read_bytes())
+    except (OSError, ValueError):
+        return None
+    return values if isinstance(values, dict) and values.get("schema") == SCHEMA else None
+
+
+def _note(prefix: str, cache_dir: Path) -> Path:
+    name = hashlib.sha256(os.fsencode(os.path.realpath(prefix))).hexdigest()[:32]
+    return cache_dir / "synced" / f"{name}.json"

@@ -7,6 +7,7 @@ import hashlib
 import html
 import json
 import ssl
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -53,6 +54,17 @@ class Fault:
     delay: float = 0.0
 
 
+class QuietServer(ThreadingHTTPServer):
+    """A server that does not tell of clients that hung up: tests make them."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Tell of real errors only."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
 @final
 class IndexServer:
     """Serves simple pages and files; a context manager.
@@ -87,8 +99,7 @@ class IndexServer:
             def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name of the overridden method
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server = QuietServer(("127.0.0.1", 0), Handler)
         self.scheme = "http"
         if certificate is not None:
             self._server.socket = certificate.wrap_socket(self._server.socket, server_side=True)

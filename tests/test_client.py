@@ -357,6 +357,32 @@ def test_a_destination_that_cannot_be_written_is_told(index: IndexServer, demo: 
         asking.download(f"{index.base}/files/{demo.name}", tmp_path / "nowhere" / "got")
 
 
+def test_a_file_is_told_from_a_newer_one_without_fetching_it(index: IndexServer, demo: Path, tmp_path: Path) -> None:
+    url = f"{index.base}/files/{demo.name}"
+    dated = index.raw("/dated", b"12345", "text/plain", **{"Last-Modified": "Thu, 01 Jan 2015 00:00:00 GMT"})
+    with client() as asking:
+        assert asking.validator(url) is None
+        index.ranges = True
+        assert asking.validator(url) == f'"{sha256(demo)[:16]}"'
+        assert asking.validator(dated) == "Thu, 01 Jan 2015 00:00:00 GMT 5"
+        assert asking.validator(f"{index.base}/nothing") is None
+    assert {request.headers["range"] for request in index.requests} == {"bytes=0-0"}
+    with client(offline=True) as asking:
+        assert asking.validator(url) == ""
+
+
+def test_who_counts_bytes_may_call_a_download_off(index: IndexServer, demo: Path, tmp_path: Path) -> None:
+    class Enough(Exception):  # noqa: N818 - it is no error of ours
+        pass
+
+    def stop(count: int) -> None:
+        raise Enough
+
+    with client() as asking, pytest.raises(Enough):
+        asking.download(f"{index.base}/files/{demo.name}", tmp_path / "got", on_bytes=stop)
+    assert len(index.requests) == 1
+
+
 def test_text_files_are_read(index: IndexServer, tmp_path: Path) -> None:
     url = index.raw("/reqs.txt", b"demo==1.0\n", "text/plain")
     (tmp_path / "a b.txt").write_text("x")

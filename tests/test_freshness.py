@@ -1,105 +1,157 @@
-"""An answer is used again for exactly as long as its server allows."""
+"""When a local source counts as changed since it was installed."""
 
 from __future__ import annotations
 
-from email.utils import formatdate
+import os
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from pytest_envsync.wheels.freshness import freshness_of, retry_after
-
-NOW = 1_700_000_000.0
+from factories import write_tree
+from pytest_envsync.environment.freshness import archive_cache_info, directory_cache_info
 
 
-def judge(headers: dict[str, str], status: int = 200) -> tuple[bool, float, float]:
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return freshness_of(status, named, requested=NOW - 2, received=NOW)
+def later(path: Path) -> None:
+    """Write a file once the clock of the file system has gone on."""
+    time.sleep(0.02)
+    path.write_text(path.read_text() if path.exists() else "")
 
 
-def date(offset: float) -> str:
-    return formatdate(NOW + offset, usegmt=True)
-
-
-@pytest.mark.parametrize(
-    ("headers", "lifetime"),
-    [
-        ({"cache_control": "max-age=600"}, 600),
-        ({"cache_control": 'public, Max-Age="600" , immutable'}, 600),
-        ({"cache_control": "max-age=600, max-age=5"}, 600),
-        ({"cache_control": "s-maxage=600"}, 0),
-        ({"cache_control": "max-age=x"}, 0),
-        ({"cache_control": "max-age=-1"}, 0),
-        ({"cache_control": "max-age=99999999999999"}, 2.0**31),
-        ({"cache_control": "no-cache, max-age=600"}, 0),
-        ({"cache_control": 'no-cache="set-cookie", max-age=600'}, 0),
-        ({"cache_control": "max-age=600", "expires": date(5)}, 600),
-        ({"expires": date(300), "date": date(0)}, 300),
-        ({"expires": date(300), "date": date(100)}, 200),
-        ({"expires": date(300)}, 300),
-        ({"expires": "0", "date": date(0)}, 0),
-        ({"expires": date(-300), "date": date(0)}, 0),
-        ({"pragma": "no-cache"}, 0),
-        ({"last_modified": date(-1_000_000)}, 0),
-        ({}, 0),
-    ],
-)
-def test_the_lifetime_is_what_the_server_says(headers: dict[str, str], lifetime: float) -> None:
-    assert judge(headers)[1] == lifetime
-
-
-@pytest.mark.parametrize(
-    ("headers", "age"),
-    [
-        ({}, 2),  # the time the request took
-        ({"age": "30"}, 32),
-        ({"age": "junk"}, 2),
-        ({"date": date(-50)}, 50),
-        ({"date": date(50)}, 2),
-        ({"date": date(-50), "age": "100"}, 102),
-    ],
-)
-def test_the_age_counts_what_passed_on_the_way(headers: dict[str, str], age: float) -> None:
-    assert judge(headers)[2] == age
-
-
-@pytest.mark.parametrize(
-    ("status", "headers", "storable"),
-    [
-        (200, {}, True),
-        (200, {"cache_control": "no-store"}, False),
-        (200, {"cache_control": "private"}, True),
-        (200, {"vary": "Accept, Accept-Encoding"}, True),
-        (200, {"vary": "*"}, False),
-        (200, {"vary": "Authorization"}, False),
-        (404, {}, False),
-        (404, {"cache_control": "max-age=60"}, True),
-    ],
-)
-def test_what_may_be_kept(status: int, headers: dict[str, str], *, storable: bool) -> None:
-    assert judge(headers, status)[0] is storable
-
-
-@given(
-    st.dictionaries(
-        st.sampled_from(["cache-control", "expires", "date", "age", "vary", "pragma"]), st.text(max_size=30), max_size=4
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    return write_tree(
+        tmp_path / "tree",
+        {"pyproject.toml": "", "setup.py": "", "src/demo/__init__.py": "", "demo.py": "", "x.txt": ""},
     )
-)
-def test_no_headers_make_a_traceback(headers: dict[str, str]) -> None:
-    freshness = freshness_of(200, headers, requested=NOW, received=NOW)
-    assert freshness.lifetime >= 0
-    assert freshness.age >= 0
 
 
-@given(st.integers(0, 10_000), st.integers(0, 10_000))
-def test_a_lifetime_survives_being_written(lifetime: int, age: int) -> None:
-    found = judge({"cache_control": f"public, max-age={lifetime}", "age": str(age)})
-    assert found == (True, lifetime, age + 2)
+def remade(path: Path) -> None:
+    """Put another directory into the place of this one, while the old one exists, so that no inode is used again."""
+    path.rename(path.with_name("former"))
+    path.mkdir()
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [(None, None), ("", None), ("7", 7), (date(9), 9), (date(-9), 0), ("soon", None)]
-)  # fmt: skip
-def test_the_wish_of_a_server_to_be_left_alone(text: str | None, seconds: float | None) -> None:
-    assert retry_after(text, now=NOW) == seconds
+    ("change", "fresh"),
+    [
+        (str, True),
+        (lambda tree: later(tree / "demo.py"), True),
+        (lambda tree: later(tree / "src/demo/__init__.py"), True),
+        (lambda tree: later(tree / "pyproject.toml"), False),
+        (lambda tree: later(tree / "setup.py"), False),
+        (lambda tree: later(tree / "setup.cfg"), False),
+        (lambda tree: remade(tree / "src"), False),
+        (lambda tree: (tree / "src").rename(tree / "lib"), False),
+    ],
+)
+def test_project_files_and_the_src_directory_count(tree: Path, change: Callable[[Path], Any], *, fresh: bool) -> None:
+    before = directory_cache_info(str(tree))
+    change(tree)
+    assert (directory_cache_info(str(tree)) == before) is fresh
+
+
+def test_the_form_is_the_references(tree: Path) -> None:
+    note = directory_cache_info(str(tree))
+    newest = max((tree / name).stat().st_ctime_ns for name in ("pyproject.toml", "setup.py"))
+    assert note == {
+        "timestamp": {"secs_since_epoch": newest // 10**9, "nanos_since_epoch": newest % 10**9},
+        "commit": None,
+        "tags": None,
+        "env": {},
+        "directories": {"src": (tree / "src").stat().st_ino},
+    }
+    archive = archive_cache_info(str(tree / "demo.py"))
+    assert archive["directories"] == {}
+    assert archive["timestamp"]["secs_since_epoch"] == (tree / "demo.py").stat().st_ctime_ns // 10**9
+    with pytest.raises(FileNotFoundError):
+        archive_cache_info(str(tree / "missing.whl"))
+
+
+def test_a_tree_without_project_files(tmp_path: Path) -> None:
+    assert directory_cache_info(str(tmp_path))["timestamp"] is None
+    assert directory_cache_info(str(tmp_path / "missing"))["directories"] == {"src": None}
+
+
+@pytest.mark.parametrize("table", ["uv", "envsync"])
+@pytest.mark.parametrize(
+    ("keys", "change", "fresh"),
+    [
+        ('["demo.py"]', lambda tree: later(tree / "demo.py"), False),
+        ('["demo.py"]', lambda tree: later(tree / "setup.py"), True),
+        ('[{file = "**/*.py"}]', lambda tree: later(tree / "src/demo/__init__.py"), False),
+        ('[{file = "**/*.py"}]', lambda tree: later(tree / "x.txt"), True),
+        ('[{file = "missing"}]', lambda tree: later(tree / "missing"), False),
+        ('[{dir = "src/demo"}]', lambda tree: remade(tree / "src/demo"), False),
+        ('[{dir = "src/demo"}]', lambda tree: later(tree / "setup.py"), True),
+        ('[{env = "KEY"}]', lambda _: os.environ.__setitem__("KEY", "2"), False),
+        ("[]", lambda tree: later(tree / "setup.py"), True),
+        ("[1, {nonsense = true}]", lambda tree: later(tree / "setup.py"), True),
+        ('"none"', lambda tree: later(tree / "setup.py"), False),
+    ],
+)
+def test_cache_keys_replace_the_default(
+    tree: Path, monkeypatch: pytest.MonkeyPatch, table: str, keys: str, change: Callable[[Path], Any], *, fresh: bool
+) -> None:
+    monkeypatch.setenv("KEY", "1")
+    text = f"[tool.{table}]\ncache-keys = {keys}\n"
+    (tree / "pyproject.toml").write_text(text)
+    before = directory_cache_info(str(tree))
+    change(tree)
+    assert (directory_cache_info(str(tree)) == before) is fresh
+
+
+def test_own_keys_come_before_those_of_the_reference(tree: Path) -> None:
+    (tree / "pyproject.toml").write_text(
+        "[tool.uv]\ncache-keys = ['demo.py']\n[tool.envsync]\ncache-keys = [{env='K'}]\n"
+    )
+    assert directory_cache_info(str(tree), {"K": "v"})["env"] == {"K": "v"}
+    assert directory_cache_info(str(tree), {})["env"] == {"K": None}
+    assert directory_cache_info(str(tree), {})["timestamp"] is None
+
+
+def test_a_pyproject_that_cannot_be_read_has_no_keys(tree: Path) -> None:
+    (tree / "pyproject.toml").write_text("[tool.uv\n")
+    assert directory_cache_info(str(tree))["directories"].keys() == {"src"}
+
+
+def git(directory: Path, *arguments: str) -> str:
+    environ = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+    identity = ["-c", "user.name=n", "-c", "user.email=e@example.org", "-c", "init.defaultBranch=main"]
+    result = subprocess.run(
+        ["git", *identity, *arguments], cwd=directory, env=environ, capture_output=True, text=True, check=True
+    )
+    return result.stdout.strip()
+
+
+def test_the_state_of_the_repository(tree: Path, tmp_path: Path) -> None:
+    keys = "[tool.uv]\ncache-keys = [{git = %s}]\n"
+    (tree / "pyproject.toml").write_text(keys % "true")
+    assert directory_cache_info(str(tree))["commit"] is None
+    git(tree, "init")
+    assert directory_cache_info(str(tree))["commit"] is None
+    git(tree, "add", ".")
+    git(tree, "commit", "-m", "one")
+    commit = git(tree, "rev-parse", "HEAD")
+    assert directory_cache_info(str(tree))["commit"] == commit
+    assert directory_cache_info(str(tree))["tags"] is None
+    (tree / "pyproject.toml").write_text(keys % "{tags = true}")
+    git(tree, "tag", "v1")
+    git(tree, "tag", "-a", "-m", "x", "deep/v2")
+    tags = {"deep/v2": git(tree, "rev-parse", "deep/v2"), "v1": commit}
+    assert (directory_cache_info(str(tree))["tags"], directory_cache_info(str(tree))["commit"]) == (tags, None)
+    git(tree, "pack-refs", "--all")
+    assert directory_cache_info(str(tree))["tags"] == tags
+    (tree / "pyproject.toml").write_text(keys % "{commit = true, tags = true}")
+    assert directory_cache_info(str(tree))["commit"] == commit
+    git(tree, "checkout", "--detach")
+    assert directory_cache_info(str(tree))["commit"] == commit
+    git(tree, "commit", "-a", "-m", "two")
+    git(tree, "worktree", "add", str(tmp_path / "worktree"), "-b", "other")
+    elsewhere = directory_cache_info(str(tmp_path / "worktree"))
+    assert (elsewhere["commit"], elsewhere["tags"]) == (git(tree, "rev-parse", "HEAD"), tags)
+    (tree / "src" / "pyproject.toml").write_text(keys % "true")
+    assert directory_cache_info(str(tree / "src"))["commit"] == git(tree, "rev-parse", "HEAD")

@@ -49,7 +49,7 @@ def cache_of(call: Call) -> Path:
 
 
 def request_of(call: Call) -> EnvironmentRequest:
-    """Return the request that the files and settings of *call* make; a declared name is looked up.
+    """Return the request that the files and settings of *call* make, without project and overlay.
 
     Raises UsageError for a file that is missing and for a name that is declared with several interpreters.
     """
@@ -72,13 +72,12 @@ def request_of(call: Call) -> EnvironmentRequest:
         files=files,
         options=options,
         python=python,
-        project=_project(call, declared),
         recreate=bool(call.own("recreate")),
     )
 
 
 def _declared(call: Call) -> Declared | None:
-    """Return the declared environment that the first word names, unless that is a file."""
+    """Return the declared environment that the first word names, unless that is a file. Raises UsageError."""
     words = call.arguments.files
     if os.path.lexists(os.path.join(call.settings.cwd, words[0])):  # noqa: PTH118 - plain text
         return None
@@ -100,29 +99,33 @@ def _absolute(word: str, cwd: str) -> str:
     return os.path.normpath(path)
 
 
-def _project(call: Call, declared: Declared | None) -> ProjectRequest | None:
+def _project_word(call: Call, declared: Declared | None) -> str:
+    """Return which project is wanted: ``none``, ``auto`` (this directory, if it is one) or an absolute path."""
     given = call.own("install_project") or (next(iter(declared.project), None) if declared else None)
-    if not isinstance(given, str) or given == "none":
-        return None
-    place = "." if given == "auto" else given
-    path = os.path.normpath(os.path.join(call.settings.cwd, place))  # noqa: PTH118 - plain text
+    if not isinstance(given, str):
+        # A session adds its project by itself, and `env path` answers for sessions.
+        return "auto" if call.command.name == "env path" else "none"
+    if given in {"auto", "none"}:
+        return given
+    path = os.path.normpath(os.path.join(call.settings.cwd, given))  # noqa: PTH118 - plain text
     if not os.path.isdir(path):  # noqa: PTH112 - plain text
         raise UsageError(f"the project `{given}` is no directory")
-    from pytest_envsync.environments import ProjectRequest
-
-    return ProjectRequest(path=path)
+    return path
 
 
 class _Completion:
-    """Gives the environment the overlay of a session, so that both use the same one."""
+    """Gives the environment the overlay and the project of a session, so that both use the same one."""
 
-    def __init__(self, cache_dir: Path, *, is_wanted: bool) -> None:
-        self.cache_dir = cache_dir
-        self.is_wanted = is_wanted
+    def __init__(self, call: Call) -> None:
+        self.cache_dir = cache_of(call)
+        self.cwd = call.settings.cwd
+        self.wants_overlay = not call.own("no_overlay")
+        self.project = _project_word(call, _declared(call))
         self.overlay: Overlay | None = None
 
     def __call__(self, request: EnvironmentRequest, packages: Mapping[str, str], target: Target) -> EnvironmentRequest:
-        if not self.is_wanted:
+        request = replace(request, project=self._project(packages))
+        if not self.wants_overlay:
             return request
         from pytest_envsync.pytest_plugin.overlay import make_overlay
 
@@ -133,10 +136,23 @@ class _Completion:
             return request
         return request.with_overlay((self.overlay.path, self.overlay.digest))
 
+    def _project(self, packages: Mapping[str, str]) -> ProjectRequest | None:
+        """Return the project to add; what the lock has comes from the lock."""
+        if self.project == "none":
+            return None
+        from pytest_envsync.environments import ProjectRequest
+        from pytest_envsync.pytest_plugin.project import read_project
+
+        is_auto = self.project == "auto"
+        found = read_project(self.cwd if is_auto else self.project, declared=not is_auto)
+        if found is None or found.name in packages:
+            return None
+        return ProjectRequest(path=found.path)
+
 
 def provide(call: Call, reporter: Reporter, *, holder_pid: int) -> Provided:
     """Provide the environment that *call* asks for, leased to *holder_pid* (0: to nobody)."""
-    completion = _completion(call)
+    completion = _Completion(call)
     environments = environments_of(call, reporter)
     environment = environments.provide(request_of(call), holder_pid=holder_pid, complete=completion)
     return Provided(environment, completion.overlay)
@@ -144,8 +160,4 @@ def provide(call: Call, reporter: Reporter, *, holder_pid: int) -> Provided:
 
 def look_up(call: Call, reporter: Reporter) -> str | None:
     """Return the path of the environment that ``provide`` would give, None while there is none."""
-    return environments_of(call, reporter).path(request_of(call), complete=_completion(call))
-
-
-def _completion(call: Call) -> _Completion:
-    return _Completion(cache_of(call), is_wanted=not call.own("no_overlay"))
+    return environments_of(call, reporter).path(request_of(call), complete=_Completion(call))

@@ -50,6 +50,10 @@ def run(call: Call) -> int:
         reporter.close()
     for line in (*provided.environment.missing, *provided.environment.warnings):
         terminal.say(warning_line(line, terminal.style))
+    if provided.environment.repaired:
+        text = f"the environment {provided.environment.key[:10]} was not as it was made; this was undone:"
+        terminal.say(warning_line(text, terminal.style))
+        terminal.say(*diff_lines(provided.environment.repaired, terminal.style, limit=SHOWN_FILES))
     try:
         return _run_command(call.arguments.rest, command_environ(provided, call.settings.environ))
     finally:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -69,13 +70,14 @@ def adopt(
     root = f"{entry}/bytecode/{cache_tag}"
     rows = {row.path: row for row in list_bytecode(entry, cache_tag)[1]}
     taken = 0
+    made: set[str] = set()
     for path, place in sorted(found.items()):
         if path in rows:
             continue
         source = _source_of(path, cache_tag, sources)
         if source is None or not _is_unchanged(f"{entry}/tree/{source.path}", source):
             continue
-        row = _take(path, place, root, source, magic)
+        row = _take(path, place, root, source, magic=magic, made=made)
         if row is not None:
             rows[path] = row
             taken += 1
@@ -111,7 +113,10 @@ def _is_unchanged(place: str, row: StoredFile) -> bool:
     return (status.st_size, status.st_mtime_ns) == (row.size, row.mtime_ns)
 
 
-def _take(path: str, place: Path | str, root: str, source: StoredFile, magic: bytes) -> StoredFile | None:
+def _take(
+    path: str, place: Path | str, root: str, source: StoredFile, *, magic: bytes, made: set[str]
+) -> StoredFile | None:
+    """Take one file in and return its row; None when it does not fit. *made* are the directories that are there."""
     try:
         descriptor = os.open(place, _READ)
     except OSError:
@@ -123,7 +128,10 @@ def _take(path: str, place: Path | str, root: str, source: StoredFile, magic: by
         if len(contents) != status.st_size or not _fits(contents[:_HEADER], source, magic):
             return None
         target = f"{root}/{path}"
-        os.makedirs(os.path.dirname(target), exist_ok=True)
+        folder = os.path.dirname(target)
+        if folder not in made:
+            os.makedirs(folder, exist_ok=True)
+            made.add(folder)
         if not _link(place, target, status):
             _write(target, contents, status.st_mtime_ns)
     finally:
@@ -139,24 +147,22 @@ def _fits(header: bytes, source: StoredFile, magic: bytes) -> bool:
 
 def _link(place: Path | str, target: str, status: os.stat_result) -> bool:
     """Link *place*, whose open file has *status*, as *target*; False when it has to be copied."""
-    beside = f"{target}.{os.getpid()}.new"
     try:
-        os.link(place, beside, follow_symlinks=False)
-    except OSError:
+        os.link(place, target, follow_symlinks=False)
+    except FileExistsError:
+        # Left by a process that was killed before it wrote the manifest, or dropped from a damaged one.
+        os.unlink(target)
+        return _link(place, target, status)
+    except (OSError, NotImplementedError):
         return False
-    try:
-        linked = os.lstat(beside)
-        # The path may lead to another file by now than the one that was read.
-        if (linked.st_dev, linked.st_ino, linked.st_mtime_ns) != (status.st_dev, status.st_ino, status.st_mtime_ns):
-            return False
-        os.chmod(beside, 0o444)
-        os.replace(beside, target)
-    except OSError:
-        return False
-    finally:
-        if os.path.lexists(beside):
-            os.unlink(beside)
-    return True
+    linked = os.lstat(target)
+    # The path may lead to another file by now than the one that was read.
+    if (linked.st_dev, linked.st_ino, linked.st_mtime_ns) == (status.st_dev, status.st_ino, status.st_mtime_ns):
+        with suppress(OSError):
+            os.chmod(target, 0o444)
+            return True
+    os.unlink(target)
+    return False
 
 
 def _write(target: str, contents: bytes, mtime_ns: int) -> None:

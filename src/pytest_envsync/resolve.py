@@ -6,6 +6,7 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 from pytest_envsync.hashes import HashPolicy
 from pytest_envsync.inputs.sources import read_requirements
 from pytest_envsync.memo import Resolution, is_repeatable, local_stats, recall, remember, resolution_key
-from pytest_envsync.requirements import DirectorySource, VcsSource
+from pytest_envsync.requirements import ArchiveSource, DirectorySource, VcsSource
 
 if TYPE_CHECKING:
     from pytest_envsync.distributions import Candidate, InstalledDistribution
@@ -140,8 +141,9 @@ def dependencies_of(requires: Sequence[str], tree: ProjectTree, *, engine: Engin
 
 
 def settle_source(candidate: Candidate, *, target: Target, engine: Engine) -> Candidate:
-    """Return *candidate* with the commit of its git source, and the state of its directory, as they are now."""
-    from pytest_envsync.environment.freshness import directory_cache_info
+    """Return *candidate* with the commit of its git source, the state of its directory or archive, as they are now."""
+    from pytest_envsync.environment.freshness import archive_cache_info, directory_cache_info
+    from pytest_envsync.wheels.lookup import local_path
 
     match candidate.requested:
         case VcsSource() as source if source.commit_id is None:
@@ -150,6 +152,11 @@ def settle_source(candidate: Candidate, *, target: Target, engine: Engine) -> Ca
         case DirectorySource(path=path, subdirectory=subdirectory):
             state = directory_cache_info(str(Path(path, subdirectory or "")))
             return replace(candidate, cache_info=state)
+        case ArchiveSource() if (path := local_path(candidate)) is not None:
+            # An archive that is not there is refused when it is read.
+            with suppress(OSError):
+                return replace(candidate, cache_info=archive_cache_info(path))
+            return candidate
         case _:
             return candidate
 

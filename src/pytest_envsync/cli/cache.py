@@ -5,22 +5,18 @@ PYTEST_DONT_REWRITE
 
 from __future__ import annotations
 
-from shutil import rmtree
 from typing import TYPE_CHECKING
 
 from pytest_envsync.cli.cached import cache_of
 from pytest_envsync.cli.terminal import TerminalReporter
-from pytest_envsync.engine import Engine
-from pytest_envsync.environments.upkeep import referenced_wheels
 from pytest_envsync.quantities import parse_age
 from pytest_envsync.report import SCHEMA, json_text, plural, size
-from pytest_envsync.wheels import upkeep
-from pytest_envsync.wheels.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_envsync.cli import Call
+    from pytest_envsync.wheels import upkeep
 
 KEPT_BY_CLEAN = frozenset({"environments", "locks", "overlays", "sessions", "CACHEDIR.TAG"})
 """What is no copy of something else: environments may be in use."""
@@ -37,9 +33,11 @@ def directory(call: Call) -> int:
 
 def size_of_cache(call: Call) -> int:
     """Print the size of each part and of all; a file with several names counts once in each figure."""
+    from pytest_envsync.wheels.upkeep import measure
+
     root = cache_of(call)
-    parts = {part.name: upkeep.measure(part) for part in _parts(root)}
-    total = upkeep.measure(root)
+    parts = {part.name: measure(part) for part in _parts(root)}
+    total = measure(root)
     if call.is_json:
         call.terminal.give(json_text({"schema": SCHEMA, "size": total, "parts": parts}))
         return 0
@@ -55,6 +53,9 @@ def _parts(root: Path) -> list[Path]:
 
 def verify(call: Call) -> int:
     """Check the store, repair it if asked to, and print what was found; 1 if damage remains."""
+    from pytest_envsync.engine import Engine
+    from pytest_envsync.wheels import upkeep
+
     settings = call.settings
     reporter = TerminalReporter(call.terminal)
     with Engine(
@@ -68,9 +69,7 @@ def verify(call: Call) -> int:
         def fetch(url: str, destination: Path) -> object:
             return engine.client.download(url, destination)
 
-        found = upkeep.verify(
-            Store(engine.cache_dir), deep=bool(call.own("deep")), repair=bool(call.own("repair")), fetch=fetch
-        )
+        found = upkeep.verify(engine.store, deep=bool(call.own("deep")), repair=bool(call.own("repair")), fetch=fetch)
     reporter.close()
     if call.is_json:
         call.terminal.give(json_text({"schema": SCHEMA, **_verification(found)}))
@@ -100,6 +99,10 @@ def _verification(found: upkeep.Verification) -> dict[str, object]:
 
 def prune(call: Call) -> int:
     """Remove wheels that no environment refers to."""
+    from pytest_envsync.environments.upkeep import referenced_wheels
+    from pytest_envsync.wheels import upkeep
+    from pytest_envsync.wheels.store import Store
+
     age = call.own("older_than")
     days = {} if age is None else {"older_than_days": parse_age(str(age), "--older-than") / _DAY}
     keep = referenced_wheels(str(cache_of(call) / "environments"))
@@ -109,6 +112,11 @@ def prune(call: Call) -> int:
 
 def clean(call: Call) -> int:
     """Remove everything that can be had again; environments stay."""
+    from shutil import rmtree
+
+    from pytest_envsync.wheels import upkeep
+    from pytest_envsync.wheels.store import Store
+
     root = cache_of(call)
     done = upkeep.clean(Store(root))
     others = [entry for entry in _parts(root) if entry.name not in KEPT_BY_CLEAN]

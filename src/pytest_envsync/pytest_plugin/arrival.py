@@ -18,9 +18,9 @@ from pytest_envsync.pytest_plugin import guard
 from pytest_envsync.pytest_plugin.command_line import has_envsync
 
 if TYPE_CHECKING:
-    from pytest_envsync.pytest_plugin.session import SessionInside
+    from pytest_envsync.pytest_plugin.session import Companion
 
-_SESSION: pytest.StashKey[SessionInside] = pytest.StashKey()
+_SESSION: pytest.StashKey[Companion] = pytest.StashKey()
 
 
 def arrive(config: pytest.Config, parser: pytest.Parser, args: list[str]) -> int | None:
@@ -35,9 +35,9 @@ def arrive(config: pytest.Config, parser: pytest.Parser, args: list[str]) -> int
     if has_envsync(config.invocation_params.args):
         return _obey(config, parser, args, values)
     if guard.claim():
-        from pytest_envsync.pytest_plugin.session import SessionInside
+        from pytest_envsync.pytest_plugin.session import Companion
 
-        config.stash[_SESSION] = SessionInside(config, values)
+        config.stash[_SESSION] = Companion(config, values)
     return None
 
 
@@ -45,7 +45,9 @@ def configure(config: pytest.Config) -> None:
     """Register what accompanies the session, in the process that it was started for."""
     session = config.stash.get(_SESSION, None)
     if session is not None:
-        config.pluginmanager.register(session, "envsync-session")
+        from pytest_envsync.pytest_plugin.session import NAME
+
+        config.pluginmanager.register(session, NAME)
 
 
 def _obey(config: pytest.Config, parser: pytest.Parser, args: list[str], values: dict[str, Any]) -> int:

@@ -20,6 +20,9 @@ from pytest_envsync.changes import Changes
 from pytest_envsync.errors import EnvsyncError
 from pytest_envsync.pytest_plugin import guard, markings
 from pytest_envsync.pytest_plugin.engine import Engine, read_changes
+from pytest_envsync.pytest_plugin.ledger import ledger_of
+from pytest_envsync.pytest_plugin.private import failed_tests, is_kept, remove
+from pytest_envsync.pytest_plugin.session import accompany
 from pytest_envsync.pytest_plugin.surroundings import surroundings
 from pytest_envsync.synced_env import SyncedEnv
 
@@ -29,12 +32,14 @@ FIXTURES = ("synced_env", "synced_env_factory")
 class EnvironmentFactory:
     """Makes environments for one process of a session; equal wishes share one."""
 
-    def __init__(self, config: pytest.Config, directory: Path | None = None) -> None:
+    def __init__(self, config: pytest.Config, temporary: pytest.TempPathFactory) -> None:
         self._config = config
         self._surroundings = surroundings(config)
         self._engine = Engine(self._surroundings)
         self._made: dict[str, SyncedEnv] = {}
-        self._directory = directory
+        self._temporary = temporary
+        self._private: list[Path] = []
+        failed_tests(config)
 
     def __call__(
         self,
@@ -58,26 +63,26 @@ class EnvironmentFactory:
             wish = markings.wish_of(said, self._surroundings, place)
         except markings.MarkingError as error:
             raise EnvsyncError(str(error)) from None
-        return self.environment(wish)
+        environment = self.environment(wish)
+        if environment.is_private:
+            self._private.append(environment.path)
+        return environment
 
-    def environment(self, wish: markings.Wish, destination: Path | None = None) -> SyncedEnv:
-        """Return the environment that *wish* describes; a private one is made at *destination*. Raises EnvsyncError."""
-        if not wish.private:
-            found = self._made.get(wish.key) or self._own(wish)
-            if found is None:
-                found = self._provide(wish, None)
-            self._made[wish.key] = found
-            return found
-        if destination is None:
-            destination = self._private_directory()
-        return self._provide(wish, destination)
+    def environment(self, wish: markings.Wish) -> SyncedEnv:
+        """Return the environment that *wish* describes; a private one is made each time. Raises EnvsyncError."""
+        if wish.private:
+            return self._provide(wish, self._temporary.mktemp("synced_env") / "env")
+        found = self._made.get(wish.key) or self._own(wish)
+        if found is None:
+            found = self._provide(wish, None)
+        self._made[wish.key] = found
+        return found
 
-    def _private_directory(self) -> Path:
-        if self._directory is None:
-            raise EnvsyncError("there is no directory for private environments")
-        from tempfile import mkdtemp
-
-        return Path(mkdtemp(prefix="synced_env-", dir=self._directory)) / "env"
+    def close(self) -> None:
+        """Remove the private environments that were made by calls, unless pytest is told to keep them."""
+        if not is_kept(self._config, has_failed=bool(failed_tests(self._config).nodes)):
+            for path in self._private:
+                remove(path.parent)
 
     def _own(self, wish: markings.Wish) -> SyncedEnv | None:
         """Return the session's own environment when that is what *wish* means."""
@@ -104,8 +109,9 @@ class EnvironmentFactory:
         project = wish.project if wish.project not in {None, "none"} else None
         if project == "auto":
             project = given.rootdir
+        ledger = ledger_of(self._config)
         request.update(
-            holder=os.getpid(),
+            holder=ledger.holder,
             python=wish.python or (None if wish.files else given.python),
             project=None if project is None else {"path": project, "mode": "path"},
             recreate=False,
@@ -113,27 +119,27 @@ class EnvironmentFactory:
             ini=ini,
         )
         values = self._engine.provision(request)
+        if destination is None:
+            ledger.note(values)
+            accompany(self._config)
         environment = SyncedEnv(values, self._engine, is_private=destination is not None)
         changes = read_changes(values["changes"]) if values["created"] else Changes()
         self._config.hook.pytest_envsync_synced(config=self._config, env=environment, changes=changes)
         return environment
 
 
-_FACTORY = pytest.StashKey[EnvironmentFactory]()
-
-
 def factory_of_session(request: pytest.FixtureRequest) -> Generator[EnvironmentFactory, None, None]:
     """Give the factory of this process."""
-    factory: pytest.TempPathFactory = request.getfixturevalue("tmp_path_factory")
-    made = EnvironmentFactory(request.config, factory.mktemp("synced_env_factory"))
-    yield made
+    factory = EnvironmentFactory(request.config, request.getfixturevalue("tmp_path_factory"))
+    yield factory
+    factory.close()
 
 
 def environment_of_test(request: pytest.FixtureRequest) -> Generator[SyncedEnv, None, None]:
     """Give the environment that the markers of the test ask for."""
     __tracebackhide__ = True
-    factory: EnvironmentFactory = request.getfixturevalue("synced_env_factory")
     try:
+        factory: EnvironmentFactory = request.getfixturevalue("synced_env_factory")
         wish = getattr(request, "param", None)
         if not isinstance(wish, markings.Wish):
             said = markings.merged(request.node.iter_markers("envsync"))
@@ -142,7 +148,10 @@ def environment_of_test(request: pytest.FixtureRequest) -> Generator[SyncedEnv, 
     except (EnvsyncError, markings.MarkingError) as error:
         hint = getattr(error, "hint", None)
         pytest.fail(f"envsync: {error}" + (f"\nhint: {hint}" if hint else ""), pytrace=False)
+    failures = failed_tests(request.config)
     yield environment
+    if environment.is_private and not is_kept(request.config, has_failed=request.node.nodeid in failures.nodes):
+        remove(environment.path.parent)
 
 
 def place_of(node: pytest.Item | Any) -> markings.Place:

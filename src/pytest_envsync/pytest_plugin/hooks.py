@@ -144,8 +144,18 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_envsync.pytest_plugin import arrival
 
         arrival.configure(config)
+    elif config.option.envsync_report and not hasattr(config, "workerinput"):
+        from pytest_envsync.pytest_plugin import session
+
+        session.accompany(config)
+    if getattr(config.option, "dist", "no") != "no" and not hasattr(config, "workerinput"):
+        from pytest_envsync.pytest_plugin import matrix
+
+        matrix.configure(config)
 
 
+# After pytest's own: the environment stands last in an id.
+@pytest.hookimpl(trylast=True)
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Parametrise tests whose marker names several environments."""
     if "synced_env" in metafunc.fixturenames and metafunc.definition.get_closest_marker("envsync") is not None:

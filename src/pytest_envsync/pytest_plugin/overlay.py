@@ -32,8 +32,9 @@ OLDEST_PYTHON = (3, 10)
 OLDEST_PYTEST = (7, 4)
 
 _PLUGIN = (
-    "__init__", "arrival", "axes", "command_line", "engine", "fixtures", "guard", "hooks", "hookspecs", "markings",
-    "naming", "paths", "refusals", "report_file", "session", "silence", "surroundings",
+    "__init__", "arrival", "axes", "command_line", "engine", "fixtures", "guard", "handover", "hooks", "hookspecs",
+    "ledger", "markings", "matrix",
+    "naming", "paths", "private", "refusals", "report_file", "session", "silence", "surroundings",
 )  # fmt: skip
 PASSIVE = (
     *("__init__.py", "py.typed", "errors.py", "changes.py", "snapshot.py", "comparison.py", "diff.py", "leases.py"),

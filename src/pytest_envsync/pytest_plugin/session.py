@@ -1,7 +1,8 @@
-"""A session inside its environment: header, comparison at the end, report.
+"""What accompanies a session: header, the end of its environments, drift, report.
 
-Runs inside: standard library, pytest and pluggy only. The environment is compared here; only
-when something differs, or new bytecode is to be kept, is the host's engine started.
+One object in the main process of a session: the one inside an environment, or a plain one whose
+tests were given environments. Runs inside session environments: standard library, pytest and
+pluggy only.
 
 PYTEST_DONT_REWRITE
 """
@@ -12,59 +13,60 @@ import atexit
 import os
 import sys
 from collections.abc import Generator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_envsync.diff import Diff, compare, load_snapshot, sweep_rewritten
-from pytest_envsync.errors import EnvsyncError
-from pytest_envsync.leases import release
 from pytest_envsync.pytest_plugin import guard, report_file
 from pytest_envsync.pytest_plugin.engine import Engine, read_changes
-from pytest_envsync.pytest_plugin.surroundings import surroundings
+from pytest_envsync.pytest_plugin.handover import Handover, hand_over
+from pytest_envsync.pytest_plugin.ledger import ledger_of
+from pytest_envsync.pytest_plugin.surroundings import Surroundings, surroundings
 from pytest_envsync.synced_env import SyncedEnv
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
 SHOWN_FILES = 20
+NAME = "envsync-session"
 
 
-class SessionInside:
-    """Accompanies the session in the process that it was started for."""
+class Companion:
+    """Accompanies a session in its main process. *values* are those of the guard file, if it runs inside."""
 
-    def __init__(self, config: pytest.Config, values: dict[str, Any]) -> None:
+    def __init__(self, config: pytest.Config, values: dict[str, Any] | None) -> None:
         self._config = config
         self._values = values
-        self._surroundings = surroundings(config)
-        self._guard_path = os.environ[guard.VARIABLE]
+        self._guard_path = os.environ[guard.VARIABLE] if values is not None else None
         self._pid = os.getpid()
         self._outcomes: dict[str, int] = {}
-        self._diff = Diff()
-        self._shared = 1
-        self._errors: list[str] = []
-        self._damage: list[str] = []
+        self._own: Handover | None = None
+        self._others: list[Handover] = []
         self._is_over = False
         self._is_told = False
         # Until the session says otherwise: what stops it before it begins is wrong usage.
         self._write_report(report_file.USAGE_ERROR, error="the session did not begin")
         atexit.register(self.close)
 
+    @property
+    def _surroundings(self) -> Surroundings:
+        # Read when they are needed: most sessions with workers have no environments of ours.
+        return surroundings(self._config)
+
     def pytest_report_header(self) -> list[str]:
         """Tell what the session runs in."""
-        return [f"envsync: {line}" for line in self._values["header"]]
+        return [f"envsync: {line}" for line in self._values["header"]] if self._values is not None else []
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionstart(self) -> None:
         """Tell plugins that the environment is ready."""
-        environment = self.environment()
-        changes = read_changes(self._values["environment"]["changes"])
-        self._config.hook.pytest_envsync_synced(config=self._config, env=environment, changes=changes)
+        if self._values is not None:
+            environment = self._values["environment"]
+            changes = read_changes(environment["changes"])
+            self._config.hook.pytest_envsync_synced(config=self._config, env=self._shown(environment), changes=changes)
 
-    def environment(self) -> SyncedEnv:
-        """Return the environment of the session."""
-        return SyncedEnv(self._values["environment"], Engine(self._surroundings))
+    def _shown(self, values: Any) -> SyncedEnv:
+        return SyncedEnv(values, Engine(self._surroundings))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Count the outcomes as the terminal does."""
@@ -81,10 +83,10 @@ class SessionInside:
     # Innermost of the wrappers: after all that others do at the end, before the summary is printed.
     @pytest.hookimpl(hookwrapper=True, trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, Any, None]:
-        """Compare the environment and give it back."""
+        """Compare the environments and give them back."""
         yield
         self._finish()
-        if self._diff and self._surroundings.drift == "fail" and session.exitstatus == pytest.ExitCode.OK:
+        if self._drifts and self._surroundings.drift == "fail" and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
         self._write_report(int(session.exitstatus))
 
@@ -93,91 +95,87 @@ class SessionInside:
         if self._config.getoption("no_summary", default=False):
             return
         self._is_told = True
-        for text in self._errors + self._damage:
-            terminalreporter.write_line(f"envsync: {text}", yellow=True)
-        if not self._is_drift:
+        for note in self._notes:
+            terminalreporter.write_line(f"envsync: {note}", yellow=True)
+        if not self._drifts:
             return
         fails = self._surroundings.drift == "fail"
         terminalreporter.section("envsync drift", red=fails, yellow=not fails)
-        terminalreporter.write_line(self._headline(), red=fails)
-        for line in self._diff.lines(SHOWN_FILES):
-            terminalreporter.write_line(line)
+        for handover in self._drifts:
+            terminalreporter.write_line(handover.headline(), red=fails)
+            for line in handover.diff.lines(SHOWN_FILES):
+                terminalreporter.write_line(line)
 
     def pytest_unconfigure(self) -> None:
         """Leave the environment."""
         self.close()
 
     def close(self) -> None:
-        """Give the environment back if the session never came to its end, and tell what no summary told."""
+        """Give everything back if the session never came to its end, and tell what no summary told."""
         if os.getpid() != self._pid:
             return
         self._finish()
-        guard.remove(self._guard_path)
         atexit.unregister(self.close)
         if not self._is_told:
             self._is_told = True
-            lines = self._errors + self._damage + ([self._headline()] if self._is_drift else [])
+            lines = [*self._notes, *(handover.headline() for handover in self._drifts)]
             sys.stderr.write("".join(f"envsync: {line}\n" for line in lines))
 
     @property
-    def _is_drift(self) -> bool:
-        return bool(self._diff) and self._surroundings.drift != "ignore"
+    def _handovers(self) -> list[Handover]:
+        return [*([self._own] if self._own is not None else []), *self._others]
 
-    def _headline(self) -> str:
-        name = ", ".join(os.path.basename(file) for file in self._values["environment"]["files"])  # noqa: PTH119 - text
-        key = self._values["environment"]["key"][:10]
-        changed = f"changed while {self._shared} sessions used it" if self._shared > 1 else "changed by this session"
-        files, distributions = self._diff.files, self._diff.distributions
-        count = sum(len(paths) for paths in files)
-        count += len(distributions.added) + len(distributions.removed) + len(distributions.changed)
-        return f"{name} -> {key} was {changed} ({count} difference{'' if count == 1 else 's'})"
+    @property
+    def _drifts(self) -> list[Handover]:
+        """Return what counts as drift."""
+        found = [handover for handover in self._handovers if handover.diff]
+        return [] if found and self._surroundings.drift == "ignore" else found
+
+    @property
+    def _notes(self) -> list[str]:
+        return [note for handover in self._handovers for note in handover.notes]
 
     def _finish(self) -> None:
-        """Compare, then release the lease: directly when there is nothing to undo or to keep."""
         if self._is_over or os.getpid() != self._pid:
             return
         self._is_over = True
-        environment = self._values["environment"]
-        try:
-            found = self._compare(environment)
-        except (OSError, ValueError) as error:
-            self._errors.append(f"the environment could not be compared: {error}")
-            found = None
-        lease = environment["lease"]
-        if found is not None and not found and not found.bytecode and release(lease):
-            return
-        self._give_back(lease, found)
-        if self._diff:
-            self._config.hook.pytest_envsync_drift(config=self._config, env=self.environment(), diff=self._diff)
+        if self._values is not None:
+            environment = self._values["environment"]
+            self._own = self._hand_over(environment, [environment["lease"]])
+        ledger = ledger_of(self._config)
+        given: dict[str, tuple[dict[str, Any], list[str]]] = {}
+        for values in ledger.read():
+            given.setdefault(values["path"], (values, []))[1].append(values["lease"])
+        self._others = [self._hand_over(values, leases) for values, leases in given.values()]
+        ledger.remove()
+        if self._guard_path is not None:
+            guard.remove(self._guard_path)
+        for handover in self._handovers:
+            if handover.diff:
+                self._config.hook.pytest_envsync_drift(
+                    config=self._config, env=self._shown(handover.values), diff=handover.diff
+                )
 
-    def _compare(self, environment: dict[str, Any]) -> Diff:
-        snapshot = load_snapshot(environment["snapshot"])
-        found = compare(environment["path"], snapshot)
-        # What pytest itself wrote for the modules that it rewrites is no doing of a test.
-        swept = sweep_rewritten(environment["path"], snapshot, found.files.added)
-        return found.less(swept) if swept else found
-
-    def _give_back(self, lease: str, found: Diff | None) -> None:
-        ignored = self._surroundings.drift_ignore
-        try:
-            answer = Engine(self._surroundings).give_back(lease)
-        except EnvsyncError as error:
-            self._diff = (found or Diff()).without(ignored)
-            self._errors.append(f"the environment could not be given back ({error}); it is mended at the next use")
-            return
-        self._diff = Diff.from_dict(answer["diff"]).without(ignored)
-        self._shared = int(answer.get("shared") or 1)
-        if answer.get("error"):
-            self._errors.append(str(answer["error"]))
-        self._damage += [f"mended in the store: {text}" for text in answer.get("damage") or ()]
+    def _hand_over(self, values: dict[str, Any], leases: list[str]) -> Handover:
+        return hand_over(values, leases, Engine(self._surroundings), ignored=self._surroundings.drift_ignore)
 
     def _write_report(self, exitstatus: int, *, error: str | None = None) -> None:
+        if self._values is None and not self._config.option.envsync_report:
+            return
         path = self._surroundings.report
         if path is None:
             return
-        drift = self._diff.as_dict() if self._diff else None
-        row = report_file.environment_row(self._values, outcomes=self._outcomes, drift=drift, error=error)
+        rows = []
+        if self._values is not None:
+            drift = self._own.diff.as_dict() if self._own is not None and self._own.diff else None
+            rows = [report_file.environment_row(self._values, outcomes=self._outcomes, drift=drift, error=error)]
         try:
-            report_file.write_report(Path(path), exitstatus, [row])
+            report_file.write_report(path, exitstatus, rows)
         except OSError as problem:
             sys.stderr.write(f"envsync: the report `{path}` cannot be written: {problem}\n")
+
+
+def accompany(config: pytest.Config) -> None:
+    """See to it that a session gives back what its tests were given."""
+    if not hasattr(config, "workerinput") and not config.pluginmanager.hasplugin(NAME):
+        config.pluginmanager.register(Companion(config, None), NAME)

@@ -1,0 +1,466 @@
+"""``synced_env``, its marker and its factory, in plain sessions and in sessions inside."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from session_project import SessionProject, cached_environments, leases
+
+SITE = f"lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> SessionProject:
+    """A project with locks of demo 1.0 and demo 2.0."""
+    found = SessionProject(tmp_path)
+    entry_points = {"console_scripts": {"demo": "demo:main"}}
+    code = (
+        "import sys\nVERSION = '{v}'\n"
+        "def main():\n    print('demo {v}', *sys.argv[1:])\n    return 3 if 'fail' in sys.argv else 0\n"
+    )
+    for version in ("1.0", "2.0"):
+        wheel = found.wheel("demo", version, files={"demo.py": code.format(v=version)}, entry_points=entry_points)
+        found.lock(f"locks/demo-{version[0]}.txt", wheel)
+    found.lock("requirements.lock", found.wheel("other"))
+    return found
+
+
+def test_the_marker_gives_an_environment_and_moves_no_test(project: SessionProject, cache_dir: Path) -> None:
+    project.write(
+        {
+            "test_it.py": (
+                "import pathlib, sys, pytest\n"
+                "@pytest.mark.envsync('locks/demo-1.txt')\n"
+                "def test_it(synced_env):\n"
+                "    env = synced_env\n"
+                "    assert sys.prefix != str(env.path)\n"
+                "    assert env.packages == {'demo': '1.0'}\n"
+                "    assert env.python.is_file() and env.bin == env.python.parent\n"
+                "    assert (env.site_packages / 'demo.py').is_file()\n"
+                "    assert env.version == '.'.join(map(str, sys.version_info[:3]))\n"
+                "    assert env.files == (pathlib.Path('locks/demo-1.txt').resolve(),)\n"
+                "    assert env.created is True and len(env.key) >= 10\n"
+                "    assert env.run('python', '-c', 'import demo; print(demo.VERSION)').stdout == '1.0\\n'\n"
+                "    assert env.run('demo', 'hello').stdout == 'demo 1.0 hello\\n'\n"
+                "    assert not env.diff()\n"
+                "@pytest.mark.envsync('locks/demo-1.txt')\n"
+                "def test_again(synced_env):\n"
+                "    assert synced_env.packages == {'demo': '1.0'}\n"
+            )
+        }
+    )
+    run = project.pytest("--strict-markers")
+    assert run.returncode == 0, run.out
+    assert run.outcomes == {"passed": 2}
+    assert len(cached_environments(cache_dir)) == 1
+    assert leases(cache_dir) == []
+    again = project.pytest("-k", "again")
+    assert again.returncode == 0, again.out
+
+
+def test_in_a_session_inside_it_is_another_environment(project: SessionProject) -> None:
+    project.write(
+        {
+            "test_it.py": (
+                "import os, sys, pytest, other\n"
+                "@pytest.mark.envsync('locks/demo-2.txt')\n"
+                "def test_it(synced_env):\n"
+                "    assert synced_env.packages == {'demo': '2.0'}\n"
+                "    shown = synced_env.run('python', '-c', 'import sys; print(sys.prefix); import demo').stdout\n"
+                "    assert shown.strip() == str(synced_env.path) != sys.prefix\n"
+                "    failed = synced_env.run('python', '-c', 'import other', check=False)\n"
+                "    assert 'No module named' in failed.stderr\n"
+                "def test_own(synced_env):\n"
+                "    assert str(synced_env.path) == sys.prefix\n"
+                "    assert synced_env.packages == {'other': '1.0'}\n"
+                "    assert not synced_env.diff()\n"
+            )
+        }
+    )
+    run = project.pytest("--envsync", "requirements.lock")
+    assert run.returncode == 0, run.out
+    assert run.outcomes == {"passed": 2}
+
+
+def test_the_variables_lead_nowhere_else(project: SessionProject) -> None:
+    project.write(
+        {
+            "test_it.py": (
+                "import os, pytest\n"
+                "@pytest.mark.envsync('locks/demo-1.txt')\n"
+                "def test_it(synced_env, monkeypatch):\n"
+                "    monkeypatch.setenv('MINE', 'x')\n"
+                "    monkeypatch.setenv('PYTHONPATH', '/somewhere')\n"
+                "    monkeypatch.setenv('PYTHONHOME', '/somewhere')\n"
+                "    environ = synced_env.environ\n"
+                "    assert environ['MINE'] == 'x'\n"
+                "    assert environ['PATH'].split(os.pathsep)[0] == str(synced_env.bin)\n"
+                "    assert environ['VIRTUAL_ENV'] == str(synced_env.path)\n"
+                "    gone = {'PYTHONPATH', 'PYTHONHOME', 'ENVSYNC_SESSION'}\n"
+                "    assert not [name for name in environ if name in gone or name.startswith('PYTEST_')]\n"
+                '    code = \'import os; print(os.environ["MINE"], os.environ["EXTRA"])\'\n'
+                "    assert synced_env.run('python', '-c', code, env={'EXTRA': 'y'}).stdout == 'x y\\n'\n"
+            )
+        }
+    )
+    for args in ([], ["--envsync", "requirements.lock"]):
+        run = project.pytest(*args)
+        assert run.returncode == 0, run.out
+
+
+def test_a_command_that_fails_shows_its_end(project: SessionProject) -> None:
+    project.write(
+        {
+            "test_it.py": (
+                "import subprocess, pytest\n"
+                "@pytest.mark.envsync('locks/demo-1.txt')\n"
+                "def test_it(synced_env, tmp_path):\n"
+                "    code = \"print('\\\\n'.join(map(str, range(100)))); import sys; sys.exit('bad \\\\u00e9nd')\"\n"
+                "    with pytest.raises(subprocess.CalledProcessError) as failed:\n"
+                "        synced_env.run('python', '-X', 'utf8', '-c', code, cwd=tmp_path)\n"
+                "    text = str(failed.value)\n"
+                "    assert 'ended with 1' in text and 'bad \\u00e9nd' in text\n"
+                "    assert '\\n60\\n' in text and '\\n59\\n' not in text\n"
+                "    assert failed.value.returncode == 1\n"
+                "    assert synced_env.run('demo', 'fail', check=False).returncode == 3\n"
+                "    assert synced_env.run('python', '-c', 'print(input())', input='given').stdout == 'given\\n'\n"
+                "    with pytest.raises(subprocess.TimeoutExpired):\n"
+                "        synced_env.run('python', '-c', 'import time; time.sleep(60)', timeout=0.2)\n"
+                "    with pytest.raises(FileNotFoundError, match='nonsense'):\n"
+                "        synced_env.run('nonsense')\n"
+            )
+        }
+    )
+    run = project.pytest()
+    assert run.returncode == 0, run.out
+
+
+def test_the_closest_marker_wins(project: SessionProject) -> None:
+    project.write(
+        {
+            "test_it.py": (
+                "import pytest\n"
+                "pytestmark = pytest.mark.envsync('locks/demo-1.txt')\n"
+                "def test_module(synced_env): assert synced_env.packages == {'demo': '1.0'}\n"
+                "def test_unmarked(): pass\n"
+                "@pytest.mark.envsync('locks/demo-2.txt')\n"
+                "class TestClass:\n"
+                "    def test_class(self, synced_env): assert synced_env.packages == {'demo': '2.0'}\n"
+                "    @pytest.mark.envsync('requirements.lock')\n"
+                "    def test_function(self, synced_env): assert synced_env.packages == {'other': '1.0'}\n"
+            )
+        }
+    )
+    run = project.pytest()
+    assert run.outcomes == {"passed": 4}, run.out
+
+
+def test_default_files_and_the_warning_when_nobody_uses_them(project: SessionProject) -> None:
+    project.write(
+        {
+            "test_it.py": "def test_it(synced_env): assert synced_env.packages == {'demo': '1.0', 'other': '1.0'}\n",
+            "test_plain.py": "def test_plain(): pass\n",
+        }
+    )
+    files = ["--envsync-file", "locks/demo-1.txt", "--envsync-file", "requirements.lock"]
+    run = project.pytest(*files)
+    assert run.returncode == 0, run.out
+    assert "did you mean" not in run.stdout
+    for extra in ([], ["-W", "error"]):
+        unused = project.pytest(*files, "test_plain.py", *extra)
+        assert unused.returncode == 0, unused.out
+        assert "did you mean --envsync locks/demo-1.txt requirements.lock?" in unused.stdout
+    project.write({"pytest.ini": "[pytest]\nenvsync_files = locks/demo-1.txt requirements.lock\n"})
+    assert project.pytest("test_it.py").returncode == 0
+
+
+def test_without_any_lock_the_test_fails_with_the_reason(project: SessionProject) -> None:
+    project.write({"test_it.py": "def test_it(synced_env): pass\ndef test_other(): pass\n"})
+    run = project.pytest()
+    assert run.outcomes == {"passed": 1, "error": 1}, run.out
+    assert "synced_env needs a lockfile" in run.stdout
+    assert "--envsync-file" in run.stdout
+    assert "Traceback" not in run.out
+    assert "fixtures.py" not in run.stdout
+
+
+def test_a_lock_that_cannot_be_had_fails_the_test_with_the_reason(project: SessionProject) -> None:
+    project.write(
+        {
+            "locks/unfit.txt": "nowhere==1.0\n",
+            "test_it.py": (
+                "import pytest\n"
+                "from pytest_envsync import EnvsyncError\n"
+                "@pytest.mark.envsync('locks/unfit.txt')\n"
+                "def test_it(synced_env): pass\n"
+                "def test_factory(synced_env_factory):\n"
+                "    with pytest.raises(EnvsyncError, match='nowhere'):\n"
+                "        synced_env_factory('locks/unfit.txt')\n"
+            ),
+        }
+    )
+    run = project.pytest()
+    assert run.outcomes == {"passed": 1, "error": 1}, run.out
+    assert "nowhere" in run.stdout
+    assert "Traceback" not in run.out
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        ("('gone.txt')\ndef test_bad(synced_env): pass", ["no lockfile `gone.txt`"]),
+        ("('locks/demo-1.txt', extra=['x'])\ndef test_bad(synced_env): pass", ["`extra`", "`extras`"]),
+        ("(python=3)\ndef test_bad(synced_env): pass", ["python=3"]),
+        ("('locks/demo-1.txt')\ndef test_bad(): pass", ["does not request the fixture `synced_env`"]),
+    ],
+)
+def test_wrong_markers_fail_that_item_at_collection(project: SessionProject, function: str, words: list[str]) -> None:
+    project.write({"test_it.py": f"import pytest\ndef test_good(): pass\n@pytest.mark.envsync{function}\n"})
+    run = project.pytest("--continue-on-collection-errors")
+    assert run.outcomes == {"passed": 1, "error": 1}, run.out
+    assert "ERROR test_it.py::test_bad" in run.stdout or "ERROR collecting test_it.py::test_bad" in run.stdout
+    assert f"{project.path / 'test_it.py'}:" in run.stdout
+    for word in words:
+        assert word in run.stdout
+    alone = project.pytest("--collect-only", "-q")
+    assert alone.returncode == 2
+    assert "test_it.py::test_good" in alone.stdout
+
+
+def test_a_matrix_parametrises(project: SessionProject) -> None:
+    project.write(
+        {
+            "test_it.py": (
+                "import pytest\n"
+                "@pytest.mark.envsync(matrix={'old': 'locks/demo-1.txt', 'new': 'locks/demo-2.txt'})\n"
+                "@pytest.mark.parametrize('n', [1, 2])\n"
+                "def test_it(synced_env, n, request):\n"
+                "    name = 'old' if synced_env.packages['demo'] == '1.0' else 'new'\n"
+                "    assert name in request.node.name\n"
+                "@pytest.mark.envsync(matrix=['locks/demo-1.txt', 'locks/demo-2.txt'])\n"
+                "class TestClass:\n"
+                "    def test_class(self, synced_env): assert synced_env.packages['demo'] == '2.0'\n"
+            )
+        }
+    )
+    ids = project.pytest("--collect-only", "-q").stdout
+    for name in ("[1-old]", "[2-new]", "test_class[demo-1]", "test_class[demo-2]"):
+        assert name in ids
+    run = project.pytest("-k", "old or demo-2")
+    assert run.outcomes == {"passed": 3, "deselected": 3}, run.out
+
+
+def test_declared_environments_have_names(project: SessionProject) -> None:
+    project.write(
+        {
+            "pyproject.toml": (
+                "[tool.envsync.environments]\n"
+                "old = { files = ['locks/demo-1.txt'] }\n"
+                "new = { files = ['locks/demo-2.txt'] }\n"
+            ),
+            "tests/test_it.py": (
+                "import pytest\n"
+                "@pytest.mark.envsync('old')\n"
+                "def test_one(synced_env): assert synced_env.packages == {'demo': '1.0'}\n"
+                "@pytest.mark.envsync('*')\n"
+                "def test_all(synced_env): assert 'demo' in synced_env.packages\n"
+            ),
+        }
+    )
+    for args in ([], ["--envsync", "new"]):
+        run = project.pytest(*args, "tests")
+        assert run.outcomes == {"passed": 3}, run.out
+
+
+def test_the_factory(project: SessionProject) -> None:
+    project.write(
+        {
+            "test_it.py": (
+                "def test_it(synced_env_factory):\n"
+                "    old, new = synced_env_factory('locks/demo-1.txt'), synced_env_factory('locks/demo-2.txt')\n"
+                "    assert (old.packages['demo'], new.packages['demo']) == ('1.0', '2.0')\n"
+                "    assert synced_env_factory('locks/demo-1.txt') is old\n"
+                "    both = synced_env_factory('locks/demo-1.txt', 'requirements.lock')\n"
+                "    assert set(both.packages) == {'demo', 'other'}\n"
+            )
+        }
+    )
+    run = project.pytest()
+    assert run.returncode == 0, run.out
+
+
+PRIVATE = """\
+import os, pathlib, shutil, pytest
+
+@pytest.mark.envsync("locks/demo-1.txt", private=True)
+@pytest.mark.parametrize("n", [1, 2])
+def test_harm(synced_env, n):
+    demo = synced_env.site_packages / "demo.py"
+    assert "1.0" in demo.read_text()
+    with demo.open("a") as file:
+        file.write("# more\\n")
+    os.chmod(demo, 0o600)
+    os.utime(demo, (0, 0))
+    (synced_env.site_packages / "added.py").write_text("x = 1\\n")
+    shutil.rmtree(synced_env.site_packages / "demo-1.0.dist-info")
+    diff = synced_env.diff()
+    assert any(path.endswith("added.py") for path in diff.files.added)
+    assert diff.distributions.removed == {"demo": "1.0"}
+    with open("places", "a") as file:
+        file.write(f"{synced_env.path}\\n")
+    assert synced_env.run("python", "-c", "import demo, added; print(added.x)").stdout == "1\\n"
+
+@pytest.mark.envsync("locks/demo-1.txt")
+def test_shared(synced_env):
+    assert not synced_env.diff()
+    assert not (synced_env.site_packages / "added.py").exists()
+"""
+
+
+def test_a_private_environment_may_be_changed_and_is_gone_afterwards(project: SessionProject) -> None:
+    project.write({"test_it.py": PRIVATE})
+    run = project.pytest()
+    assert run.outcomes == {"passed": 3}, run.out
+    assert "drift" not in run.stdout
+    places = [Path(line) for line in (project.path / "places").read_text().splitlines()]
+    assert len(set(places)) == 2
+    assert not any(place.exists() for place in places)
+    again = project.pytest("-k", "shared")
+    assert again.outcomes == {"passed": 1, "deselected": 2}, again.out
+
+
+@pytest.mark.parametrize(
+    ("policy", "passed", "kept"),
+    [("all", True, True), ("failed", True, False), ("failed", False, True), ("none", False, False)],
+)
+def test_private_environments_are_kept_as_pytest_is_told(
+    project: SessionProject,
+    policy: str,
+    passed: bool,  # noqa: FBT001 - a parameter of a table
+    kept: bool,  # noqa: FBT001 - as above
+) -> None:
+    project.write(
+        {
+            "pytest.ini": f"[pytest]\ntmp_path_retention_policy = {policy}\n",
+            "test_it.py": (
+                "import pathlib, pytest\n"
+                "@pytest.mark.envsync('locks/demo-1.txt', private=True)\n"
+                "def test_it(synced_env):\n"
+                "    pathlib.Path('place').write_text(str(synced_env.path))\n"
+                f"    assert {passed}\n"
+            ),
+        }
+    )
+    project.pytest()
+    assert Path((project.path / "place").read_text()).exists() is kept
+
+
+def test_a_private_environment_can_be_synced(project: SessionProject) -> None:
+    project.write(
+        {
+            "test_it.py": (
+                "import pytest\n"
+                "from pytest_envsync import EnvsyncError\n"
+                "@pytest.mark.envsync('locks/demo-1.txt', private=True)\n"
+                "def test_it(synced_env):\n"
+                "    changes = synced_env.sync('locks/demo-2.txt', 'requirements.lock')\n"
+                "    assert changes.installed == {'demo': '2.0', 'other': '1.0'}\n"
+                "    assert changes.removed == {'demo': '1.0'}\n"
+                "    assert synced_env.packages == {'demo': '2.0', 'other': '1.0'}\n"
+                "    assert synced_env.run('demo').stdout == 'demo 2.0\\n'\n"
+                "@pytest.mark.envsync('locks/demo-1.txt')\n"
+                "def test_shared(synced_env):\n"
+                "    with pytest.raises(EnvsyncError, match='shared'):\n"
+                "        synced_env.sync('locks/demo-2.txt')\n"
+            )
+        }
+    )
+    for args in ([], ["--envsync", "requirements.lock"]):
+        run = project.pytest(*args)
+        assert run.outcomes == {"passed": 2}, run.out
+
+
+def test_what_a_test_changes_in_a_shared_environment_is_told_and_undone(project: SessionProject) -> None:
+    project.write(
+        {
+            "test_it.py": (
+                "import pytest\n"
+                "@pytest.mark.envsync('locks/demo-1.txt')\n"
+                "def test_harm(synced_env):\n"
+                "    (synced_env.site_packages / 'added.py').write_text('')\n"
+                "    assert synced_env.diff()\n"
+            )
+        }
+    )
+    run = project.pytest("--envsync-report", "report.json")
+    assert run.returncode == 0, run.out
+    assert "envsync drift" in run.stdout
+    assert f" + {SITE}/added.py" in run.stdout.splitlines()
+    failing = project.pytest("--envsync-drift", "fail")
+    assert failing.returncode == 1, failing.out
+
+
+def test_restore_undoes_at_once(project: SessionProject) -> None:
+    project.write(
+        {
+            "test_it.py": (
+                "import pytest\n"
+                "@pytest.mark.envsync('locks/demo-1.txt')\n"
+                "def test_it(synced_env):\n"
+                "    (synced_env.site_packages / 'added.py').write_text('')\n"
+                "    synced_env.restore()\n"
+                "    assert not synced_env.diff()\n"
+            )
+        }
+    )
+    run = project.pytest()
+    assert run.returncode == 0, run.out
+    assert "drift" not in run.stdout
+
+
+def test_only_selected_tests_are_provided_for(project: SessionProject, cache_dir: Path) -> None:
+    project.write(
+        {
+            "test_it.py": (
+                "import pytest\n"
+                "@pytest.mark.envsync(matrix=['locks/demo-1.txt', 'locks/demo-2.txt'])\n"
+                "def test_it(synced_env): pass\n"
+                "def test_plain(): pass\n"
+            )
+        }
+    )
+    for args in (["--collect-only"], ["--fixtures"], ["--markers"], ["-k", "plain"], ["--setup-plan"]):
+        assert project.pytest(*args).returncode == 0
+        assert not (cache_dir / "environments").exists()
+    assert project.pytest("-k", "demo-1").returncode == 0
+    assert len(cached_environments(cache_dir)) == 1
+
+
+def test_workers_share_one_environment(project: SessionProject, cache_dir: Path) -> None:
+    project.write(
+        {
+            "test_it.py": (
+                "import pytest\n"
+                "@pytest.mark.envsync('locks/demo-1.txt')\n"
+                "@pytest.mark.parametrize('n', range(6))\n"
+                "def test_it(synced_env, n): assert synced_env.packages == {'demo': '1.0'}\n"
+            )
+        }
+    )
+    for args in ([], ["--envsync", "requirements.lock"], ["--dist", "loadgroup"]):
+        run = project.pytest("-n", "2", *args)
+        assert run.returncode == 0, run.out
+        assert run.outcomes == {"passed": 6}
+    assert leases(cache_dir) == []
+    assert len([path for path in cached_environments(cache_dir) if list(path.rglob("demo.py"))]) == 1
+
+
+def test_fixtures_and_markers_are_documented(project: SessionProject) -> None:
+    fixtures = project.pytest("--fixtures").stdout
+    assert "synced_env" in fixtures
+    assert "synced_env_factory" in fixtures
+    markers = project.pytest("--markers").stdout
+    assert "@pytest.mark.envsync(*files, extras=()" in markers

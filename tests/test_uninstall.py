@@ -98,6 +98,18 @@ def test_directories_outside_of_site_packages_go_when_they_are_empty(site: Site)
     assert site.site_packages.is_dir()
 
 
+def test_outside_of_virtual_environments_empty_directories_are_the_systems(site: Site) -> None:
+    site.target = site.target.at(
+        python=site.target.python, prefix=site.target.prefix, paths=site.target.paths, is_virtual=False
+    )
+    ready = site.wheel(files={"pkg/x.py": ""}, data={"data/share/man/man1/x.1": ""})
+    site.sync(ready)
+    site.sync()
+    assert (site.prefix / "share" / "man" / "man1").is_dir()
+    assert site.files() == []
+    assert below(site) == []
+
+
 def test_a_directory_in_record_goes_as_a_whole(site: Site) -> None:
     write(site, {"pkg/a.py": "", "pkg/sub/generated.txt": "", "mod.py": ""})
     (site.site_packages / "pkg" / "empty").mkdir()
@@ -305,12 +317,12 @@ def test_one_rename_takes_a_whole_package_away(tmp_path: Path) -> None:
         Path(file).parent.mkdir(parents=True, exist_ok=True)
         Path(file).touch()
     standing = standing_directories({"purelib": f"{root}/site"})
-    assert find_renames(Disk(standing), files, set(), set()) == [f"{root}/site/pkg0", f"{root}/site/pkg1"]
+    assert find_renames(Disk(standing, [root]), files, set(), set()) == [f"{root}/site/pkg0", f"{root}/site/pkg1"]
     Path(f"{root}/site/pkg1/sub2/mine").touch()
-    assert find_renames(Disk(standing), files, set(), set()) == [
+    assert find_renames(Disk(standing, [root]), files, set(), set()) == [
         f"{root}/site/pkg0",
         f"{root}/site/pkg1/sub0",
         f"{root}/site/pkg1/sub1",
         *(f"{root}/site/pkg1/sub2/m{m}.py" for m in range(5)),
     ]
-    assert find_renames(Disk(standing), {f"{root}/site/nothing/here"}, set(), set()) == []
+    assert find_renames(Disk(standing, [root]), {f"{root}/site/nothing/here"}, set(), set()) == []

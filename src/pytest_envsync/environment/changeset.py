@@ -80,7 +80,7 @@ class _Search:
         self.kept = plan.keep
         self.going = [*plan.remove, *(old for item in plan.reinstall for old in item.installed)]
         self.roots = roots_of(target)
-        self.disk = Disk(standing_directories(self.roots))
+        self.disk = Disk(standing_directories(self.roots), self._owned_roots())
         self.overlaps: list[Overlap] = []
         self.warnings: list[str] = []
 
@@ -110,6 +110,14 @@ class _Search:
             additions=tuple(additions),
             warnings=tuple(self.warnings),
         )
+
+    def _owned_roots(self) -> set[str]:
+        """Return the directories below which empty directories are a removed distribution's leftovers.
+
+        Outside of an environment of its own only site-packages is: an empty directory of the system is the system's.
+        """
+        sites = {self.roots["purelib"], self.roots["platlib"]}
+        return {*sites, self.roots["data"]} if self.target.is_virtual else sites
 
     def _replaced(self, tree: Tree) -> Iterable[str]:
         """Yield the files on disk in whose place something arrives."""
@@ -220,7 +228,7 @@ class _Ground:
         if known is not None:
             return known
         parent, _, name = directory.rpartition("/")
-        if directory in self.disk.standing:
+        if self.disk.is_standing(directory):
             stands = os.path.isdir(directory)
             above = stands or not parent or self._reach(parent)
         else:

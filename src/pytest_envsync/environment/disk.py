@@ -19,12 +19,18 @@ _NOTHING: Mapping[str, Standing] = {}
 class Disk:
     """The directories of an environment, each read once: later changes are not seen.
 
-    *standing* are directories that belong to no distribution; they are never taken away.
+    Directories that belong to no distribution are never taken away: *standing* ones, and all that are not below
+    one of *owned*.
     """
 
-    def __init__(self, standing: Collection[str]) -> None:
-        self.standing = standing
+    def __init__(self, standing: Collection[str], owned: Iterable[str]) -> None:
+        self._standing = standing
+        self._owned = tuple(f"{directory}/" for directory in owned)
         self._names: dict[str, Mapping[str, Standing]] = {}
+
+    def is_standing(self, directory: str) -> bool:
+        """Whether *directory* belongs to no distribution."""
+        return directory in self._standing or not directory.startswith(self._owned)
 
     def names(self, directory: str) -> Mapping[str, Standing]:
         """Return what *directory* holds; nothing when it is not there."""
@@ -40,7 +46,7 @@ class Disk:
 
     def _is_there(self, directory: str) -> bool:
         """Whether it is worth asking: not where the parent was read and does not have it."""
-        if directory in self.standing:
+        if self.is_standing(directory):
             return True
         parent, _, name = directory.rpartition("/")
         return not parent or self.names(parent).get(name) in {"directory", "link"}
@@ -115,7 +121,7 @@ class _Renames:
 
     def _climb(self, directory: str) -> None:
         """Note the way down to *directory* from the lowest directory that stands."""
-        while directory not in self.disk.standing:
+        while not self.disk.is_standing(directory):
             parent, _, name = directory.rpartition("/")
             children = self.children.setdefault(parent, set())
             if name in children or not parent:
@@ -143,7 +149,7 @@ class _Renames:
                 if name == _CACHE and files and not inside:
                     continue
                 within = inside or path in self.directories
-                if within or (name in children and path not in self.disk.standing):
+                if within or (name in children and not self.disk.is_standing(path)):
                     pieces, all_of_it = self._visit(path, inside=within)
                     going += [path] if all_of_it else pieces
                     whole = whole and all_of_it
@@ -157,11 +163,11 @@ class _Renames:
             pieces, all_of_it = self._compiled(f"{directory}/{_CACHE}", files, whole=whole)
             going += pieces
             whole = whole and all_of_it
-        return going, whole and directory not in self.disk.standing
+        return going, whole and not self.disk.is_standing(directory)
 
     def _compiled(self, cache: str, sources: set[str], *, whole: bool) -> tuple[list[str], bool]:
         """Return what goes of a cache of bytecode: all of it when all sources go, else what is theirs."""
-        if whole and cache.rpartition("/")[0] not in self.disk.standing:
+        if whole and not self.disk.is_standing(cache.rpartition("/")[0]):
             return [cache], True
         names = self.disk.names(cache)
         listed = self.files.get(cache, set())

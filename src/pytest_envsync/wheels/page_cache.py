@@ -76,11 +76,11 @@ class PageCache:
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
-    def put(self, key: str, page: KeptPage) -> None:
-        """Keep *page* under *key*."""
+    def put(self, key: str, page: KeptPage) -> bool:
+        """Keep *page* under *key*, and return whether it is kept."""
         path = self._path(key)
         if path is None:
-            return
+            return False
         record = {
             "schema": _SCHEMA,
             "key": key,
@@ -100,6 +100,8 @@ class PageCache:
             temporary.replace(path)
         except (OSError, OverflowError):
             self._remove(temporary)
+            return False
+        return True
 
     def renew(self, key: str, page: KeptPage, *, born: float, lifetime: float) -> None:
         """Note that *page*, kept under *key*, was found unchanged at *born* and counts for *lifetime*."""

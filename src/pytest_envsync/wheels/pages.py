@@ -7,6 +7,7 @@ PYTEST_DONT_REWRITE
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -55,25 +56,39 @@ class Pages:
         self._offline = options.offline
         self._refreshes_all = options.refresh or options.reinstall
         self._refreshed = frozenset(map(normalize_name, (*options.refresh_package, *options.reinstall_package)))
-        self._seen: dict[str, KeptPage] = {}
+        # Pages are large, so only those that may not be kept on disk stay in memory.
+        self._unkept: dict[str, KeptPage] = {}
+        self._current: set[str] = set()
+        self._parsing = threading.Lock()
 
     def page(self, url: str, project: str | None, *, absent: frozenset[int] = ABSENT) -> KeptPage:
         """Return the page at a bare *url*: of *project*, or (None) a listing of several.
 
         Its status is 200 or, for one of *absent*, 404. Raises FetchError and OfflineError.
         """
-        kept = self._seen.get(url)
-        if kept is None:
-            kept = self._seen[url] = self._current(url, project, absent)
-        return kept
-
-    def _current(self, url: str, project: str | None, absent: frozenset[int]) -> KeptPage:
-        kept = self._cache.get(url)
-        refresh = self._refreshes_all or project in self._refreshed
-        if kept is not None and (self._offline or (not refresh and kept.is_fresh(time.time()))):
+        # A listing has no versions to look for, so that it is never taken for the page of a project.
+        key = url if project is not None else f"{url} (listing)"
+        if key in self._unkept:
+            return self._unkept[key]
+        kept = self._cache.get(key)
+        if kept is not None and (key in self._current or self._counts(kept, project)):
             return kept
+        page = self._asked(url, key, project, kept, absent)
+        self._current.add(key)
+        return page
+
+    def _counts(self, kept: KeptPage, project: str | None) -> bool:
+        """Whether a kept page may be used without asking."""
+        if self._offline:
+            return True
+        return not self._refreshes_all and project not in self._refreshed and kept.is_fresh(time.time())
+
+    def _asked(
+        self, url: str, key: str, project: str | None, kept: KeptPage | None, absent: frozenset[int]
+    ) -> KeptPage:
+        """Ask for a page, again if one is kept already."""
         headers = {"Accept": ACCEPT}
-        if refresh:
+        if self._refreshes_all or project in self._refreshed:
             headers["Cache-Control"] = "no-cache"
         if kept is not None and kept.status == 200:
             headers |= {"If-None-Match": kept.etag} if kept.etag else {}
@@ -81,37 +96,29 @@ class Pages:
         if self._offline:
             raise offline_error(url, exit_status=2 if project is None else 1)
         body = self._get(url, headers, exit_status=2)
-        return self._settled(url, project, body, kept, absent)
-
-    def _settled(
-        self, url: str, project: str | None, body: Body, kept: KeptPage | None, absent: frozenset[int]
-    ) -> KeptPage:
-        """Turn an answer into a page, and keep it as the answer allows."""
         freshness = freshness_of(body.status, body.headers, requested=body.requested, received=body.received)
         born = body.received - freshness.age
         if body.status == HTTPStatus.NOT_MODIFIED and kept is not None:
             says = "cache-control" in body.headers or "expires" in body.headers
-            self._cache.renew(url, kept, born=born, lifetime=freshness.lifetime if says else kept.lifetime)
+            self._cache.renew(key, kept, born=born, lifetime=freshness.lifetime if says else kept.lifetime)
             return kept
         if body.status == HTTPStatus.OK:
-            rows, base = _parsed(body, project)
-            etag, last_modified = body.headers.get("etag", ""), body.headers.get("last-modified", "")
-            place = without_credentials(base).partition("?")[0]
-            page = KeptPage(200, place, rows, born, freshness.lifetime, etag, last_modified)
+            # One at a time: threads gain nothing here, and a parsed page takes several times its size.
+            with self._parsing:
+                page = _parsed(body, project, born=born, lifetime=freshness.lifetime)
         elif body.status in absent:
             page = KeptPage(404, url, b"\n", born, freshness.lifetime)
         else:
             raise refused(body.status, body.url, exit_status=1 if body.status in {401, 403} and project else 2)
-        if freshness.storable:
-            self._cache.put(url, page)
-        else:
-            self._cache.drop(url)
+        if not (freshness.storable and self._cache.put(key, page)):
+            self._cache.drop(key)
+            self._unkept[key] = page
         return page
 
 
-def _parsed(body: Body, project: str | None) -> tuple[bytes, str]:
+def _parsed(body: Body, project: str | None, *, born: float, lifetime: float) -> KeptPage:
     try:
-        return parse_page(body.content, body.headers.get("content-type", ""), body.url, project=project)
+        rows, base = parse_page(body.content, body.headers.get("content-type", ""), body.url, project=project)
     except PageError as error:
         raise FetchError(
             f"`{masked(body.url)}` is no index page: {error}",
@@ -119,6 +126,8 @@ def _parsed(body: Body, project: str | None) -> tuple[bytes, str]:
             status=body.status,
             hint="the address of an index usually ends in /simple/",
         ) from error
+    etag, last_modified = body.headers.get("etag", ""), body.headers.get("last-modified", "")
+    return KeptPage(200, without_credentials(base).partition("?")[0], rows, born, lifetime, etag, last_modified)
 
 
 def status_text(status: int) -> str:

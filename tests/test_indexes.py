@@ -78,4 +78,6 @@ def test_listings_are_addresses_and_asked_once(tmp_path: Path) -> None:
 
 
 def test_an_index_shows_no_secret() -> None:
-    assert str(Index("https://user:secret@example.org/", "own")) == "own (https://user:****@example.org/)"
+    index = Index("https://user:secret@example.org/", "own")
+    assert str(index) == "own (https://user:****@example.org/)"
+    assert "secret" not in f"{index!r}{(index,)!r}"

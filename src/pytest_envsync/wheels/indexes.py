@@ -29,6 +29,10 @@ class Index(NamedTuple):
     name: str = ""
     missing: frozenset[int] = frozenset()
 
+    def __repr__(self) -> str:
+        """Show the address without its secrets."""
+        return f"Index({str(self)!r})"
+
     def __str__(self) -> str:
         """Return the address without its secrets, and the name."""
         shown = masked(self.url)

@@ -21,9 +21,9 @@ from pytest_envsync.errors import EnvsyncError
 from pytest_envsync.pytest_plugin import guard, markings
 from pytest_envsync.pytest_plugin.engine import Engine, read_changes
 from pytest_envsync.pytest_plugin.ledger import ledger_of
+from pytest_envsync.pytest_plugin.lookup import surroundings
 from pytest_envsync.pytest_plugin.private import failed_tests, is_kept, remove
 from pytest_envsync.pytest_plugin.session import accompany
-from pytest_envsync.pytest_plugin.surroundings import surroundings
 from pytest_envsync.synced_env import SyncedEnv
 
 FIXTURES = ("synced_env", "synced_env_factory")

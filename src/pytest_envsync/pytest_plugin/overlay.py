@@ -31,17 +31,23 @@ FORMAT = "2"  # of the directory; part of its name
 OLDEST_PYTHON = (3, 10)
 OLDEST_PYTEST = (7, 4)
 
-_PLUGIN = (
-    "__init__", "arrival", "axes", "command_line", "engine", "fixtures", "guard", "handover", "hooks", "hookspecs",
-    "ledger", "markings", "matrix",
-    "naming", "paths", "private", "refusals", "report_file", "session", "silence", "surroundings",
+PASSIVE_MODULES = (
+    "", "errors", "changes", "snapshot", "comparison", "diff", "leases", "synced_env", "pytest_plugin",
+    "pytest_plugin.arrival", "pytest_plugin.axes", "pytest_plugin.command_line", "pytest_plugin.engine",
+    "pytest_plugin.fixtures", "pytest_plugin.guard", "pytest_plugin.handover", "pytest_plugin.hooks",
+    "pytest_plugin.hookspecs", "pytest_plugin.ledger", "pytest_plugin.lookup", "pytest_plugin.markings",
+    "pytest_plugin.matrix", "pytest_plugin.naming", "pytest_plugin.paths", "pytest_plugin.private",
+    "pytest_plugin.refusals", "pytest_plugin.report_file", "pytest_plugin.session", "pytest_plugin.silence",
+    "pytest_plugin.surroundings",
 )  # fmt: skip
+"""The public surface, by names below the package: standard library, pytest and pluggy only."""
+
+_PACKAGES = {"", "pytest_plugin"}
 PASSIVE = (
-    *("__init__.py", "py.typed", "errors.py", "changes.py", "snapshot.py", "comparison.py", "diff.py", "leases.py"),
-    "synced_env.py",
-    *(f"pytest_plugin/{name}.py" for name in _PLUGIN),
+    "py.typed",
+    *(f"{m}/__init__.py".lstrip("/") if m in _PACKAGES else f"{m.replace('.', '/')}.py" for m in PASSIVE_MODULES),
 )
-"""The public surface: standard library, pytest and pluggy only."""
+"""Their files, below the package."""
 
 _LAUNCHER = """\
 #!/usr/bin/env python

@@ -14,7 +14,7 @@ import pytest
 from pytest_envsync.errors import EnvsyncError
 from pytest_envsync.pytest_plugin import markings
 from pytest_envsync.pytest_plugin.fixtures import place_of
-from pytest_envsync.pytest_plugin.surroundings import surroundings
+from pytest_envsync.pytest_plugin.lookup import surroundings
 
 
 class RefusedFunction(pytest.Collector):

@@ -21,7 +21,8 @@ from pytest_envsync.pytest_plugin import guard, report_file
 from pytest_envsync.pytest_plugin.engine import Engine, read_changes
 from pytest_envsync.pytest_plugin.handover import Handover, hand_over
 from pytest_envsync.pytest_plugin.ledger import ledger_of
-from pytest_envsync.pytest_plugin.surroundings import Surroundings, surroundings
+from pytest_envsync.pytest_plugin.lookup import surroundings
+from pytest_envsync.pytest_plugin.surroundings import Surroundings
 from pytest_envsync.synced_env import SyncedEnv
 
 if TYPE_CHECKING:

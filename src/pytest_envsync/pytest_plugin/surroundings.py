@@ -1,7 +1,6 @@
 """What fixtures and the end of a session need to know: where the engine is, and what goes without saying.
 
-The same values serve inside a session environment, where they come from the guard file, and in
-a plain session, where they are read here.
+Plain values, which travel in the guard file. Runs inside session environments: standard library only.
 
 PYTEST_DONT_REWRITE
 """
@@ -10,10 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
-
-import pytest
-
-from pytest_envsync.pytest_plugin import guard
 
 
 class Surroundings(NamedTuple):
@@ -51,22 +46,3 @@ class Surroundings(NamedTuple):
     def from_dict(cls, values: Mapping[str, Any]) -> Surroundings:
         """Rebuild what ``as_dict`` gave."""
         return cls(**values)
-
-
-_KEY = pytest.StashKey[Surroundings]()
-
-
-def surroundings(config: pytest.Config) -> Surroundings:
-    """Return the surroundings of the session of *config*; read once. Raises EnvsyncError."""
-    found = config.stash.get(_KEY, None)
-    if found is None:
-        values = guard.current()
-        if values is not None:
-            found = Surroundings.from_dict(values["surroundings"])
-        else:
-            # Only where no session environment is: the engine is here.
-            from pytest_envsync.pytest_plugin.host import surroundings_here
-
-            found = surroundings_here(config)
-        config.stash[_KEY] = found
-    return found

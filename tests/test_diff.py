@@ -6,6 +6,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from importlib.util import MAGIC_NUMBER, source_hash
 from pathlib import Path
@@ -220,7 +221,9 @@ def test_verifying_tells_each_file_once(prefix: Path) -> None:
 
 def as_another_user(act: Callable[[], bool]) -> bool:
     """Whether *act* holds where permissions count: root is never refused, so a child drops its user id."""
-    child = os.fork()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # a child of a process with threads; it starts none
+        child = os.fork()
     if child == 0:
         status = 1
         try:

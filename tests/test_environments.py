@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import time
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,6 @@ import pytest
 from environment_world import World, run, tree
 from factories import make_wheel, write_tree
 from index_server import IndexServer
-from pytest_envsync.cache import exclusive
 from pytest_envsync.environments import CachedEnvironment, EnvironmentRequest, ProjectRequest
 from pytest_envsync.errors import DamagedStoreError, EnvsyncError, SelectionError, StoreError
 from pytest_envsync.target import Target
@@ -25,6 +25,9 @@ DEMO = {
     "demo/inner/__init__.py": "",
     "demo/inner/data.txt": "one two three\n",
 }
+
+
+SCRIPT = "import subprocess, sys; subprocess.run([sys.prefix + '/bin/demo'], check=True)"
 
 
 @pytest.fixture
@@ -267,6 +270,30 @@ def test_restore_tells_what_it_put_back(world: World) -> None:
     assert not world.environments.restore(environment.path).changes
 
 
+def test_a_cache_that_was_moved_is_made_use_of(world: World, cache_dir: Path, tmp_path: Path) -> None:
+    """A CI restores it elsewhere; paths in scripts would lead to nothing."""
+    former = world.provide("demo==1.0", "other==1.0", lease=False)
+    moved = tmp_path / "moved"
+    cache_dir.rename(moved)
+    elsewhere = World(tmp_path, moved, world.index)
+    asked = len(world.index.paths("/files/"))
+    environment = elsewhere.provide("demo==1.0", "other==1.0", lease=False)
+    assert (environment.key, environment.created) == (former.key, True)
+    assert environment.path.startswith(str(moved))
+    assert len(world.index.paths("/files/")) == asked
+    assert (
+        run(environment, "import subprocess, sys; subprocess.run([sys.prefix + '/bin/demo'], check=True)") == "demo 1"
+    )
+    assert not elsewhere.provide("demo==1.0", "other==1.0", lease=False).created
+
+
+def test_a_cache_that_cannot_be_written_is_a_clear_error(world: World, tmp_path: Path) -> None:
+    blocked = tmp_path / "blocked"
+    blocked.touch()
+    with pytest.raises(StoreError, match="cannot be"):
+        World(tmp_path, blocked, world.index).provide("demo==1.0")
+
+
 @pytest.mark.parametrize("spoil", ["snapshot", "record"])
 def test_an_environment_nobody_can_judge_is_made_anew(world: World, spoil: str) -> None:
     environment = world.provide("demo==1.0", lease=False)
@@ -465,17 +492,16 @@ def test_two_processes_make_one_environment(world: World) -> None:
 
 def test_waiting_for_another_process_is_told(world: World) -> None:
     key = world.provide("demo==1.0", lease=False).key
-    child = os.fork()
-    if child == 0:
-        with exclusive(world.cache_dir / "locks" / f"{key}.lock", timeout=5):
-            (world.directory / "held").touch()
-            time.sleep(1.6)
-        os._exit(0)
-    while not (world.directory / "held").exists():
-        time.sleep(0.01)
-    world.provide("demo==1.0", lease=False)
-    os.waitpid(child, 0)
-    assert world.reporter.notes == [f"waiting for process {child} building {key[:6]} (1 s)"]
+    lock = world.cache_dir / "locks" / f"{key}.lock"
+    code = (
+        "import sys, time; from pathlib import Path; from pytest_envsync.cache import exclusive\n"
+        f"with exclusive(Path({str(lock)!r}), timeout=5): print(flush=True); time.sleep(1.6)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        world.provide("demo==1.0", lease=False)
+    assert world.reporter.notes == [f"waiting for process {other.pid} building {key[:6]} (1 s)"]
 
 
 def test_a_process_killed_while_it_makes_one_leaves_nothing(world: World) -> None:
@@ -528,7 +554,7 @@ def test_what_is_brought_forward_is_what_would_be_made(world: World) -> None:
 def test_scripts_run_after_being_brought_forward(world: World) -> None:
     world.provide("demo==1.0", "other==1.0", lease=False)
     later = world.provide("demo==1.0", "other==1.1", lease=False)
-    assert run(later, "import subprocess, sys; subprocess.run([sys.prefix + '/bin/demo'], check=True)") == "demo 1"
+    assert run(later, SCRIPT) == "demo 1"
     for path in Path(later.bin).iterdir():
         if path.is_file() and not path.is_symlink():
             assert "environments/" not in path.read_text().replace(later.path, "")

@@ -9,7 +9,8 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from pytest_envsync.environments.request import (
     ProjectRequest,
     Pruned,
 )
+from pytest_envsync.errors import StoreError
 from pytest_envsync.narration import Reporter, SilentReporter
 from pytest_envsync.options import SyncOptions
 
@@ -67,14 +69,20 @@ class Environments:
         """Where they are."""
         return str(self.cache_dir / "environments")
 
-    def _engine(self, options: SyncOptions | None = None) -> Engine:
-        return Engine(
+    @contextmanager
+    def _engine(self, options: SyncOptions | None = None) -> Iterator[Engine]:
+        engine = Engine(
             cache_dir=self.cache_dir,
             options=options or self.options,
             cwd=self.cwd,
             environ=self.environ,
             reporter=self.reporter,
         )
+        try:
+            with engine:
+                yield engine
+        except OSError as error:
+            raise StoreError(f"the cached environments in `{self.directory}` cannot be used: {error}") from error
 
     def provide(
         self, request: EnvironmentRequest, *, holder_pid: int, complete: Completion | None = None

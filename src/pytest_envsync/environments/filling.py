@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,7 +68,7 @@ def describe(
         site_packages=place.paths["purelib"],
         version=base.version,
         implementation=base.implementation,
-        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        created=time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime()),
         candidates=[candidate_row(_settled(candidate, wheels)) for candidate in candidates],
         digests={name: prepared.wheel.sha256 for name, prepared in wheels.items()},
         files=list(request.files),

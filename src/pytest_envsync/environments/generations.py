@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -127,8 +128,11 @@ def following(home: str) -> Generation:
 
 
 def read_record(generation: Generation) -> Record:
-    """Return the record of a generation. Raises StoreError when it is missing or of another version."""
-    return load_record(generation.record)
+    """Return the record of a generation. Raises StoreError when it is missing, of another version, or was moved."""
+    record = load_record(generation.record)
+    if record.path != generation.prefix:
+        raise StoreError(f"`{generation.prefix}` was made at `{record.path}`: the cache was moved")
+    return record
 
 
 def load_record(path: str) -> Record:
@@ -197,7 +201,10 @@ def clear_remains(home: str) -> None:
 
 
 def remove_tree(path: str) -> None:
-    """Remove a directory tree, also one whose directories were closed; one that is gone is as good."""
+    """Remove a directory tree, also one whose directories were closed; one that is gone is as good.
+
+    Raises StoreError when it cannot be removed.
+    """
     import shutil
 
     def open_and_retry(function: Callable[..., Any], place: str, _: object) -> None:
@@ -211,7 +218,10 @@ def remove_tree(path: str) -> None:
             function(place)
 
     try:
-        shutil.rmtree(path, onerror=open_and_retry)
+        if sys.version_info >= (3, 12):
+            shutil.rmtree(path, onexc=open_and_retry)
+        else:
+            shutil.rmtree(path, onerror=open_and_retry)
     except FileNotFoundError:
         return
     except OSError as error:

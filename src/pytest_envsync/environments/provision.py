@@ -66,8 +66,22 @@ def key_lock(home: str, engine: Engine, doing: str = "building") -> Iterator[Non
             engine.reporter.note(f"waiting for process {holder or '?'} {doing} {key[:6]} ({seconds:.0f} s)")
 
     path = engine.cache_dir / "locks" / f"{key}.lock"
-    with exclusive(path, timeout=lock_timeout(engine.environ), waiting=waiting):
+    lock = exclusive(path, timeout=lock_timeout(engine.environ), waiting=waiting)
+    try:
+        lock.__enter__()
+    except PermissionError as error:
+        raise StoreError(
+            f"the cache directory `{engine.cache_dir}` cannot be written: {error.strerror}",
+            hint="name another one with --cache-dir or ENVSYNC_CACHE_DIR",
+        ) from error
+    except OSError as error:
+        engine.reporter.warn(f"`{path}` cannot be locked, so two processes may be in each other's way: {error}")
         yield
+        return
+    try:
+        yield
+    finally:
+        lock.__exit__(None, None, None)
 
 
 class Provision:
@@ -109,7 +123,7 @@ class Provision:
             if self.holder_pid:
                 answer = self._lease(answer)
             touch_used(home)
-        self._remember_question()
+            self._remember_question()
         return answer
 
     def _digests(self) -> dict[str, str]:
@@ -206,7 +220,7 @@ class Provision:
         path = self._question_file()
         if self._former_key() != self.key:
             path.parent.mkdir(parents=True, exist_ok=True)
-            beside = path.with_name(f"{path.name}.{os.getpid()}")
+            beside = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
             beside.write_text(self.key, encoding="ascii")
             beside.replace(path)
         else:

@@ -5,11 +5,11 @@ PYTEST_DONT_REWRITE
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -71,7 +71,7 @@ def _listing(known: _Known) -> EnvironmentListing:
         path=known.record.path,
         python=known.record.python,
         created=known.record.created,
-        last_used=datetime.fromtimestamp(known.last_used, timezone.utc).isoformat(timespec="seconds"),
+        last_used=time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(known.last_used)),
         size=measure(known.home),
         leases=len(held_leases(known.generation.leases)),
     )
@@ -139,7 +139,7 @@ def prune_environments(
             removed += 1
             freed += size
             total -= size
-    _clear_questions(engine.cache_dir / "questions", moment)
+    _clear_notes(engine.cache_dir, moment)
     return Pruned(environments=removed, bytes=freed)
 
 
@@ -170,11 +170,18 @@ def _own_size(home: str) -> int:
     return total
 
 
-def _clear_questions(questions: Path, moment: float) -> None:
-    for path in questions.iterdir() if questions.is_dir() else ():
-        with suppress(FileNotFoundError):
-            if moment - path.stat().st_mtime > UNREFERENCED * DAY:
-                path.unlink()
+def _clear_notes(cache_dir: Path, moment: float) -> None:
+    """Remove small files that speak of what is long gone, and what killed processes left half-made."""
+    for folder, age in (("questions", UNREFERENCED * DAY), ("synced", UNUSED), ("scratch", DAY)):
+        place = cache_dir / folder
+        for path in place.iterdir() if place.is_dir() else ():
+            with suppress(OSError, ValueError, KeyError):
+                if moment - path.stat().st_mtime < age:
+                    continue
+                if folder == "scratch":
+                    remove_tree(str(path))
+                elif folder == "questions" or not os.path.isdir(json.loads(path.read_bytes())["path"]):
+                    path.unlink()
 
 
 def referenced_wheels(environments: str) -> frozenset[str]:

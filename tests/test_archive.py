@@ -199,6 +199,33 @@ def test_a_zip64_archive_is_sound(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert (tmp_path / "tree" / "demo.py").read_bytes() == b"x = 1\n" * 99
 
 
+ZIP64_LIES = [
+    (b"PK\x06\x07", 8, struct.pack("<Q", 0), "locator points at something else"),
+    (b"PK\x06\x06", 4, struct.pack("<Q", 45), "does not fit in its place"),
+    (b"PK\x06\x06", 24, struct.pack("<Q", 3), "does not fit in its place"),
+    (b"PK\x06\x06", 40, struct.pack("<Q", 10**15), "contradicts its zip64 record"),
+    (b"PK\x06\x06", 48, struct.pack("<Q", 1), "contradicts its zip64 record"),
+    (b"PK\x06\x07", 8, struct.pack("<Q", 2**64 - 1), "locator points at something else"),
+    (b"PK\x05\x06", 8, struct.pack("<HH", 1, 1), "contradicts its zip64 record"),
+]
+
+
+@pytest.mark.parametrize(("signature", "offset", "value", "reason"), ZIP64_LIES)
+def test_a_zip64_archive_that_lies_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, signature: bytes, offset: int, value: bytes, reason: str
+) -> None:
+    monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 8)
+    monkeypatch.setattr(zipfile, "ZIP_FILECOUNT_LIMIT", 1)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for entry in wheel_entries():
+            archive.writestr(str(entry.name), entry.content)
+    content = bytearray(buffer.getvalue())
+    place = content.rindex(signature) + offset
+    content[place : place + len(value)] = value
+    assert reason in refusal(tmp_path, bytes(content))
+
+
 def test_names_are_text_of_any_language(tmp_path: Path) -> None:
     entries = [Entry("demo/größe.py", b"1", flags=0x800), Entry(b"demo/na\x8bve.py", b"2"), *wheel_entries()]
     unpacked(write_zip(tmp_path / NAME, entries), tmp_path / "tree")
@@ -275,6 +302,25 @@ def test_more_than_the_disk_holds_is_refused_before_it_is_written(tmp_path: Path
     assert written(tmp_path / "tree") == {}
 
 
+NOISE = random.Random(2).randbytes(3 * 2**20)
+
+
+@pytest.mark.parametrize(
+    ("member", "reason"),
+    [
+        (Entry("demo/a.bin", NOISE, method=0, crc=1), "is damaged"),
+        (Entry("demo/a.bin", NOISE, crc=1), "is damaged"),
+        (Entry("demo/a.bin", NOISE, size=len(NOISE) - 1), "is damaged"),
+        (Entry("demo/a.bin", NOISE, size=len(NOISE) + 1), "is damaged"),
+        (Entry("demo/a.bin", NOISE, packed=Entry("", NOISE).data() + b"more"), "is damaged"),
+        (Entry("demo/a.bin", NOISE, packed=Entry("", NOISE).data()[:-9]), "is damaged"),
+        (Entry("demo/a.bin", NOISE, packed=b"\xff" * 2**21), "cannot be inflated"),
+    ],
+)
+def test_large_members_are_held_against_their_promises_too(tmp_path: Path, member: Entry, reason: str) -> None:
+    assert reason in refusal(tmp_path, zip_bytes([member, *wheel_entries()]))
+
+
 # what is refused because two readers could read it in two ways
 
 SOUND = zip_bytes(wheel_entries())
@@ -320,6 +366,15 @@ def test_what_can_be_read_in_two_ways_is_refused(tmp_path: Path, content: bytes,
     detail = refusal(tmp_path, content)
     assert re.search(reason, detail), detail
     assert "hidden.py" not in written(tmp_path / "tree")
+
+
+@pytest.mark.parametrize("validate", [True, False])
+def test_a_member_beyond_the_end_is_refused(tmp_path: Path, *, validate: bool) -> None:
+    content = bytearray(zip_bytes(wheel_entries()))
+    entry = content.rindex(b"PK\x01\x02")
+    content[entry + 42 : entry + 46] = struct.pack("<I", len(content) + 99)
+    detail = refusal(tmp_path, bytes(content), validate=validate)
+    assert "is not where the directory says" in detail or "bytes in front" in detail
 
 
 def test_overlapping_members_are_refused(tmp_path: Path) -> None:

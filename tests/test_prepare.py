@@ -370,6 +370,27 @@ def test_bytes_under_a_name_that_is_not_theirs_are_refused(kitchen: Kitchen, ser
     assert kitchen.prepare(other, skip_filename_check=True)["other"].wheel.name == "demo"
 
 
+def test_bytes_that_may_bear_both_names_are_fetched_once(
+    kitchen: Kitchen, served: Served, wheels: Path, index: IndexServer
+) -> None:
+    candidate = served()
+    kitchen.prepare(candidate)
+    assert candidate.file is not None
+    twin = replace(candidate, file=candidate.file._replace(filename="demo-1.0-7-py2.py3-none-any.whl"))
+    assert not kitchen.prepare(twin)["demo"].fresh
+    assert len(index.paths("/files/")) == 1
+
+
+def test_a_wheel_of_another_project_is_refused(kitchen: Kitchen, wheels: Path) -> None:
+    with pytest.raises(SelectionError, match="is of `demo`, but `other` is asked for"):
+        kitchen.prepare(local(make_wheel(wheels), name="other"))
+
+
+def test_a_candidate_without_a_file_cannot_be_prepared(kitchen: Kitchen) -> None:
+    with pytest.raises(InputError, match="`demo` is no file"):
+        kitchen.prepare(Candidate(name="demo", version="1.0", kind="wheel", requested=IndexSource()))
+
+
 # sizes
 
 

@@ -99,6 +99,7 @@ def test_files_are_read_only_and_match_their_rows(store: Store, archive: Path) -
 
 def test_what_is_not_there_is_not_found(store: Store, archive: Path) -> None:
     assert store.get("0" * 64) is None
+    assert store.get("../" * 21 + "x") is None
     assert store.find("anything") is None
     assert list(store.entries()) == []
     assert not store.root.exists()

@@ -66,11 +66,11 @@ def read_members(archive: BinaryIO, filename: str, *, validate: bool = True) -> 
     end = _find_end(archive, filename, total, validate=validate)
     archive.seek(end.start)
     directory = archive.read(end.size)
-    if len(directory) != end.size:
-        raise WheelError(filename, "it ends within its directory")
     rows = sorted(_read_directory(directory, end, filename), key=lambda member: member.offset)
     if not rows:
         raise WheelError(filename, "it is empty")
+    if rows[-1].offset > end.start:
+        raise WheelError(filename, f"`{rows[-1].path}` is not where the directory says")
     ends = [*(member.offset for member in rows[1:]), end.start]
     rows = [member._replace(end=after) for member, after in zip(rows, ends, strict=True)]
     if validate:
@@ -108,7 +108,7 @@ def _find_end(archive: BinaryIO, filename: str, total: int, *, validate: bool) -
     expected = end
     locator = tail[position - _LOCATOR64.size : position] if position >= _LOCATOR64.size else b""
     if locator[:4] == b"PK\x06\x07":
-        expected = _LOCATOR64.unpack(locator)[2]
+        expected = min(_LOCATOR64.unpack(locator)[2], total)
         archive.seek(expected)
         record = archive.read(_END64.size)
         if len(record) != _END64.size or record[:4] != b"PK\x06\x06":

@@ -74,6 +74,8 @@ class Store:
 
     def read(self, sha256: str) -> StoredWheel | None:
         """Do as ``get`` does, without counting it as a use."""
+        if len(sha256) != 64 or not sha256.isalnum():
+            return None
         entry = self.entry(sha256)
         try:
             return wheel_from(read_values(f"{entry}/wheel"), f"{entry}/tree")

@@ -454,6 +454,17 @@ def test_a_clean_shared_generation_stays(world: World) -> None:
     assert not world.environments.provide(request, holder_pid=0).created
 
 
+def test_a_session_that_holds_two_leases_is_one_session(world: World) -> None:
+    request = world.request("demo==1.0")
+    first, second = (world.environments.provide(request, holder_pid=os.getpid()) for _ in range(2))
+    assert first.path == second.path
+    (site(first) / "left.py").touch()
+    for environment in (first, second):
+        assert environment.lease is not None
+        assert world.environments.give_back(environment.lease).shared == 1
+    assert not Path(first.path).exists()
+
+
 def test_a_killed_holder_leaves_nothing_behind(world: World) -> None:
     request = world.request("demo==1.0")
     with world.process(request, "hold") as other:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Iterable
 from typing import NamedTuple
 
 DAY = 86_400.0  # seconds
@@ -139,6 +140,11 @@ def _is_held(lease: Lease, here: tuple[str, str]) -> bool:
     except FileNotFoundError:
         return False
     return boot == here[1] and process_start(lease.pid) == lease.started
+
+
+def count_sessions(leases: Iterable[Lease]) -> int:
+    """Return how many processes hold *leases*: one that asked twice is one."""
+    return len({(lease.pid, lease.started) for lease in leases})
 
 
 def drop(path: str) -> None:

@@ -27,7 +27,7 @@ from pytest_envsync.environments.provision import key_lock
 from pytest_envsync.environments.repair import repair
 from pytest_envsync.environments.request import HandedBack
 from pytest_envsync.errors import EnvsyncError, StoreError
-from pytest_envsync.leases import drop, read_lease
+from pytest_envsync.leases import count_sessions, drop, read_lease
 from pytest_envsync.snapshot import CACHE, Snapshot
 
 if TYPE_CHECKING:
@@ -45,9 +45,11 @@ def give_back(lease_path: str, *, engine: Engine, ignore: Sequence[str] = ()) ->
     with key_lock(home, engine, "restoring"):
         if not os.path.exists(lease_path):
             raise StoreError(f"there is no lease `{lease_path}`: it was given back before, or removed")
-        others = sum(held.path != lease_path for held in generation.holders())
+        others = [held for held in generation.holders() if held.path != lease_path]
         try:
-            answer = _compare_and_undo(generation, others=others, engine=engine)
+            answer = _compare_and_undo(
+                generation, sessions=count_sessions([lease, *others]), is_alone=not others, engine=engine
+            )
         finally:
             drop(lease_path)
             touch_used(home)
@@ -56,24 +58,24 @@ def give_back(lease_path: str, *, engine: Engine, ignore: Sequence[str] = ()) ->
     return answer._replace(diff=answer.diff.without(ignore))
 
 
-def _compare_and_undo(generation: Generation, *, others: int, engine: Engine) -> HandedBack:
+def _compare_and_undo(generation: Generation, *, sessions: int, is_alone: bool, engine: Engine) -> HandedBack:
     record = read_record(generation)
     try:
         snapshot = load_snapshot(generation.snapshot)
     except (OSError, ValueError) as error:
         # Nothing to compare with: whoever comes next gets a new one.
-        retire(generation, others + 1)
-        return HandedBack(Diff(), others + 1, error=str(error))
+        retire(generation, sessions)
+        return HandedBack(Diff(), sessions, undone=False, error=str(error))
     seen = look(record, snapshot, engine=engine)
     if seen.compiled:
         keep_bytecode(record, seen, engine=engine)
         save_snapshot(with_bytecode(snapshot, seen.compiled), generation.snapshot)
-    users = max(others + 1, retired_users(generation))
     if not seen.diff:
         if seen.touched:
             repair(record, snapshot, seen, engine=engine)
         return HandedBack(seen.diff)
-    if others or retired_users(generation):
+    users = max(sessions, retired_users(generation))
+    if not is_alone or retired_users(generation):
         retire(generation, users)
         return HandedBack(seen.diff, users)
     try:

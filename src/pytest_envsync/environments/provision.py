@@ -35,7 +35,7 @@ from pytest_envsync.environments.making import make
 from pytest_envsync.environments.repair import repair
 from pytest_envsync.environments.request import CachedEnvironment, EnvironmentRequest
 from pytest_envsync.errors import DamagedStoreError, EnvsyncError, StoreError
-from pytest_envsync.leases import take_lease
+from pytest_envsync.leases import count_sessions, take_lease
 from pytest_envsync.resolve import prepare, resolve
 
 if TYPE_CHECKING:
@@ -154,20 +154,20 @@ class Provision:
             return None
         holders = generation.holders()
         if self.request.recreate:
-            _give_up(generation, len(holders))
+            _give_up(generation, count_sessions(holders))
             return None
         try:
             record, snapshot = read_record(generation), load_snapshot(generation.snapshot)
             seen = look(record, snapshot, engine=self.engine)
         except (StoreError, OSError, ValueError):
             # Nobody can say what it should be.
-            _give_up(generation, len(holders))
+            _give_up(generation, count_sessions(holders))
             return None
         if not seen.diff and not seen.touched:
             return self._answer(generation, record)
         if seen.diff and holders:
             # Others are at work in it: it is left to them.
-            retire(generation, len(holders))
+            retire(generation, count_sessions(holders))
             return None
         try:
             repaired = repair(record, snapshot, seen, engine=self.engine)
@@ -176,7 +176,7 @@ class Provision:
             raise
         except EnvsyncError as error:
             self.engine.reporter.debug(f"{generation.prefix} is made anew: {error}")
-            _give_up(generation, len(holders))
+            _give_up(generation, count_sessions(holders))
             return None
         return self._answer(generation, record, repaired=seen.diff or None, warnings=mended(repaired.damage))
 

@@ -30,15 +30,17 @@ def find_claims(distributions: Iterable[InstalledDistribution], paths: Collectio
     A distribution without a readable RECORD claims nothing.
     """
     found: dict[str, Claim] = {}
-    keys: dict[str, tuple[str, ...]] = {}
+    sites: dict[str, tuple[str, tuple[str, ...]]] = {}
     for distribution in sorted(distributions, key=lambda installed: installed.name):
         if distribution.kind != "dist-info":
             continue
-        site = plain_path(os.path.dirname(distribution.path))
-        if site not in keys:
-            keys[site] = _search_keys(paths, site)
+        directory = os.path.dirname(distribution.path)
+        if directory not in sites:
+            plain = plain_path(directory)
+            sites[directory] = plain, _search_keys(paths, plain)
+        site, keys = sites[directory]
         text = read_record(distribution)
-        if text is None or not any(key in text for key in keys[site]):
+        if text is None or not any(key in text for key in keys):
             continue
         try:
             for entry, path in record_paths(text, site):

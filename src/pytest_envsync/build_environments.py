@@ -14,6 +14,7 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -42,39 +43,58 @@ T = TypeVar("T")
 
 def make_builder(engine: Engine, *, target: Target, options: SyncOptions) -> Builder:
     """Return what builds sdists and source trees for *target*."""
-    from pytest_envsync.wheels.fetch import fetch_archive
+    from pytest_envsync.environment.interpreter import base_of
+    from pytest_envsync.wheels.archives import Archives
+    from pytest_envsync.wheels.processes import Processes
 
-    def fetch(candidate: Candidate, destination: Path) -> str:
-        policy = HashPolicy.VERIFY if options.verify_hashes else HashPolicy.NONE
-        return fetch_archive(candidate, destination, client=lambda: engine.client, policy=policy)["sha256"]
-
-    environments = IsolatedEnvironments(engine, target=target, options=options)
+    processes = Processes()
+    # A build runs on this machine, whatever place or platform the wheels are for.
+    environments = IsolatedEnvironments(engine, base=base_of(target, engine.cache_dir), options=options)
     builder = Builder(
         store=engine.store,
         target=target,
         options=options,
         environ=engine.environ,
         cache_dir=engine.cache_dir,
+        logs=_log_directory(engine),
         environments=environments,
-        fetch=fetch,
+        archives=Archives(
+            engine.cache_dir / "sdists", client=lambda: engine.client, options=options, processes=processes
+        ),
+        processes=processes,
         reporter=engine.reporter,
     )
-    environments.builder = builder
+    environments.builder = environments.builder_of_tools(builder)
     return builder
 
 
-class IsolatedEnvironments:
-    """Serves ``BuildEnvironments`` for one engine and one interpreter. Thread-safe."""
+def _log_directory(engine: Engine) -> Path:
+    if not engine.is_temporary:
+        return engine.cache_dir / "logs"
+    from tempfile import gettempdir
 
-    def __init__(self, engine: Engine, *, target: Target, options: SyncOptions) -> None:
+    # The cache is gone when somebody wants to read it.
+    return Path(gettempdir())
+
+
+class IsolatedEnvironments:
+    """Serves ``BuildEnvironments`` for one engine and one interpreter, *base*. Thread-safe."""
+
+    def __init__(self, engine: Engine, *, base: Target, options: SyncOptions) -> None:
         self.engine = engine
-        # A build runs on this machine, whatever platform the wheels are chosen for.
-        self.target = target
+        self.target = base
         self.options = _for_builds(options)
         self.builder: Builder | None = None
         self._lock = threading.RLock()
         self._pages: dict[str, tuple[File, ...]] = {}
         self._constraints: Requirements | None = None
+
+    def builder_of_tools(self, builder: Builder) -> Builder:
+        """Return what builds the requirements of builds that have no wheel: for *base*, by the settings of builds."""
+        tools = copy(builder)
+        tools.target = self.target
+        tools.options = self.options
+        return tools
 
     def provide(self, requires: Sequence[str], *, chain: tuple[str, ...]) -> BuildEnvironment:
         """Return an environment that holds *requires* with all they depend on. Raises EnvsyncError."""

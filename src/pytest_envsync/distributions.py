@@ -51,6 +51,8 @@ class Candidate:
     *requested* says how it was asked for, which decides ``direct_url.json`` and what counts as
     satisfied. *size* is enforced when it comes from a lockfile. *cache_info* is what the
     freshness of a local source is judged by, *build_info* the settings it would be built with now.
+    *specifier* is what the version of a source must meet that only its metadata tells; *may_build* is false where
+    ``--only-binary`` refuses a build, so that only an earlier one will do.
     """
 
     name: str
@@ -64,6 +66,8 @@ class Candidate:
     origin: Origin | None = None
     cache_info: dict[str, Any] | None = field(default=None, hash=False)
     build_info: dict[str, Any] | None = field(default=None, hash=False)
+    specifier: str = ""
+    may_build: bool = True
 
 
 class StoredFile(NamedTuple):

@@ -9,12 +9,14 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from pytest_envsync.addresses import file_path
+from pytest_envsync.errors import InputError, SelectionError
 from pytest_envsync.hashes import HashPolicy
 from pytest_envsync.inputs.sources import read_requirements
 from pytest_envsync.memo import Resolution, is_repeatable, local_stats, recall, remember, resolution_key
-from pytest_envsync.requirements import ArchiveSource, DirectorySource, VcsSource
+from pytest_envsync.requirements import ArchiveSource, DirectorySource, VcsSource, normalize_name
 
 if TYPE_CHECKING:
     from pytest_envsync.distributions import Candidate, InstalledDistribution
@@ -86,7 +88,9 @@ def _find(
         reporter=engine.reporter,
         warnings=late,
     )
-    candidates = tuple(settle_source(candidate, target=target, engine=engine) for candidate in candidates)
+    candidates = tuple(
+        settle_source(candidate, options=options, target=target, engine=engine) for candidate in candidates
+    )
     return Resolution(
         candidates=candidates,
         is_pylock=requirements.is_pylock,
@@ -103,62 +107,116 @@ def _find(
 def name_sources(requirements: Requirements, *, target: Target, engine: Engine) -> Requirements:
     """Return *requirements* with a name for every source tree, and with what dynamic projects depend on.
 
-    Static metadata decides where it can; else the build backend is asked.
+    File names and static metadata decide where they can; else the build backend is asked.
     """
     from pytest_envsync.markers import is_active
 
     if not requirements.trees and all(entry.name is not None for entry in requirements.entries):
         return requirements
-    builder = engine.builder(target)
     entries: list[SpecifiedRequirement] = []
     for entry in requirements.entries:
-        if entry.name is None and is_active(entry.marker, target.markers):
-            name, _ = builder.identify(entry)
-            entries.append(replace(entry, name=name))
-        elif entry.name is not None:
-            entries.append(entry)
+        if entry.name is not None or _archive_name(entry) is not None:
+            entries.append(replace(entry, name=entry.name or _archive_name(entry)))
+        elif is_active(entry.marker, target.markers):
+            entries.append(replace(entry, name=engine.builder(target).name_of(entry)))
     for tree in requirements.trees:
-        metadata = builder.metadata(tree.text, DirectorySource(tree.path))
-        entries += dependencies_of(metadata.requires_dist or (), tree, engine=engine)
+        entries += dependencies_of(tree, target=target, engine=engine)
     return replace(requirements, entries=tuple(entries), trees=())
 
 
-def dependencies_of(requires: Sequence[str], tree: ProjectTree, *, engine: Engine) -> Iterator[SpecifiedRequirement]:
-    """Yield the Requires-Dist values of *tree* as requirements; extras that were asked for count."""
-    from packaging.markers import default_environment
+def _archive_name(entry: SpecifiedRequirement) -> str | None:
+    """Return the name that an archive's file name gives, if it gives but one."""
+    from urllib.parse import unquote, urlsplit
+
+    from pytest_envsync.filenames import projects_in
+
+    if not isinstance(entry.source, ArchiveSource):
+        return None
+    names = projects_in(unquote(urlsplit(entry.source.url).path.rpartition("/")[2]))
+    return names[0] if len(names) == 1 else None
+
+
+def dependencies_of(tree: ProjectTree, *, target: Target, engine: Engine) -> Iterator[SpecifiedRequirement]:
+    """Yield what *tree* depends on, as its build backend says; extras that were asked for count.
+
+    Raises InputError for extras that it does not have, BuildError.
+    """
     from packaging.requirements import Requirement
 
     from pytest_envsync.inputs.requirements_txt import parse_requirement
+    from pytest_envsync.wheels.source_tree import unnamed_candidate
 
-    for text in requires:
+    metadata = engine.builder(target).metadata(unnamed_candidate(DirectorySource(tree.path)))
+    provided = {normalize_name(extra): extra for extra in metadata.extras}
+    unknown = [extra for extra in tree.extras if extra not in provided]
+    if unknown and not tree.all_extras:
+        raise InputError(
+            f"Requested extra not found: {unknown[0]}",
+            origin=tree.origin,
+            hint=f"`{metadata.name}` has {', '.join(f'`{extra}`' for extra in sorted(provided)) or 'no extras'}",
+        )
+    extras = ["", *(provided if tree.all_extras else tree.extras)]
+    for text in metadata.requires_dist or ():
         requirement = Requirement(text)
-        if requirement.marker is not None and "extra" in str(requirement.marker):
-            environment = {key: str(value) for key, value in default_environment().items()}
-            if not any(requirement.marker.evaluate({**environment, "extra": extra}) for extra in tree.extras):
+        if requirement.marker is not None:
+            if not any(requirement.marker.evaluate({**target.markers, "extra": extra}) for extra in extras):
                 continue
             requirement.marker = None
         yield parse_requirement(str(requirement), cwd=engine.cwd, environ=engine.environ, origin=tree.origin)
 
 
-def settle_source(candidate: Candidate, *, target: Target, engine: Engine) -> Candidate:
-    """Return *candidate* with the commit of its git source, the state of its directory or archive, as they are now."""
-    from pytest_envsync.environment.freshness import archive_cache_info, directory_cache_info
-    from pytest_envsync.wheels.lookup import local_path
+def settle_source(candidate: Candidate, *, options: SyncOptions, target: Target, engine: Engine) -> Candidate:
+    """Return *candidate* with the commit of its git source, the state of its file or directory, and the settings
+    of its build, as they are now.
 
+    Raises SelectionError when its version is not the one that was asked for; InputError, FetchError, BuildError.
+    """
+    candidate = replace(candidate, build_info=_build_info(candidate, options))
     match candidate.requested:
         case VcsSource() as source if source.commit_id is None:
             commit = engine.builder(target).repositories.resolve(source)
-            return replace(candidate, requested=replace(source, commit_id=commit))
+            candidate = replace(candidate, requested=replace(source, commit_id=commit))
         case DirectorySource(path=path, subdirectory=subdirectory):
-            state = directory_cache_info(str(Path(path, subdirectory or "")))
-            return replace(candidate, cache_info=state)
-        case ArchiveSource() if (path := local_path(candidate)) is not None:
-            # An archive that is not there is refused when it is read.
-            with suppress(OSError):
-                return replace(candidate, cache_info=archive_cache_info(path))
-            return candidate
-        case _:
-            return candidate
+            from pytest_envsync.environment.freshness import directory_cache_info
+
+            state = directory_cache_info(str(Path(path, subdirectory or "")), engine.environ)
+            candidate = replace(candidate, cache_info=state)
+        case ArchiveSource(url=url) if url.startswith("file:"):
+            from pytest_envsync.environment.freshness import archive_cache_info
+
+            with suppress(OSError):  # what reads it says what is wrong with it
+                candidate = replace(candidate, cache_info=archive_cache_info(file_path(url)))
+    if candidate.specifier and candidate.kind != "wheel":
+        candidate = _checked(candidate, target=target, engine=engine)
+    return candidate
+
+
+def _build_info(candidate: Candidate, options: SyncOptions) -> dict[str, Any] | None:
+    """Return the settings that *candidate* would be built with, as they are noted.
+
+    What is installed already and may stay has no file; it may have been built.
+    """
+    if not (options.config_settings or options.config_settings_package):
+        return None
+    if candidate.kind == "wheel" and candidate.file is not None:
+        return None
+    from pytest_envsync.wheels.backend import config_settings
+
+    settings = config_settings(options, candidate.name)
+    return {"config_settings": settings} if settings else None
+
+
+def _checked(candidate: Candidate, *, target: Target, engine: Engine) -> Candidate:
+    from pytest_envsync.versions import meets
+
+    version = engine.builder(target).metadata(candidate).version or ""
+    if meets(candidate.specifier, version):
+        return replace(candidate, version=version)
+    raise SelectionError(
+        f"`{candidate.name}` has version {version}, but `{candidate.specifier}` is asked for",
+        subject=candidate.name,
+        origin=candidate.origin,
+    )
 
 
 def _usable(installed: Sequence[InstalledDistribution], target: Target) -> dict[str, str]:

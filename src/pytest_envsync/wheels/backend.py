@@ -6,10 +6,8 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 import os
-import signal
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,11 +15,10 @@ from pytest_envsync.errors import BuildError, UsageError
 from pytest_envsync.requirements import normalize_name
 
 if TYPE_CHECKING:
-    import subprocess
-
     from pyproject_hooks import BuildBackendHookCaller
 
     from pytest_envsync.options import SyncOptions
+    from pytest_envsync.wheels.processes import Processes
 
 TAIL = 40
 """Lines of a backend's output that an error shows; the whole is in its log."""
@@ -75,54 +72,11 @@ def parse_build_system(table: object, subject: str) -> BuildSystem:
     return BuildSystem(tuple(requires), backend, None if path is None else tuple(path))
 
 
-class Processes:
-    """The backends that run now, each with a process group of its own, so that all can be ended."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._running: set[subprocess.Popen[bytes]] = set()
-        self._ended = False
-
-    @contextmanager
-    def started(self, process: subprocess.Popen[bytes]) -> Iterator[None]:
-        """Keep *process* on the list while the context lasts, and end its group afterwards."""
-        with self._lock:
-            self._running.add(process)
-            ended = self._ended
-        try:
-            if ended:
-                end_group(process)
-            yield
-        finally:
-            end_group(process)
-            with self._lock:
-                self._running.discard(process)
-
-    def end(self) -> None:
-        """End every backend, and each that is started later."""
-        with self._lock:
-            self._ended = True
-            running = list(self._running)
-        for process in running:
-            end_group(process)
-
-
-def end_group(process: subprocess.Popen[bytes]) -> None:
-    """Kill *process* and whatever it started; nothing when all are gone."""
-    if os.name == "posix":
-        try:
-            os.killpg(process.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            return
-    elif process.poll() is None:
-        process.kill()
-
-
 class Backend:
     """One source tree with the environment that builds it.
 
     *environ* are the variables of the backend's process; *log* is the file that all its output goes to;
-    *timeout* in seconds is for each hook; a hook waits for one of *slots* before it starts.
+    *timeout* in seconds is for each hook, which runs while what *turn* gives is held.
     """
 
     def __init__(
@@ -136,9 +90,9 @@ class Backend:
         log: Path,
         timeout: float,
         processes: Processes,
-        slots: threading.BoundedSemaphore,
+        turn: Callable[[], AbstractContextManager[object]],
     ) -> None:
-        self.slots = slots
+        self.turn = turn
         self.tree = tree
         self.system = system
         self.subject = subject
@@ -151,7 +105,10 @@ class Backend:
     def requires(self, *, editable: bool, settings: Mapping[str, Any]) -> list[str]:
         """Return what the backend wants besides ``build-system.requires``."""
         hook = f"get_requires_for_build_{'editable' if editable else 'wheel'}"
-        return [str(item) for item in self._call(hook, lambda caller: getattr(caller, hook)(dict(settings)))]
+        wanted = self._call(hook, lambda caller: getattr(caller, hook)(dict(settings)))
+        if not isinstance(wanted, list) or not all(isinstance(item, str) for item in wanted):
+            raise self._error(hook, f"returned {wanted!r}, which is no list of requirements")
+        return wanted
 
     def metadata(self, directory: Path, *, editable: bool, settings: Mapping[str, Any]) -> Path | None:
         """Have the ``.dist-info`` directory made without a build; None when the backend cannot."""
@@ -167,6 +124,8 @@ class Backend:
             return name
 
         name = self._call(hook, prepare)
+        if name is not None and not (isinstance(name, str) and (directory / name / "METADATA").is_file()):
+            raise self._error(hook, f"returned `{name}`, in which there is no METADATA")
         return None if name is None else directory / name
 
     def build(self, directory: Path, *, editable: bool, settings: Mapping[str, Any]) -> Path:
@@ -193,10 +152,11 @@ class Backend:
         try:
             return act(caller)
         except BackendUnavailable as error:
-            detail = str(error.traceback or error).strip().splitlines()[-1:]
+            said = str(error.traceback or error).strip().splitlines()
             raise self._error(
                 hook,
-                f"the backend `{self.system.backend}` cannot be imported: {''.join(detail)}",
+                f"the backend `{self.system.backend}` cannot be imported: {''.join(said[-1:])}",
+                said=said,
                 hint="add it to `build-system.requires`; with --no-build-isolation, install it first",
             ) from error
         except HookMissing as error:
@@ -222,30 +182,27 @@ class Backend:
         import subprocess
 
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.slots, self.log.open("ab") as output:
-            process = subprocess.Popen(
-                list(cmd),
+        with self.turn(), self.log.open("ab") as output:
+            status = self.processes.run(
+                cmd,
                 cwd=cwd,
-                env={**self.environ, **(extra_environ or {})},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
+                environ={**self.environ, **(extra_environ or {})},
+                output=output,
+                timeout=self.timeout,
+                with_descendants=True,
             )
-            with self.processes.started(process):
-                try:
-                    status = process.wait(self.timeout)
-                finally:
-                    end_group(process)
-                    process.wait()
         if status != 0:
             raise subprocess.CalledProcessError(status, list(cmd))
 
-    def _error(self, hook: str, detail: str, *, hint: str | None = None) -> BuildError:
-        tail = output_tail(self.log)
+    def _error(self, hook: str, detail: str, *, said: Sequence[str] = (), hint: str | None = None) -> BuildError:
+        """Return the error of *hook*, with the end of the log, or what was *said* beside it."""
+        logged = output_tail(self.log)
+        tail = logged or list(said[-TAIL:])
         lines = [f"Failed to build `{self.subject}`: call to `{self.system.backend}.{hook}` failed: {detail}"]
         if tail:
-            lines += ["[output]", *tail, f"[the whole output is in {self.log}]"]
+            lines += ["[output]", *tail]
+        if logged:
+            lines.append(f"[the whole output is in {self.log}]")
         return BuildError("\n".join(lines), subject=self.subject, output="\n".join(tail), log=str(self.log), hint=hint)
 
 

@@ -1,8 +1,9 @@
 """Build wheels from sdists and source trees: in isolation, once, and keep them.
 
-A built wheel is kept by what it was made of: the source's identity, the config settings, the
-interpreter, editable or not. The environment of a build is a sync of its own, which stands on a higher
-floor; ``BuildEnvironments`` is what this floor needs of it.
+A built wheel is kept by what it was made of: the source's identity, the config settings, the interpreter, editable or
+not. The environment of a build is a sync of its own, which stands on a higher floor; ``BuildEnvironments`` is what
+this floor needs of it. What a build needs may have to be built as well: that is done before any lock is held, and
+the chain of names tells a circle.
 
 PYTEST_DONT_REWRITE
 """
@@ -13,30 +14,34 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from copy import copy
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from pytest_envsync.addresses import masked
 from pytest_envsync.cache import exclusive, lock_timeout
 from pytest_envsync.errors import BuildError
-from pytest_envsync.requirements import DirectorySource, Source, SpecifiedRequirement, normalize_name
+from pytest_envsync.requirements import DirectorySource, SpecifiedRequirement, normalize_name
 from pytest_envsync.versions import canonical_version
-from pytest_envsync.wheels.backend import Backend, Processes, config_settings, read_build_system
+from pytest_envsync.wheels.backend import Backend, config_settings, read_build_system
 from pytest_envsync.wheels.git import Repositories
-from pytest_envsync.wheels.source_tree import Fetch, Workplace
-from pytest_envsync.wheels.static import StaticMetadata, static_metadata
+from pytest_envsync.wheels.processes import Processes
+from pytest_envsync.wheels.source_tree import Workplace, unnamed_candidate
+from pytest_envsync.wheels.static import SourceMetadata, read_metadata, static_metadata
 
 if TYPE_CHECKING:
     from pytest_envsync.distributions import Candidate, StoredWheel
     from pytest_envsync.narration import Reporter
     from pytest_envsync.options import SyncOptions
     from pytest_envsync.target import Target
+    from pytest_envsync.wheels.archives import Archives
     from pytest_envsync.wheels.store import Store
 
 DEFAULT_TIMEOUT = 3600.0
 """Seconds that one hook may take: an hour is enough for the slowest extension modules that are built in CI."""
+
+_LOGS_KEPT = 14 * 86400.0  # seconds; the log of a failure is read soon or never
 
 
 class BuildEnvironment(NamedTuple):
@@ -57,9 +62,9 @@ class BuildEnvironments(Protocol):
 
 
 class Builder:
-    """Builds what candidates of the kinds ``sdist`` and ``tree`` stand for.
+    """Builds what candidates of the kinds ``sdist`` and ``tree`` stand for, for one target.
 
-    Thread-safe; at most *jobs* builds run at once. Call ``close`` to end what still runs.
+    Thread-safe. *logs* is the directory that keeps the output of builds that fail. ``close`` ends what still runs.
     """
 
     def __init__(
@@ -70,8 +75,10 @@ class Builder:
         options: SyncOptions,
         environ: Mapping[str, str],
         cache_dir: Path,
+        logs: Path,
         environments: BuildEnvironments,
-        fetch: Fetch,
+        archives: Archives,
+        processes: Processes,
         reporter: Reporter,
     ) -> None:
         self.store = store
@@ -79,13 +86,14 @@ class Builder:
         self.options = options
         self.environ = environ
         self.cache_dir = cache_dir
+        self.logs = logs
         self.environments = environments
-        self.fetch = fetch
+        self.archives = archives
         self.reporter = reporter
         self.chain: tuple[str, ...] = ()
-        self.repositories = Repositories(cache_dir, environ, offline=options.offline)
-        self.processes = Processes()
-        self.slots = threading.BoundedSemaphore(build_jobs(environ))
+        self.processes = processes
+        self.repositories = Repositories(cache_dir, environ, processes=processes, offline=options.offline)
+        self._slots = threading.BoundedSemaphore(build_jobs(environ))
 
     def within(self, chain: tuple[str, ...]) -> Builder:
         """Return the same builder for what the builds of *chain* need."""
@@ -94,152 +102,212 @@ class Builder:
         return inner
 
     def close(self) -> None:
-        """End every backend that runs."""
+        """End every backend and every git that runs; nothing is started any more."""
         self.processes.end()
 
     def __call__(self, candidate: Candidate) -> tuple[StoredWheel, bool]:
         """Return the wheel of *candidate*, and whether it was built now.
 
-        Raises BuildError, FetchError, HashMismatch, WheelError.
+        Raises BuildError, FetchError, HashMismatch, WheelError, InputError for a directory that is not there.
         """
-        with self._workplace(candidate.name, candidate.requested, candidate) as workplace:
-            key = self._key(candidate.name, candidate, workplace.identity())
-            lock = exclusive(
-                self.cache_dir / "locks" / f"build-{key[:24]}.lock",
-                timeout=lock_timeout(self.environ),
-                waiting=lambda holder, waited: self.reporter.note(
-                    f"waiting for process {holder} building {candidate.name} ({waited:.0f} s)"
-                ),
+        with self._workplace(candidate) as workplace:
+            key = f"built:{self._key(workplace)}"
+            # What is told by its content is the same whatever is to be looked at again; a directory is not.
+            again = isinstance(candidate.requested, DirectorySource) and self._is_asked_again(candidate.name)
+            if not again and (known := self._kept(key)) is not None:
+                return known, False
+            if not candidate.may_build:
+                raise BuildError(
+                    f"`{workplace.subject}` would have to be built, which --no-build or --only-binary refuses",
+                    subject=candidate.name,
+                    hint=f"take `{candidate.name}` out of --only-binary, drop --no-build, or name a wheel of it",
+                )
+            self.reporter.building(workplace.subject)
+            with self._logged(workplace) as log:
+                backend = self._backend(workplace, log)
+                with self._turn_of(key, candidate.name):
+                    # Another process may have built it while this one waited.
+                    known = None if again else self._kept(key)
+                    wheel = known or self._build(backend, workplace)
+                    self.store.remember(key, wheel.sha256)
+            self.reporter.built(workplace.subject)
+            return wheel, known is None
+
+    def name_of(self, requirement: SpecifiedRequirement) -> str:
+        """Return the normalised name of a source that was given without one.
+
+        Static metadata tells it where there is any; else the backend is asked. Raises as a build does.
+        """
+        candidate = unnamed_candidate(requirement.source, requirement.digests)
+        return normalize_name(self.metadata(candidate, name_only=True).name)
+
+    def metadata(self, candidate: Candidate, *, name_only: bool = False) -> SourceMetadata:
+        """Return name, version and dependencies of a source, from static metadata or else from its backend.
+
+        What a backend said is kept as a wheel would be. Raises as a build does.
+        """
+        with self._workplace(candidate) as workplace:
+            key = self._key(workplace)
+            place = self.cache_dir / "metadata" / key[:2] / f"{key}.json"
+            said = _read_answer(place)
+            if said is not None and (name_only or said.is_complete):
+                return said
+            is_release = candidate.kind == "sdist"
+            found = static_metadata(workplace.tree(), is_release=is_release)
+            is_enough = found is not None and (name_only or found.is_complete)
+            if found is None or not is_enough:
+                found = self._asked_metadata(workplace, normalize_name(found.name) if found is not None else "")
+            if is_release or not is_enough:
+                _write_answer(place, found)
+            return found
+
+    def _asked_metadata(self, workplace: Workplace, name: str) -> SourceMetadata:
+        refused = {*self.options.only_binary, *((":all:",) if self.options.no_build else ())}
+        if not workplace.editable and (":all:" in refused or name in set(map(normalize_name, refused))):
+            raise BuildError(
+                f"the metadata of `{workplace.subject}` would have to be built,"
+                " which --no-build or --only-binary refuses",
+                subject=workplace.subject,
+                hint="give a wheel of it, or drop --no-build",
             )
-            with lock:
-                known = None if self._is_refreshed(candidate.name) else self._kept(key)
-                if known is not None:
-                    return known, False
-                wheel = self._build(candidate, workplace)
-                self.store.remember(key, wheel.sha256)
-                return wheel, True
+        settings = config_settings(self.options, name)
+        with self._logged(workplace) as log:
+            backend = self._backend(workplace, log)
+            dist_info = backend.metadata(
+                workplace.directory("metadata"), editable=workplace.editable, settings=settings
+            )
+            if dist_info is not None:
+                return read_metadata(dist_info, workplace.subject)
+            wheel = backend.build(workplace.directory("wheel"), editable=workplace.editable, settings=settings)
+            stored = self.store.add(wheel, filename=wheel.name, built=True)
+            return SourceMetadata(stored.name, stored.version, stored.requires_dist)
 
-    def kept(self, candidate: Candidate) -> StoredWheel | None:
-        """Return the wheel of *candidate* if it was built before; nothing is built or fetched for it."""
-        if candidate.kind != "tree" or not isinstance(candidate.requested, DirectorySource):
-            return None
-        with self._workplace(candidate.name, candidate.requested, candidate) as workplace:
-            return self._kept(self._key(candidate.name, candidate, workplace.identity()))
-
-    def identify(self, requirement: SpecifiedRequirement) -> tuple[str, str | None]:
-        """Return normalised name and version of a source tree or sdist that was given without a name.
-
-        Static metadata decides where it can; else the backend is asked. Raises as a build does.
-        """
-        metadata = self.metadata(requirement.text, requirement.source)
-        return normalize_name(metadata.name), metadata.version
-
-    def metadata(self, subject: str, source: Source) -> StaticMetadata:
-        """Return name, version and dependencies of a source, from static metadata or else from its backend."""
-        with self._workplace(masked(subject), source) as workplace:
-            tree = workplace.tree()
-            found = static_metadata(tree)
-            if found is not None and found.requires_dist is not None:
-                return found
-            settings = config_settings(self.options, normalize_name(found.name) if found is not None else "")
-            backend, editable = self._backend(workplace, tree), workplace.editable
-            dist_info = backend.metadata(workplace.directory("metadata"), editable=editable, settings=settings)
-            if dist_info is None:
-                wheel = backend.build(workplace.directory("wheel"), editable=editable, settings=settings)
-                stored = self.store.add(wheel, filename=wheel.name, built=True)
-                return StaticMetadata(stored.name, stored.version, stored.requires_dist)
-            return StaticMetadata.from_dist_info(dist_info, masked(subject))
-
-    def _workplace(self, name: str, source: Source, candidate: Candidate | None = None) -> Workplace:
+    def _workplace(self, candidate: Candidate) -> Workplace:
         return Workplace(
-            name, source, candidate, cache_dir=self.cache_dir, repositories=self.repositories, fetch=self.fetch
+            candidate,
+            store=self.store,
+            repositories=self.repositories,
+            archives=self.archives,
+            environ=self.environ,
         )
 
-    def _key(self, name: str, candidate: Candidate, identity: Sequence[Any]) -> str:
+    def _key(self, workplace: Workplace) -> str:
         question = [
-            list(identity),
+            workplace.identity(),
+            workplace.editable,
             self.target.fingerprint,
-            config_settings(self.options, name),
-            self.options.build_constraints if not self.options.no_build_isolation else None,
-            bool(isinstance(candidate.requested, DirectorySource) and candidate.requested.editable),
+            config_settings(self.options, workplace.candidate.name),
         ]
-        return "built:" + hashlib.sha256(json.dumps(question, sort_keys=True, default=str).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()
 
     def _kept(self, key: str) -> StoredWheel | None:
         sha256 = self.store.find(key)
         wheel = None if sha256 is None else self.store.get(sha256)
-        if wheel is None or frozenset(self.target.tags).isdisjoint(wheel.tags):
-            return None
-        return wheel
+        return wheel if wheel is not None and self._fits(wheel) else None
 
-    def _is_refreshed(self, name: str) -> bool:
-        return self.options.refresh or name in {normalize_name(item) for item in self.options.refresh_package}
+    def _fits(self, wheel: StoredWheel) -> bool:
+        return not frozenset(self.target.tags).isdisjoint(wheel.tags)
 
-    def _build(self, candidate: Candidate, workplace: Workplace) -> StoredWheel:
-        subject = f"{candidate.name} @ {workplace.subject}" if workplace.subject != candidate.name else candidate.name
-        tree = workplace.tree()
-        self.reporter.building(subject)
-        wheel = self._backend(workplace, tree).build(
+    def _is_asked_again(self, name: str) -> bool:
+        if self.options.refresh or self.options.reinstall:
+            return True
+        return name in set(map(normalize_name, (*self.options.refresh_package, *self.options.reinstall_package)))
+
+    def _build(self, backend: Backend, workplace: Workplace) -> StoredWheel:
+        candidate = workplace.candidate
+        archive = backend.build(
             workplace.directory("wheel"),
             editable=workplace.editable,
             settings=config_settings(self.options, candidate.name),
         )
-        stored = self.store.add(wheel, filename=wheel.name, built=True)
-        if stored.name != candidate.name:
-            raise BuildError(
-                f"the backend of `{masked(candidate.name)}` built a wheel of another project, `{stored.name}`",
-                subject=candidate.name,
-            )
-        wanted, got = canonical_version(candidate.version or stored.version), canonical_version(stored.version)
-        if wanted != got:
-            raise BuildError(
-                f"the backend built `{stored.name}` {stored.version}, but {candidate.version} was asked for",
-                subject=candidate.name,
-            )
-        self.reporter.built(subject)
-        return stored
+        wheel = self.store.add(archive, filename=archive.name, built=True)
+        detail: str | None = None
+        if wheel.name != candidate.name:
+            detail = f"built a wheel of `{wheel.name}`, but `{candidate.name}` was asked for"
+        elif candidate.version is not None and not _is_asked_version(wheel.version, candidate.version):
+            detail = f"built version {wheel.version}, but {candidate.version} was asked for"
+        elif not self._fits(wheel):
+            detail = f"built `{wheel.filename}`, which does not fit the target ({self.target.tags[0]})"
+        if detail is not None:
+            raise BuildError(f"the backend of `{workplace.subject}` {detail}", subject=candidate.name)
+        return wheel
 
-    def _backend(self, workplace: Workplace, tree: Path) -> Backend:
-        """Return the backend of *tree* in an environment that holds all it wants."""
-        name = workplace.name
+    def _backend(self, workplace: Workplace, log: Path) -> Backend:
+        """Return the backend of the tree in an environment that holds all it wants. Nothing is locked meanwhile."""
+        tree, subject = workplace.tree(), workplace.subject
+        name = workplace.candidate.name or subject
         if name in self.chain:
+            circle = " -> ".join([*self.chain[self.chain.index(name) :], name])
             raise BuildError(
-                f"building `{name}` needs `{name}` itself: {' -> '.join([*self.chain, name])}",
+                f"building `{name}` needs `{name}` itself: {circle}",
                 subject=name,
-                hint="a wheel of one of them on an index breaks the circle; --only-binary asks for it",
+                hint="a wheel of one of them breaks the circle: drop --no-binary for it, or give one with --find-links",
             )
-        system = read_build_system(tree, workplace.subject)
-        log = (
-            self.cache_dir / "logs" / f"build-{name.replace('/', '_')[-60:]}-{os.getpid()}-{threading.get_ident()}.log"
-        )
-        log.unlink(missing_ok=True)
+        system = read_build_system(tree, subject)
 
         def backend_in(environment: BuildEnvironment) -> Backend:
             return Backend(
                 tree,
                 system,
-                subject=workplace.subject,
+                subject=subject,
                 python=environment.python,
                 environ=environment.environ,
                 log=log,
                 timeout=build_timeout(self.environ),
                 processes=self.processes,
-                slots=self.slots,
+                turn=lambda: self._turn_in(workplace),
             )
 
-        if self._shares_environment(name):
+        if self._shares_environment(workplace.candidate.name):
             return backend_in(BuildEnvironment(self.target.python, backend_environ(self.environ, self.target.python)))
         chain = (*self.chain, name)
         backend = backend_in(self.environments.provide(system.requires, chain=chain))
-        more = backend.requires(editable=workplace.editable, settings=config_settings(self.options, name))
+        settings = config_settings(self.options, workplace.candidate.name)
+        more = backend.requires(editable=workplace.editable, settings=settings)
         new = [item for item in more if item not in system.requires]
-        if not new:
-            return backend
-        return backend_in(self.environments.provide([*system.requires, *new], chain=chain))
+        return backend_in(self.environments.provide([*system.requires, *new], chain=chain)) if new else backend
 
     def _shares_environment(self, name: str) -> bool:
         shared = {normalize_name(item) for item in self.options.no_build_isolation_package}
         return self.options.no_build_isolation or name in shared
+
+    def _turn_of(self, key: str, name: str) -> AbstractContextManager[None]:
+        return self._locked(f"build-{hashlib.sha256(key.encode()).hexdigest()[:24]}", f"building {name}")
+
+    @contextmanager
+    def _turn_in(self, workplace: Workplace) -> Iterator[None]:
+        """Wait for one of the slots; of a directory also until no other backend works in it."""
+        if not isinstance(workplace.source, DirectorySource):
+            with self._slots:
+                yield
+            return
+        path = str(workplace.tree().resolve())
+        lock = f"tree-{hashlib.sha256(path.encode()).hexdigest()[:24]}"
+        with self._locked(lock, f"building in {path}"), self._slots:
+            yield
+
+    def _locked(self, name: str, doing: str) -> AbstractContextManager[None]:
+        def waiting(holder: str, seconds: float) -> None:
+            self.processes.check()
+            self.reporter.note(f"waiting for process {holder} {doing} ({seconds:.0f} s)")
+
+        # A build may take longer than other holders of locks.
+        timeout = max(lock_timeout(self.environ), build_timeout(self.environ))
+        return exclusive(self.cache_dir / "locks" / f"{name}.lock", timeout=timeout, waiting=waiting)
+
+    @contextmanager
+    def _logged(self, workplace: Workplace) -> Iterator[Path]:
+        """Give the file that takes the output of a build; it stays when the build fails."""
+        import time
+
+        with _ignored_errors():
+            for old in self.logs.glob("*.log"):
+                if time.time() - old.stat().st_mtime > _LOGS_KEPT:
+                    old.unlink()
+        name = workplace.candidate.name or "unnamed"
+        log = self.logs / f"build-{name}-{os.getpid()}-{threading.get_ident() % 1_000_000}-{os.urandom(2).hex()}.log"
+        yield log
+        log.unlink(missing_ok=True)
 
 
 def build_jobs(environ: Mapping[str, str]) -> int:
@@ -267,4 +335,34 @@ def backend_environ(environ: Mapping[str, str], python: str) -> dict[str, str]:
         "VIRTUAL_ENV": str(place.parent),
         "PYTHONNOUSERSITE": "1",
         "PYTHONIOENCODING": "utf-8",
+        # What a backend printed before it was ended must not be lost in its buffer.
+        "PYTHONUNBUFFERED": "1",
     }
+
+
+def _is_asked_version(built: str, asked: str) -> bool:
+    """Whether a build of *asked* may come out as *built*: a local part may be added to it."""
+    return canonical_version(asked) in {canonical_version(built), canonical_version(built.partition("+")[0])}
+
+
+def _ignored_errors() -> AbstractContextManager[None]:
+    from contextlib import suppress
+
+    return suppress(OSError)
+
+
+def _read_answer(place: Path) -> SourceMetadata | None:
+    try:
+        name, version, requires_dist, extras = json.loads(place.read_bytes())
+        return SourceMetadata(name, version, None if requires_dist is None else tuple(requires_dist), tuple(extras))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _write_answer(place: Path, metadata: SourceMetadata) -> None:
+    """Keep *metadata*; a cache that cannot be written costs time, not correctness."""
+    private = place.with_name(f".{place.name}.{os.urandom(4).hex()}")
+    with _ignored_errors():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        private.write_text(json.dumps(metadata), encoding="utf-8")
+        private.replace(place)

@@ -35,14 +35,18 @@ def direct_candidate(demand: Demand, selector: Selector) -> Candidate:
         case ArchiveSource(url=url):
             return _archive_candidate(demand, url, selector)
         case DirectorySource() | VcsSource():
+            name = _known_name(demand, demand.name)
             return Candidate(
-                name=_known_name(demand, demand.name),
+                name=name,
                 version=None,
                 kind="tree",
                 requested=demand.source,
                 digests=demand.digests,
                 match_all=True,
                 origin=demand.origin,
+                specifier=demand.specifier,
+                # Of an editable tree there is no wheel that could be had instead.
+                may_build=getattr(demand.source, "editable", False) or selector.policy.allows_builds(name),
             )
         case IndexSource():
             raise TypeError("a project on an index is selected, not taken as it is")
@@ -64,8 +68,9 @@ def _archive_candidate(demand: Demand, url: str, selector: Selector) -> Candidat
             f"`{masked(demand.shown)}` is neither a wheel nor a source distribution (.tar.gz, .zip)",
             origin=demand.origin,
         )
+    known = _known_name(demand, name)
     return Candidate(
-        name=_known_name(demand, name),
+        name=known,
         version=version,
         kind=kind,
         requested=demand.source,
@@ -73,6 +78,8 @@ def _archive_candidate(demand: Demand, url: str, selector: Selector) -> Candidat
         digests=demand.digests,
         match_all=True,
         origin=demand.origin,
+        specifier="" if version is not None else demand.specifier,
+        may_build=kind == "wheel" or selector.policy.allows_builds(known),
     )
 
 

@@ -17,6 +17,7 @@ from pytest_envsync.addresses import masked, without_credentials
 from pytest_envsync.cache import exclusive, lock_timeout
 from pytest_envsync.errors import FetchError, OfflineError, TargetError
 from pytest_envsync.requirements import VcsSource
+from pytest_envsync.wheels.processes import Processes
 
 _COMMIT = re.compile(r"[0-9a-f]{40}\Z")
 _TIMEOUT = 600.0  # seconds for one git command; a large repository over a slow line takes minutes
@@ -25,9 +26,10 @@ _TIMEOUT = 600.0  # seconds for one git command; a large repository over a slow 
 class Repositories:
     """The clones of one cache. *offline* asks no remote: a commit must be in the clone already."""
 
-    def __init__(self, root: Path, environ: Mapping[str, str], *, offline: bool = False) -> None:
+    def __init__(self, root: Path, environ: Mapping[str, str], *, processes: Processes, offline: bool = False) -> None:
         self.root = root
         self.environ = environ
+        self.processes = processes
         self.offline = offline
 
     def resolve(self, source: VcsSource) -> str:
@@ -60,12 +62,7 @@ class Repositories:
                 return refs[name]
         if asked is not None and re.fullmatch(r"[0-9a-f]{7,39}", asked):
             return self._abbreviated(source, asked)
-        raise FetchError(
-            f"git has no revision `{asked or 'HEAD'}` in `{masked(source.url)}`",
-            url=masked(source.url),
-            hint="a branch, a tag or a commit id is expected behind `@`",
-            exit_status=1,
-        )
+        raise _no_revision(source, asked or "HEAD")
 
     def checkout(self, source: VcsSource, commit: str, destination: Path) -> Path:
         """Write the tree of *commit*, with its submodules, into *destination* and return the source directory.
@@ -74,11 +71,7 @@ class Repositories:
         """
         clone = self._clone(source, commit)
         self._git(["clone", "--quiet", "--shared", "--no-checkout", str(clone), str(destination)], url=source.url)
-        self._git(
-            ["-c", "advice.detachedHead=false", "checkout", "--quiet", "--force", commit],
-            cwd=destination,
-            url=source.url,
-        )
+        self._git(["checkout", "--quiet", "--force", "--detach", commit], cwd=destination, url=source.url)
         # Relative submodule addresses are relative to the remote, not to the clone in the cache.
         self._git(["remote", "set-url", "origin", without_credentials(source.url)], cwd=destination, url=source.url)
         if (destination / ".gitmodules").exists() and not self.offline:
@@ -97,14 +90,21 @@ class Repositories:
 
     def _abbreviated(self, source: VcsSource, asked: str) -> str:
         clone = self._clone(source, None)
-        answer = self._git(["rev-parse", "--verify", "--quiet", f"{asked}^{{commit}}"], cwd=clone, url=source.url)
-        return answer.strip()
+        try:
+            return self._git(["rev-parse", "--verify", f"{asked}^{{commit}}"], cwd=clone, url=source.url).strip()
+        except FetchError as error:
+            raise _no_revision(source, asked) from error
 
     def _clone(self, source: VcsSource, commit: str | None) -> Path:
         """Return the bare clone of the repository, with *commit* (None: everything) in it."""
         name = hashlib.sha256(without_credentials(source.url).encode()).hexdigest()[:24]
         clone = self.root / "git" / name
-        with exclusive(self.root / "locks" / f"git-{name}.lock", timeout=lock_timeout(self.environ)):
+        lock = exclusive(
+            self.root / "locks" / f"git-{name}.lock",
+            timeout=max(lock_timeout(self.environ), _TIMEOUT),
+            waiting=lambda *_: self.processes.check(),
+        )
+        with lock:
             if not (clone / "HEAD").exists():
                 clone.parent.mkdir(parents=True, exist_ok=True)
                 self._git(["init", "--quiet", "--bare", str(clone)], url=source.url)
@@ -115,78 +115,93 @@ class Repositories:
                     f"commit {commit or ''} of `{masked(source.url)}` is not in the cache: --offline",
                     url=masked(source.url),
                 )
-            everything = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]
-            if commit is not None and self._fetch(clone, source, [commit], quiet=True) and self._has(clone, commit):
+            # With the tags, because versions are made of them. A server may refuse to send a commit that no branch
+            # points at; then every branch is fetched.
+            tags = "+refs/tags/*:refs/tags/*"
+            if commit is not None and self._try(
+                # A reference of its own keeps it from being collected as garbage.
+                ["fetch", "--quiet", "--force", source.url, f"{commit}:refs/envsync/{commit}", tags],
+                clone,
+            ):
                 return clone
-            self._fetch(clone, source, everything, quiet=False)
+            self._git(
+                ["fetch", "--quiet", "--force", source.url, "+refs/heads/*:refs/heads/*", tags],
+                cwd=clone,
+                url=source.url,
+            )
             if commit is not None and not self._has(clone, commit):
                 raise FetchError(
                     f"git has no commit `{commit}` in `{masked(source.url)}`", url=masked(source.url), exit_status=1
                 )
         return clone
 
-    def _fetch(self, clone: Path, source: VcsSource, refs: Sequence[str], *, quiet: bool) -> bool:
-        # A server may refuse to send a commit that no branch points at; then everything is fetched.
-        depth = ["--depth=1"] if quiet else []
-        try:
-            self._git(["fetch", "--quiet", "--force", *depth, source.url, *refs], cwd=clone, url=source.url)
-        except FetchError:
-            if quiet:
-                return False
-            raise
-        return True
-
     def _has(self, clone: Path, commit: str) -> bool:
+        return self._try(["cat-file", "-e", f"{commit}^{{commit}}"], clone)
+
+    def _try(self, arguments: Sequence[str], clone: Path) -> bool:
         try:
-            self._git(["cat-file", "-e", f"{commit}^{{commit}}"], cwd=clone, url="")
+            self._git(arguments, cwd=clone, url="")
         except FetchError:
             return False
         return True
 
     def _git(self, arguments: Sequence[str], *, url: str, cwd: Path | None = None) -> str:
-        return run_git(arguments, environ=self.environ, url=url, cwd=cwd)
+        return run_git(arguments, environ=self.environ, processes=self.processes, url=url, cwd=cwd)
 
 
-def run_git(arguments: Sequence[str], *, environ: Mapping[str, str], url: str, cwd: Path | None = None) -> str:
+def _no_revision(source: VcsSource, asked: str) -> FetchError:
+    return FetchError(
+        f"git has no revision `{asked}` in `{masked(source.url)}`",
+        url=masked(source.url),
+        hint="a branch, a tag or a commit id is expected behind `@`",
+        exit_status=1,
+    )
+
+
+def run_git(
+    arguments: Sequence[str], *, environ: Mapping[str, str], processes: Processes, url: str, cwd: Path | None = None
+) -> str:
     """Run git and return what it printed; *url* is for the message of a failure, which is masked.
 
     git never asks for credentials at the terminal. Raises FetchError (exit status 1) with git's own
     last lines, TargetError when there is no git.
     """
     import subprocess
+    import tempfile
 
     surrounding = {
         # Variables of an outer repository (a hook, a rebase) would point git at the wrong one.
         **{name: value for name, value in environ.items() if not name.startswith("GIT_") or name in _KEPT},
         "GIT_TERMINAL_PROMPT": "0",
+        "GIT_LFS_SKIP_SMUDGE": environ.get("GIT_LFS_SKIP_SMUDGE", "1"),
         "LC_ALL": "C",
     }
-    try:
-        result = subprocess.run(
-            ["git", *arguments],
-            cwd=cwd,
-            env=surrounding,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_TIMEOUT,
-            check=False,
-        )
-    except FileNotFoundError as error:
-        raise TargetError(
-            "git is not installed, but a requirement names a git repository", hint="install git"
-        ) from error
-    except subprocess.TimeoutExpired as error:
-        raise FetchError(
-            f"git {arguments[0]} took more than {_TIMEOUT:.0f} s for `{masked(url)}`", url=masked(url), exit_status=1
-        ) from error
-    if result.returncode != 0:
-        said = masked(result.stderr.decode("utf-8", "replace")).strip().splitlines()[-10:]
-        raise FetchError(
-            "\n".join([f"git {arguments[0]} failed for `{masked(url)}`", *(f"  {line}" for line in said)]),
-            url=masked(url),
-            exit_status=1,
-        )
-    return result.stdout.decode("utf-8", "replace")
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        try:
+            # In the process group of the terminal: ssh may have to ask for a passphrase.
+            status = processes.run(
+                ["git", *arguments], cwd=cwd, environ=surrounding, output=output, errors=errors, timeout=_TIMEOUT
+            )
+        except FileNotFoundError as error:
+            raise TargetError(
+                "git is not installed, but a requirement names a git repository", hint="install git"
+            ) from error
+        except subprocess.TimeoutExpired as error:
+            raise FetchError(
+                f"git {arguments[0]} took more than {_TIMEOUT:.0f} s for `{masked(url)}`",
+                url=masked(url),
+                exit_status=1,
+            ) from error
+        output.seek(0)
+        errors.seek(0)
+        if status != 0:
+            said = masked(errors.read().decode("utf-8", "replace")).strip().splitlines()[-10:]
+            raise FetchError(
+                "\n".join([f"git {arguments[0]} failed for `{masked(url)}`", *(f"  {line}".rstrip() for line in said)]),
+                url=masked(url),
+                exit_status=1,
+            )
+        return output.read().decode("utf-8", "replace")
 
 
 _KEPT = frozenset({

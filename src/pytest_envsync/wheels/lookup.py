@@ -6,7 +6,7 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from pytest_envsync.addresses import file_path
 from pytest_envsync.distributions import Candidate, StoredWheel
@@ -42,7 +42,7 @@ def find_stored(
         return None
     path = local_path(candidate)
     address = None if refresh else address_key(candidate, validator)
-    for sha256 in _possible(candidate, store, path, policy, address):
+    for sha256 in _possible(candidate, store.find, path, policy, address):
         wheel = store.get(sha256)
         if wheel is None or not _is_named(wheel, candidate.file.filename):
             continue
@@ -57,15 +57,42 @@ def find_stored(
     return None
 
 
+def find_digest(
+    candidate: Candidate,
+    find: Callable[[str], str | None],
+    *,
+    policy: HashPolicy = HashPolicy.VERIFY,
+    refresh: bool = False,
+    validator: str | None = None,
+) -> str | None:
+    """Return the sha256 of the candidate's file, an sdist, if it is known and its digests are proved.
+
+    *find* gives what is remembered for a key. *refresh* and *validator* are those of ``find_stored``.
+    """
+    address = None if refresh else address_key(candidate, validator)
+    for sha256 in _possible(candidate, find, local_path(candidate), policy, address):
+        actual = {"sha256": sha256}
+        for digest in expected_digests(candidate, policy)[0]:
+            if digest.algorithm != "sha256" and find(str(digest)) == sha256:
+                actual[digest.algorithm] = digest.value
+        if is_proved(candidate, actual, policy):
+            return sha256
+    return None
+
+
 def _possible(
-    candidate: Candidate, store: Store, path: str | None, policy: HashPolicy, address: str | None
+    candidate: Candidate,
+    find: Callable[[str], str | None],
+    path: str | None,
+    policy: HashPolicy,
+    address: str | None,
 ) -> Iterator[str]:
     file = candidate.file
     if file is None:
         return
     if path is not None:
         key = status_key(path)
-        found = store.find(key) if key is not None else None
+        found = find(key) if key is not None else None
         if found is not None:
             yield found
         return
@@ -76,9 +103,9 @@ def _possible(
     if advertised:
         return
     for digest in expected_digests(candidate, policy)[0]:
-        if digest.algorithm != "sha256" and (found := store.find(str(digest))) is not None:
+        if digest.algorithm != "sha256" and (found := find(str(digest))) is not None:
             yield found
-    if address is not None and (found := store.find(address)) is not None:
+    if address is not None and (found := find(address)) is not None:
         yield found
 
 

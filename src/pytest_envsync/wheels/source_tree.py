@@ -5,45 +5,51 @@ PYTEST_DONT_REWRITE
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_envsync.addresses import file_path, masked
+from pytest_envsync.addresses import file_path, file_url
+from pytest_envsync.direct_url import direct_url_of, source_text
 from pytest_envsync.errors import BuildError, InputError
 from pytest_envsync.requirements import ArchiveSource, DirectorySource, IndexSource, Source, VcsSource
 
 if TYPE_CHECKING:
     from pytest_envsync.distributions import Candidate
+    from pytest_envsync.hashes import Digest
+    from pytest_envsync.wheels.archives import Archives
     from pytest_envsync.wheels.git import Repositories
-
-Fetch = Callable[["Candidate", Path], str]
-"""Brings the archive of a candidate to a path, checks its digests, and returns its sha256."""
+    from pytest_envsync.wheels.store import Store
 
 
 class Workplace:
-    """What one source needs while it is looked at or built; a context manager."""
+    """What one source needs while it is looked at or built; a context manager.
+
+    *candidate* is what stands for it, *environ* is asked for the variables among the cache keys of a directory.
+    """
 
     def __init__(
         self,
-        name: str,
-        source: Source,
-        candidate: Candidate | None = None,
+        candidate: Candidate,
         *,
-        cache_dir: Path,
+        store: Store,
         repositories: Repositories,
-        fetch: Fetch,
+        archives: Archives,
+        environ: Mapping[str, str],
     ) -> None:
-        self.cache_dir = cache_dir
-        self.repositories = repositories
-        self.fetch = fetch
-        self.name = name
-        self.source = source
         self.candidate = candidate
-        self.editable = isinstance(source, DirectorySource) and source.editable
+        self.source: Source = candidate.requested
+        self.repositories = repositories
+        self.archives = archives
+        self.environ = environ
+        self.editable = isinstance(self.source, DirectorySource) and self.source.editable
+        self._store = store
+        self._open = ExitStack()
         self._root: Path | None = None
         self._archive: tuple[Path, str] | None = None
         self._commit: str | None = None
+        self._tree: Path | None = None
 
     def __enter__(self) -> Workplace:  # noqa: PYI034 - Self needs Python 3.11, and nothing derives from this
         """Make nothing yet."""
@@ -51,31 +57,21 @@ class Workplace:
 
     def __exit__(self, *_: object) -> None:
         """Remove the private directory, if there is one."""
-        if self._root is not None:
-            from shutil import rmtree
-
-            rmtree(self._root, ignore_errors=True)
+        self._open.close()
 
     @property
     def subject(self) -> str:
-        """The source as messages name it, masked."""
-        match self.source:
-            case ArchiveSource(url=url) | VcsSource(url=url):
-                return masked(url)
-            case DirectorySource(path=path):
-                return path
-            case IndexSource():
-                file = self.candidate.file if self.candidate is not None else None
-                return self.name if file is None else file.filename
+        """The source as messages name it, masked: ``demo==1.0``, ``demo @ file:///x``, ``file:///x``."""
+        name, version = self.candidate.name, self.candidate.version
+        if isinstance(self.source, IndexSource):
+            return f"{name}=={version}" if version else name
+        place = source_text(direct_url_of(self.source))
+        return f"{name} @ {place}" if name else place
 
     def root(self) -> Path:
         """Return the private directory, made when it is first wanted."""
         if self._root is None:
-            from tempfile import mkdtemp
-
-            parent = self.cache_dir / "builds"
-            parent.mkdir(parents=True, exist_ok=True)
-            self._root = Path(mkdtemp(dir=parent))
+            self._root = Path(self._open.enter_context(self._store.scratch()))
         return self._root
 
     def directory(self, name: str) -> Path:
@@ -85,19 +81,30 @@ class Workplace:
         return place
 
     def identity(self) -> list[Any]:
-        """Return what the source is, as plain values: equal for equal sources."""
+        """Return what the source is, as plain values: equal for equal sources.
+
+        Raises InputError for a directory that is not there, FetchError.
+        """
         match self.source:
             case DirectorySource(path=path, subdirectory=subdirectory):
-                from pytest_envsync.environment.freshness import directory_cache_info
+                place = self.tree()
+                state = self.candidate.cache_info
+                if state is None:
+                    from pytest_envsync.environment.freshness import directory_cache_info
 
-                tree = Path(path, subdirectory or "")
-                return ["directory", str(tree.resolve()), directory_cache_info(str(tree))]
+                    state = directory_cache_info(str(place), self.environ)
+                return ["directory", str(Path(path).resolve()), subdirectory, state]
             case VcsSource(url=url, subdirectory=subdirectory):
                 return ["vcs", url, self.commit(self.source), subdirectory]
             case ArchiveSource(subdirectory=subdirectory):
-                return ["archive", self.archive()[1], subdirectory]
+                return ["archive", self._sha256(), subdirectory]
             case IndexSource():
-                return ["archive", self.archive()[1], None]
+                return ["archive", self._sha256(), None]
+
+    def _sha256(self) -> str:
+        if self._archive is None and (known := self.archives.known(self.candidate)) is not None:
+            return known
+        return self.archive()[1]
 
     def commit(self, source: VcsSource) -> str:
         """Return the commit of a git source."""
@@ -108,19 +115,23 @@ class Workplace:
     def archive(self) -> tuple[Path, str]:
         """Return the archive, fetched and checked, and its sha256."""
         if self._archive is None:
-            candidate = self.candidate or unnamed_candidate(self.source)
-            filename = candidate.file.filename if candidate.file is not None else "archive.tar.gz"
+            filename = self.candidate.file.filename if self.candidate.file is not None else "archive.tar.gz"
             place = self.directory("archive") / filename
-            self._archive = (place, self.fetch(candidate, place))
+            self._archive = (place, self.archives.fetch(self.candidate, place))
         return self._archive
 
     def tree(self) -> Path:
         """Return the source tree: the directory itself, or one that was unpacked or checked out here."""
+        if self._tree is None:
+            self._tree = self._found_tree()
+        return self._tree
+
+    def _found_tree(self) -> Path:
         match self.source:
             case DirectorySource(path=path, subdirectory=subdirectory):
                 tree = Path(path, subdirectory or "")
                 if not tree.is_dir():
-                    raise InputError(f"Distribution not found at: {tree}", exit_status=1)
+                    raise InputError(f"Distribution not found at: {file_url(str(tree))}", exit_status=1)
                 return tree
             case VcsSource():
                 return self.repositories.checkout(self.source, self.commit(self.source), self.root() / "checkout")
@@ -135,13 +146,15 @@ class Workplace:
         return unpack_sdist(self.archive()[0], self.directory("source"))
 
 
-def unnamed_candidate(source: Source) -> Candidate:
-    """Return a candidate for an archive whose name only its metadata tells; it is empty until then."""
+def unnamed_candidate(source: Source, digests: tuple[Digest, ...] = ()) -> Candidate:
+    """Return a candidate for a source whose name only its metadata tells; its name is empty until then."""
     from pytest_envsync.distributions import Candidate, File
 
-    url = source.url if isinstance(source, ArchiveSource) else ""
-    path = file_path(url) if url.startswith("file:") else unquoted_path(url)
-    return Candidate(name="", version=None, kind="sdist", requested=source, file=File(path.rsplit("/", 1)[-1], url))
+    if not isinstance(source, ArchiveSource):
+        return Candidate(name="", version=None, kind="tree", requested=source)
+    path = file_path(source.url) if source.url.startswith("file:") else unquoted_path(source.url)
+    file = File(path.rsplit("/", 1)[-1], source.url, digests)
+    return Candidate(name="", version=None, kind="sdist", requested=source, file=file, digests=digests, match_all=True)
 
 
 def unquoted_path(url: str) -> str:

@@ -1,0 +1,86 @@
+"""Where the archives of sdists come from, and what is known of them without having them.
+
+An sdist is not kept: what counts is the wheel that was built of it. What leads from a file or an
+address to the digest of the bytes that were there is remembered, so that the wheel is found again.
+
+PYTEST_DONT_REWRITE
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_envsync.hashes import HashPolicy
+from pytest_envsync.requirements import ArchiveSource, normalize_name
+from pytest_envsync.wheels.fetch import fetch_archive
+from pytest_envsync.wheels.known import find_known, keep_known
+from pytest_envsync.wheels.lookup import address_key, find_digest, local_path, status_key
+from pytest_envsync.wheels.proof import expected_digests
+
+if TYPE_CHECKING:
+    from pytest_envsync.distributions import Candidate
+    from pytest_envsync.options import SyncOptions
+    from pytest_envsync.wheels.client import Client
+    from pytest_envsync.wheels.processes import Processes
+
+
+class Archives:
+    """Brings sdists, proved. *root* is the directory of what is remembered of them. Thread-safe."""
+
+    def __init__(self, root: Path, *, client: Callable[[], Client], options: SyncOptions, processes: Processes) -> None:
+        self.root = root
+        self.client = client
+        self.options = options
+        self.processes = processes
+        self.policy = HashPolicy.VERIFY if options.verify_hashes or options.require_hashes else HashPolicy.NONE
+
+    def known(self, candidate: Candidate) -> str | None:
+        """Return the sha256 of the candidate's archive if that is known, and proved, without having it."""
+        return find_digest(
+            candidate,
+            self._find,
+            policy=self.policy,
+            refresh=self._is_asked_again(candidate.name),
+            validator=self._validator(candidate),
+        )
+
+    def fetch(self, candidate: Candidate, destination: Path) -> str:
+        """Bring the candidate's archive to *destination* and return its sha256.
+
+        Raises FetchError, HashMismatch, InputError for a file that cannot be read or has another size.
+        """
+        path = local_path(candidate)
+        # Before the bytes are read: a file that changes meanwhile is read again next time.
+        key = status_key(path) if path is not None else address_key(candidate, self._validator(candidate))
+        digests = fetch_archive(
+            candidate,
+            destination,
+            client=self.client,
+            policy=self.policy,
+            on_bytes=lambda _: self.processes.check(),
+        )
+        for algorithm, value in digests.items():
+            if algorithm != "sha256":
+                self._keep(f"{algorithm}:{value}", digests["sha256"])
+        if key is not None:
+            self._keep(key, digests["sha256"])
+        return digests["sha256"]
+
+    def _validator(self, candidate: Candidate) -> str | None:
+        """Return what tells whether the bytes at a direct address are still those that were seen."""
+        if not isinstance(candidate.requested, ArchiveSource) or local_path(candidate) is not None:
+            return None
+        if expected_digests(candidate, self.policy)[0] or self._is_asked_again(candidate.name):
+            return None
+        return self.client().validator(candidate.requested.url)
+
+    def _is_asked_again(self, name: str) -> bool:
+        return self.options.refresh or name in set(map(normalize_name, self.options.refresh_package))
+
+    def _find(self, key: str) -> str | None:
+        return find_known(str(self.root), key)
+
+    def _keep(self, key: str, sha256: str) -> None:
+        keep_known(str(self.root), key, sha256)

@@ -17,6 +17,7 @@ from factories import make_wheel, sha256
 from index_server import JSON_TYPE, IndexServer
 from pytest_envsync.errors import FetchError, OfflineError, StoreError
 from pytest_envsync.wheels.indexes import Index, parse_index
+from pytest_envsync.wheels.page_cache import PageCache
 
 
 @pytest.fixture
@@ -189,6 +190,26 @@ def _ask_often(cache_dir: Path, url: str, failures: multiprocessing.Queue[str]) 
             failures.put(repr(found))
 
 
+def test_a_page_that_vanishes_while_it_is_used_is_no_error(index: IndexServer, demo: Path, cache_dir: Path) -> None:
+    index.cache_control = "max-age=0"
+    with client(cache_dir) as asking:
+        asking.page(index.url, "demo")
+    kept = PageCache(cache_dir / "index")
+    page = kept.get(f"{index.url}demo/")
+    assert page is not None
+    kept.drop(f"{index.url}demo/")
+    kept.renew(f"{index.url}demo/", page, born=1.0, lifetime=page.lifetime)
+    assert kept.get(f"{index.url}demo/") is None
+
+
+def test_a_listing_is_never_taken_for_a_page(index: IndexServer, demo: Path, cache_dir: Path) -> None:
+    with client(cache_dir) as asking:
+        asking.listing(f"{index.url}demo/")
+        page = asking.page(index.url, "demo")
+    assert page is not None
+    assert [file.filename for file in page.files_of("1")] == [demo.name]
+
+
 def test_several_processes_share_a_cache(index: IndexServer, demo: Path, cache_dir: Path) -> None:
     index.cache_control = "max-age=0"
     context = multiprocessing.get_context("spawn")
@@ -270,6 +291,17 @@ def test_a_local_index_is_a_tree_of_pages(tmp_path: Path, wheels: Path) -> None:
             assert (file.url, file.index) == (wheel.as_uri(), (tmp_path / "simple").as_uri())
             assert asking.page(index, "other") is None
         assert asking.page(Index((tmp_path / "nowhere").as_uri()), "demo") is None
+
+
+def test_a_local_page_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    (tmp_path / "demo" / "index.html").mkdir(parents=True)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "index.html").write_text('<meta name="pypi:repository-version" content="2.0">')
+    with client() as asking:
+        with pytest.raises(FetchError, match="cannot be read"):
+            asking.page(str(tmp_path), "demo")
+        with pytest.raises(FetchError, match=r"no index page: .*version 1\.x"):
+            asking.page(str(tmp_path), "other")
 
 
 def test_a_flat_directory_is_no_index(wheels: Path) -> None:

@@ -76,6 +76,12 @@ def test_an_index_that_stays_away_is_told_with_the_number_of_tries(index: IndexS
     assert len(index.requests) == 3
 
 
+def test_a_status_without_a_name_is_told_by_its_number(index: IndexServer) -> None:
+    index.fail("/simple/", statuses=[299])
+    with client() as asking, pytest.raises(FetchError, match="answered 299"):
+        asking.page(index.url, "demo")
+
+
 def test_a_server_that_is_down_is_not_tried_for_every_project() -> None:
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
@@ -139,6 +145,8 @@ def test_closing_ends_a_pause(index: IndexServer) -> None:
         "https://user:secret@example.org:port/simple/",
         "https:///simple/",
         "https://user:secret@[::1/simple/",
+        "https://user:secret@exa\x7fmple.org/simple/",
+        f"https://user:secret@{'x' * 70}.org/simple/",
         "ftp://user:secret@example.org/simple/",
     ],
 )

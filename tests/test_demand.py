@@ -95,6 +95,17 @@ def test_one_address_in_two_spellings_is_one_source_and_its_hashes_are_merged() 
     assert [digest.algorithm for digest in demand.digests] == ["sha256", "sha512"]
 
 
+def test_one_repository_given_twice_is_one_source() -> None:
+    first = line(source=VcsSource("git", "https://u:p@example.org/demo.git", "v1"))
+    (demand,) = merge(first, line(source=VcsSource("git", "https://example.org/demo", "v1")))
+    assert demand.source == first.source
+
+
+def test_hashes_that_are_not_checked_are_not_even_read() -> None:
+    entry = line("demo", "", ONE, TWO, source=ArchiveSource("https://example.org/demo-1.0.tar.gz"))
+    assert merge(entry, policy=HashPolicy.NONE)[0].digests == ()
+
+
 def test_a_tree_without_a_name_stands_for_itself() -> None:
     trees = [line(None, source=DirectorySource(f"/src/{name}")) for name in ("a", "b")]
     assert [demand.source for demand in merge(*trees, trees[0])] == [tree.source for tree in trees]

@@ -16,6 +16,7 @@ from clients import Listener, client, filenames
 from factories import make_wheel, sha256
 from index_server import JSON_TYPE, IndexServer
 from pytest_envsync.errors import FetchError, UsageError
+from pytest_envsync.wheels.credentials import Credentials, Login
 
 
 @pytest.fixture
@@ -144,6 +145,14 @@ def test_a_login_goes_to_no_other_server(guarded: IndexServer, wheels: Path, tmp
     assert sha256(tmp_path / "got") == sha256(wheel)
 
 
+def test_credentials_show_nothing_of_themselves() -> None:
+    credentials = Credentials({})
+    credentials.learn("https://user:secret@example.org/")
+    login = credentials.login_for("https://example.org/x")
+    assert login == Login("user", "secret")
+    assert "secret" not in f"{credentials!r}{login!r}"
+
+
 def test_two_indexes_of_one_server_keep_their_logins(index: IndexServer, wheels: Path) -> None:
     page = b'<a href="demo-1.0-py3-none-any.whl">x</a>'
     index.raw("/one/simple/demo/", page, "text/html")
@@ -236,6 +245,12 @@ def test_a_proxy_of_the_process_is_used(index: IndexServer, demo: Path, monkeypa
     with client() as asking:
         assert filenames(asking, "http://index.invalid/simple/") == [demo.name]
     assert index.requests[0].path == "http://index.invalid/simple/demo/"
+
+
+def test_a_proxy_that_refuses_is_told(index: IndexServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", index.base)
+    with client(environ={"UV_HTTP_RETRIES": "1"}) as asking, pytest.raises(FetchError, match="through the proxy"):
+        asking.page("https://index.invalid/simple/", "demo")
 
 
 @pytest.mark.parametrize(

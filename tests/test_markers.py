@@ -68,6 +68,25 @@ def test_no_text_makes_anything_but_an_answer_or_a_value_error(text: str) -> Non
         is_active(text, ENVIRONMENT)
 
 
+@pytest.mark.parametrize(
+    "marker",
+    ["platform_release >= '0'", "python_version ~= '3.8'", "python_version in '3.11'", "'3.11' == python_version",
+     "sys_platform == platform_system", "extra != 'a' and os_name == 'posix'", "python_full_version < '3.12.0rc1'"],
+)  # fmt: skip
+def test_unusual_markers_are_left_to_the_library(marker: str) -> None:
+    assert is_active(marker, ENVIRONMENT) is Marker(marker).evaluate({**ENVIRONMENT, "extra": ""})
+
+
+@pytest.mark.parametrize(
+    "marker",
+    ["(sys_platform == 'linux'", "sys_platform == 'linux')", "sys_platform", "sys_platform = 'x'", "sys_platform ! 'x'",
+     "(sys_platform == 'linux' sys_platform", "nonsense == 'x'", "python_version === 3", "sys_platform not 'x'"],
+)  # fmt: skip
+def test_what_is_no_marker_is_a_value_error(marker: str) -> None:
+    with pytest.raises(ValueError, match="no marker"):
+        is_active(marker, ENVIRONMENT)
+
+
 @pytest.mark.parametrize("marker", [None, ""])
 def test_no_marker_always_holds(marker: str | None) -> None:
     assert is_active(marker, {})

@@ -309,6 +309,11 @@ def test_wheels_for_other_platforms_are_told() -> None:
     assert "no source distribution" in (error.hint or "")
 
 
+def test_wheels_alone_do_not_help_where_they_are_not_wanted() -> None:
+    error = refused(want("==1.0"), WHEEL.format("1.0"), policy=SelectionPolicy(no_binary=frozenset({"demo"})))
+    assert "take `demo` out of --no-binary" in (error.hint or "")
+
+
 def test_formats_of_the_past_are_told() -> None:
     error = refused(want("==1.0"), "demo-1.0.tar.bz2")
     assert "unsupported format: demo-1.0.tar.bz2" in str(error)

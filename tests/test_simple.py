@@ -141,6 +141,13 @@ def test_rows_that_lead_astray_are_left_out() -> None:
     ]
 
 
+def test_links_that_say_nothing_useful_are_passed_over() -> None:
+    body = f"""<html><head><base href="http://[::1"><meta name="other" content="2.0"></head><body>
+    <a href="../">up</a><a href="demo-1.0.tar.gz#sha256={"g" * 64}&egg=demo">x</a>"""
+    (file,) = page(body, HTML_TYPE).files()
+    assert (file.url, file.digests) == (f"{URL}demo-1.0.tar.gz", ())
+
+
 def test_a_local_page_may_point_at_local_files() -> None:
     body = '<a href="../../files/demo-1.0.tar.gz">x</a>'
     found = page(body, "text/html", url="file:///srv/simple/demo/index.html").files()

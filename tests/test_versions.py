@@ -82,6 +82,11 @@ def test_a_local_version_meets_a_pin_without_one() -> None:
     assert not meets("==2.5.1+cpu", "2.5.1")
 
 
+def test_what_is_no_version_meets_nothing() -> None:
+    assert not meets("==1.0", "junk")
+    assert not meets(">=1.0", "junk")
+
+
 def test_a_specifier_that_is_none_is_a_value_error() -> None:
     with pytest.raises(ValueError, match="about"):
         meets("about 1.0", "1.0")
@@ -125,6 +130,7 @@ def test_arbitrary_equality_compares_spellings() -> None:
         (">=3.7.*", "3.11.7", True, True),
         ("<4.0a1", "3.11.7", True, True),
         ("any", "3.11.7", True, True),
+        ("<4.x", "3.11.7", True, True),
         (">=2.7, !=3.0.*, !=3.1.*", "3.11.7", True, True),
     ],
 )

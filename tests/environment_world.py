@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+import traceback
+import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +100,38 @@ def run(environment: CachedEnvironment, code: str, *, check: bool = True) -> str
         [environment.python, "-c", code], capture_output=True, text=True, check=check, cwd=environment.path
     )
     return result.stdout.strip()
+
+
+def where_permissions_count(act: Callable[[], object]) -> bool:
+    """Whether *act*, in a child process, returns something true where modes are obeyed: root never is refused.
+
+    The child gives up the right to pass over modes; the owner of its files it stays.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # a child of a process with threads; it starts none
+        child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            if os.geteuid() == 0:
+                obey_modes()
+            status = 0 if act() else 2
+        except Exception:  # noqa: BLE001 - the child must never come back into the test
+            traceback.print_exc()
+        finally:
+            os._exit(status)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def obey_modes() -> None:
+    """Drop CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH (capabilities(7)) for the rest of this process."""
+    library = ctypes.CDLL(None, use_errno=True)
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)
+    data = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable; then the same for the upper 32
+    for call in (library.capget, library.capset):
+        if call(header, data) != 0:
+            raise OSError(ctypes.get_errno(), "capabilities cannot be changed")
+        data[0] &= ~0b110
 
 
 def tree(root: str | Path, *, without: Sequence[str] = ()) -> dict[str, bytes | str | None]:

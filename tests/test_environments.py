@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from environment_world import World, run, tree
+from environment_world import World, run, tree, where_permissions_count
 from factories import make_wheel, write_tree
 from index_server import IndexServer
 from pytest_envsync.environments import CachedEnvironment, EnvironmentRequest, ProjectRequest
@@ -200,6 +200,25 @@ def test_what_a_session_did_is_told_and_undone(world: World, act: Callable[[Cach
     assert tree(environment.path, without=["__pycache__"]) == before
     again = world.provide("demo==1.0", "other==1.0", lease=False)
     assert (again.path, again.repaired) == (environment.path, None)
+
+
+def test_what_was_closed_is_opened_and_mended(world: World) -> None:
+    environment = world.provide("demo==1.0", lease=False)
+    package = site(environment) / "demo"
+    (package / "inner/data.txt").unlink()
+    (package / "inner/added").touch()
+    (package / "inner").chmod(0o500)
+    package.chmod(0)
+    assert where_permissions_count(lambda: world.environments.restore(environment.path).diff)
+    assert not world.environments.diff(environment.path, verify_files=True)
+
+
+def test_a_generation_with_closed_directories_is_removed(world: World) -> None:
+    environment = world.provide("demo==1.0", lease=False)
+    (site(environment) / "demo/inner").chmod(0)
+    (site(environment) / "demo").chmod(0o500)
+    assert where_permissions_count(lambda: world.environments.remove(environment.key))
+    assert not Path(environment.path).exists()
 
 
 def test_drift_names_distributions_and_files(world: World) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,7 @@ from pytest_envsync.environments.generations import Record, save_record
 from pytest_envsync.environments.origins import Origins
 from pytest_envsync.environments.request import CachedEnvironment
 from pytest_envsync.errors import InstallError
+from pytest_envsync.values import replace
 
 if TYPE_CHECKING:
     from pytest_envsync.engine import Engine

@@ -10,7 +10,6 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ from pytest_envsync.markers import is_active
 from pytest_envsync.memo import candidate_row
 from pytest_envsync.plan import Plan
 from pytest_envsync.requirements import normalize_name
+from pytest_envsync.values import replace
 
 if TYPE_CHECKING:
     from pytest_envsync.changes import Changes

@@ -9,6 +9,7 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 import os
+import stat
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -120,30 +121,39 @@ def _write_paths_anew(former: Record, record: Record, wheels: Mapping[str, Prepa
     finally:
         origins.close()
     before, now = _rows(former), _rows(record)
-    kept = {name: wheels[name] for name in now if before.get(name) == now[name] and _has_scripts(wheels[name], engine)}
-    if not kept:
+    kept = {name: wheels[name] for name in now if before.get(name) == now[name]}
+    with_scripts = {name: item for name, item in kept.items() if _has_scripts(item, origins.target)}
+    if not with_scripts:
         return
     from pytest_envsync.environment.install import expected_files
 
     files = expected_files(
-        kept, target=origins.target, store=engine.store, installer_metadata=record.installer_metadata
+        with_scripts, target=origins.target, store=engine.store, installer_metadata=record.installer_metadata
     )
     for path, expected in files.items():
         if expected.content is not None:
             _rewrite(f"{record.path}/{path}", expected.content)
 
 
-def _has_scripts(prepared: PreparedWheel, engine: Engine) -> bool:
-    wheel = prepared.wheel
-    data = wheel.dist_info.removesuffix(".dist-info") + ".data/scripts/"
-    points = f"{wheel.dist_info}/entry_points.txt"
-    return any(file.path == points or file.path.startswith(data) for file in engine.store.files(wheel))
+def _has_scripts(prepared: PreparedWheel, target: Target) -> bool:
+    """Whether the distribution, as it is installed, has a file in the directory of scripts."""
+    site = target.paths["purelib" if prepared.wheel.root_is_purelib else "platlib"]
+    scripts = os.path.relpath(target.paths["scripts"], site).replace(os.sep, "/") + "/"
+    try:
+        return os.fsencode(scripts) in Path(site, prepared.wheel.dist_info, "RECORD").read_bytes()
+    except OSError:
+        return True
 
 
 def _rewrite(path: str, content: bytes) -> None:
     """Give a file that is ours alone another content; its mode stays."""
-    if Path(path).read_bytes() != content:
-        Path(path).write_bytes(content)
+    if Path(path).read_bytes() == content:
+        return
+    mode = stat.S_IMODE(os.stat(path).st_mode)
+    # Some file systems flush a file that is cut to nothing and written again, or renamed over another: 3 ms each.
+    os.unlink(path)
+    Path(path).write_bytes(content)
+    os.chmod(path, mode)
 
 
 def _install_difference(

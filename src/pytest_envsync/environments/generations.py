@@ -14,12 +14,12 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pytest_envsync.errors import StoreError
 from pytest_envsync.leases import USED, Lease, held_leases
+from pytest_envsync.values import asdict, dataclass
 
 SCHEMA = 1
 

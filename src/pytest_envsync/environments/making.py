@@ -45,9 +45,11 @@ def make(
         if not damage:
             raise
     else:
-        if is_as_stored(record, wheels, made.snapshot, engine=engine):
+        # What was there before was compared with a snapshot that was right.
+        placed = {name: wheels[name] for name in (*made.changes.installed, *made.changes.reinstalled)}
+        if is_as_stored(record, placed, made.snapshot, engine=engine):
             return made
-        damage = mend_wheels(wheels, engine=engine)
+        damage = mend_wheels(placed, engine=engine)
         if not damage:
             return made
     remove_tree(record.path)

@@ -261,7 +261,7 @@ class Provision:
         )
 
     def _lease(self, answer: CachedEnvironment) -> CachedEnvironment:
-        from dataclasses import replace
+        from pytest_envsync.values import replace
 
         try:
             lease = take_lease(os.path.join(self.home, "leases"), answer.generation, self.holder_pid)

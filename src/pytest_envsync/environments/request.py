@@ -6,12 +6,12 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
 from pytest_envsync.changes import Change, Changes
 from pytest_envsync.diff import Diff
 from pytest_envsync.options import SyncOptions
+from pytest_envsync.values import asdict, dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ import os
 import pkgutil
 import sys
 import traceback
+from contextlib import suppress
 from typing import Any
 
 
@@ -21,7 +22,9 @@ def preload() -> None:
 
     for module in pkgutil.walk_packages(pytest_envsync.__path__, "pytest_envsync."):
         if not module.name.startswith(("pytest_envsync.pytest_plugin", "pytest_envsync.__main__")):
-            importlib.import_module(module.name)
+            # What cannot be imported (an extra is missing) fails where it is needed.
+            with suppress(ImportError):
+                importlib.import_module(module.name)
     for name in ("httpx", "tomli", "installer", "packaging.metadata", "filelock", "concurrent.futures.thread"):
         importlib.import_module(name)
 

@@ -11,9 +11,17 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
+import cases_hashes
+import cases_indexes
 import cases_inputs
+import cases_installing
+import cases_options
+import cases_output
+import cases_planning
+import cases_pylock
+import cases_requirements
+import cases_sources
+import pytest
 from case import Case
 from shelf import Shelf
 from twins import Run, Twins
@@ -24,7 +32,18 @@ if UV is None:
 
 pytestmark = pytest.mark.parity
 
-TABLES: dict[str, list[Case]] = {"inputs": cases_inputs.CASES}
+TABLES: dict[str, list[Case]] = {
+    "inputs": cases_inputs.CASES,
+    "options": cases_options.CASES,
+    "requirements": cases_requirements.CASES,
+    "planning": cases_planning.CASES,
+    "installing": cases_installing.CASES,
+    "hashes": cases_hashes.CASES,
+    "sources": cases_sources.CASES,
+    "indexes": cases_indexes.CASES,
+    "pylock": cases_pylock.CASES,
+    "output": cases_output.CASES,
+}
 
 
 @pytest.fixture(scope="session")
@@ -32,9 +51,12 @@ def twins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Twins]:
     assert UV is not None
     shelf = Shelf(tmp_path_factory.mktemp("shelf"))
     pair = Twins(tmp_path_factory.mktemp("twins"), shelf, UV)
-    yield pair
-    pair.close()
-    shelf.close()
+    try:
+        pair.prime()
+        yield pair
+    finally:
+        pair.close()
+        shelf.close()
 
 
 def outcome(run: Run, *, lines: bool) -> dict[str, object]:
@@ -58,7 +80,7 @@ def test_both_do_the_same(twins: Twins, section: str, case: Case) -> None:
     for step, theirs, ours in zip(case.steps, expected, found, strict=True):
         assert ours.status == step.status, said
         assert theirs.status == (step.status if step.reference is None else step.reference), said
-        assert 'pytest_envsync/' not in ours.stderr, said
+        assert "pytest_envsync/" not in ours.stderr, said
         assert step.says in ours.stderr, said
     theirs_all = [(outcome(run, lines=case.lines), run.tree) for run in expected]
     ours_all = [(outcome(run, lines=case.lines), run.tree) for run in found]

@@ -79,10 +79,12 @@ class Twins:
             stdout=subprocess.PIPE,
             text=True,
         )
-        # What both know of the interpreter is learned once.
+
+    def prime(self) -> None:
+        """Let both learn once what there is to know of the interpreter."""
         self._lay_out(Case(name="prime", steps=()))
         for tool in ("uv", "envsync"):
-            self._start(tool, "sync", Step(args="--allow-empty-requirements -"), {}, root / f"{tool}-primed", real=False)
+            self._start(tool, "sync", Step(args="--allow-empty-requirements -"), {}, self.root / f"{tool}-primed", real=False)
         shutil.rmtree(self.here)
 
     def close(self) -> None:
@@ -211,9 +213,9 @@ def snapshot(root: Path) -> dict[str, Entry]:
             if name == ".lock" or is_own:
                 continue
             if path.is_symlink():
-                found[relative] = Entry("link", False, os.fsencode(path.readlink()))  # noqa: FBT003 - a link's mode is nothing
+                found[relative] = Entry("link", False, os.fsencode(path.readlink()))
             elif path.is_dir():
-                found[relative] = Entry("directory", False, b"")  # noqa: FBT003 - as above
+                found[relative] = Entry("directory", False, b"")
             else:
                 mode = stat.S_IMODE(path.lstat().st_mode)
                 found[relative] = Entry("file", bool(mode & 0o111), _comparable(path))

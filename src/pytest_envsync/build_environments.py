@@ -15,7 +15,6 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from copy import copy
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -23,6 +22,7 @@ from pytest_envsync.cache import exclusive, lock_timeout
 from pytest_envsync.hashes import HashPolicy
 from pytest_envsync.plan import Plan
 from pytest_envsync.requirements import IndexSource, Requirements
+from pytest_envsync.values import replace
 from pytest_envsync.wheels.build import BuildEnvironment, Builder, backend_environ
 
 if TYPE_CHECKING:
@@ -110,6 +110,10 @@ class IsolatedEnvironments:
             place = _usable(home) or self._make(home, wheels)
         python = self.target.in_virtual_environment(str(place)).python
         return BuildEnvironment(python, backend_environ(self.engine.environ, python))
+
+    def wheels(self, requires: Sequence[str]) -> dict[str, PreparedWheel]:
+        """Return the wheels of *requires* and of all they depend on, in the store. Raises EnvsyncError."""
+        return self._wheels(requires, ())
 
     def _make(self, home: Path, wheels: dict[str, PreparedWheel]) -> Path:
         from pytest_envsync.environment.transaction import apply_plan
@@ -217,10 +221,7 @@ class IsolatedEnvironments:
 
 
 def _for_builds(options: SyncOptions) -> SyncOptions:
-    """Return the settings that count for build requirements.
-
-    ``--no-binary :all:`` is about what is installed: build tools may come as wheels unless one is named.
-    """
+    """Return the settings that count for build requirements: constraints and hashes of their own, the same files."""
     return replace(
         options,
         constraints=options.build_constraints,
@@ -228,9 +229,12 @@ def _for_builds(options: SyncOptions) -> SyncOptions:
         all_extras=False,
         groups=(),
         require_hashes=options.require_build_hashes,
-        no_binary=tuple(name for name in options.no_binary if name != ":all:"),
-        only_binary=(),
         no_build=False,
+        only_binary=tuple(name for name in options.only_binary if name != ":all:"),
+        no_build_isolation=False,
+        no_build_isolation_package=(),
+        config_settings=(),
+        config_settings_package=(),
         reinstall=False,
         reinstall_package=(),
     )

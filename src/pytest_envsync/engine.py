@@ -95,11 +95,16 @@ class Engine:
 
     def builder(self, target: Target) -> Builder:
         """Return what builds sdists and source trees for *target*."""
-        if self._builder is None or self._builder.target is not target:
+        if self._builder is None or self._builder.target is not target or self._builder.is_closed:
             from pytest_envsync.build_environments import make_builder
 
             self._builder = make_builder(self, target=target, options=self.options)
         return self._builder
+
+    def end_builds(self) -> None:
+        """End the builds that run: what they were for has failed, or was interrupted."""
+        if self._builder is not None:
+            self._builder.close()
 
     def read(self, location: str) -> bytes:
         """Read a requirements file: an absolute path, an address, or ``-`` for standard input."""
@@ -111,8 +116,7 @@ class Engine:
 
     def close(self) -> None:
         """End the threads and connections; what is under way is abandoned."""
-        if self._builder is not None:
-            self._builder.close()
+        self.end_builds()
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
         if self._client is not None:

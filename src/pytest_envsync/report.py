@@ -174,9 +174,9 @@ def error_lines(error: EnvsyncError, style: Style) -> list[str]:
     lines = f"{style('error', 'red', 'bold')}{style(':', 'bold')} {text}".split("\n")
     if isinstance(error, BuildError):
         output = error.output.rstrip().splitlines()
-        if output and error.output.strip() not in text:
+        if output and output[-1] not in text:
             lines += [f"  {line}" for line in output[-OUTPUT_LINES:]]
-        if error.log:
+        if error.log and error.log not in text:
             lines.append(f"  the whole output is in {error.log}")
     if error.hint:
         hint, *more = error.hint.split("\n")

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_envsync.addresses import file_path
-from pytest_envsync.errors import InputError, SelectionError
+from pytest_envsync.errors import BuildError, InputError, SelectionError
 from pytest_envsync.hashes import HashPolicy
-from pytest_envsync.inputs.sources import read_requirements
 from pytest_envsync.memo import Resolution, is_repeatable, local_stats, recall, remember, resolution_key
 from pytest_envsync.requirements import ArchiveSource, DirectorySource, VcsSource, normalize_name
+from pytest_envsync.values import replace
 
 if TYPE_CHECKING:
     from pytest_envsync.distributions import Candidate, InstalledDistribution
@@ -48,6 +47,8 @@ def resolve(
         remembered = recall(engine.cache_dir, key, engine.environ)
         if remembered is not None and all(engine.store.get(sha256) for sha256 in remembered.digests.values()):
             return remembered
+    from pytest_envsync.inputs.sources import read_requirements
+
     requirements = read_requirements(
         files, options=options, target=target, read=engine.read, cwd=engine.cwd, environ=engine.environ
     )
@@ -146,7 +147,11 @@ def dependencies_of(tree: ProjectTree, *, target: Target, engine: Engine) -> Ite
     from pytest_envsync.inputs.requirements_txt import parse_requirement
     from pytest_envsync.wheels.source_tree import unnamed_candidate
 
-    metadata = engine.builder(target).metadata(unnamed_candidate(DirectorySource(tree.path)))
+    try:
+        metadata = engine.builder(target).metadata(unnamed_candidate(DirectorySource(tree.path)))
+    except BuildError as error:
+        error.exit_status = 2  # an input that cannot be read, as the reference has it
+        raise
     provided = {normalize_name(extra): extra for extra in metadata.extras}
     unknown = [extra for extra in tree.extras if extra not in provided]
     if unknown and not tree.all_extras:
@@ -268,6 +273,7 @@ def prepare(
             policy=_policy(resolution, options),
             progress=engine.reporter,
             builder=lambda candidate: engine.builder(target)(candidate),  # noqa: PLW0108 - made only when something is built
+            call_off=engine.end_builds,
             refresh=options.refresh
             or options.reinstall
             or frozenset((*options.refresh_package, *options.reinstall_package)),

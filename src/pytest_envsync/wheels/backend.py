@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from pytest_envsync.errors import BuildError, UsageError
 from pytest_envsync.requirements import normalize_name
@@ -38,7 +38,7 @@ def read_build_system(tree: Path, subject: str) -> BuildSystem:
     """Read the build system of the source tree at *tree*. Raises BuildError for no source tree or a malformed table."""
     path = tree / "pyproject.toml"
     if not path.exists():
-        if not (tree / "setup.py").exists() and not (tree / "setup.cfg").exists():
+        if not (tree / "setup.py").exists():
             raise BuildError(
                 f"`{subject}` does not appear to be a Python project: neither `pyproject.toml` nor `setup.py` is there",
                 subject=subject,
@@ -191,6 +191,8 @@ class Backend:
                 timeout=self.timeout,
                 with_descendants=True,
             )
+            if status == 0:
+                _write_down_warnings(Path(cmd[-1], "output.json"), output)
         if status != 0:
             raise subprocess.CalledProcessError(status, list(cmd))
 
@@ -199,11 +201,26 @@ class Backend:
         logged = output_tail(self.log)
         tail = logged or list(said[-TAIL:])
         lines = [f"Failed to build `{self.subject}`: call to `{self.system.backend}.{hook}` failed: {detail}"]
-        if tail:
-            lines += ["[output]", *tail]
-        if logged:
-            lines.append(f"[the whole output is in {self.log}]")
-        return BuildError("\n".join(lines), subject=self.subject, output="\n".join(tail), log=str(self.log), hint=hint)
+        lines += [f"  {line}" for line in tail]
+        log = str(self.log) if logged else None
+        if log is not None:
+            lines.append(f"  the whole output is in {log}")
+        return BuildError("\n".join(lines), subject=self.subject, output="\n".join(tail), log=log, hint=hint)
+
+
+def _write_down_warnings(answer: Path, log: IO[bytes]) -> None:
+    """Move the warnings of a hook from its *answer* to the log: its caller would raise them here, from any thread."""
+    import json
+
+    try:
+        values = json.loads(answer.read_bytes())
+        warnings = values.pop("warnings", None)
+    except (OSError, ValueError, AttributeError):
+        return
+    if warnings:
+        for warning in warnings:
+            log.write(f"warning: {warning.get('message')}\n".encode("utf-8", "replace"))
+        answer.write_text(json.dumps(values), encoding="utf-8")
 
 
 def output_tail(log: Path) -> list[str]:
@@ -218,25 +235,24 @@ def output_tail(log: Path) -> list[str]:
 
 
 def config_settings(options: SyncOptions, name: str) -> dict[str, Any]:
-    """Return the PEP 517 settings for the project *name*: the global ones, then its own over them.
+    """Return the PEP 517 settings for the project *name*: its own, then those for all.
 
-    A key that is given twice becomes a list. Raises UsageError for a setting without ``=``.
+    A key that is given more than once becomes a list. Raises UsageError for a setting without ``=``.
     """
     settings: dict[str, Any] = {}
-    for text in options.config_settings:
-        key, separator, value = text.partition("=")
-        if not separator:
-            raise UsageError(f"--config-setting `{text}` must be KEY=VALUE")
-        _append(settings, key, value)
-    own: dict[str, Any] = {}
     for text in options.config_settings_package:
         project, separator, setting = text.partition(":")
         key, equals, value = setting.partition("=")
         if not separator or not equals:
             raise UsageError(f"--config-settings-package `{text}` must be PROJECT:KEY=VALUE")
         if normalize_name(project) == name:
-            _append(own, key, value)
-    return {**settings, **own}
+            _append(settings, key, value)
+    for text in options.config_settings:
+        key, separator, value = text.partition("=")
+        if not separator:
+            raise UsageError(f"--config-setting `{text}` must be KEY=VALUE")
+        _append(settings, key, value)
+    return settings
 
 
 def _append(settings: dict[str, Any], key: str, value: str) -> None:

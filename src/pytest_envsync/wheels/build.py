@@ -93,6 +93,7 @@ class Builder:
         self.chain: tuple[str, ...] = ()
         self.processes = processes
         self.repositories = Repositories(cache_dir, environ, processes=processes, offline=options.offline)
+        self._extra: dict[tuple[str, bool], tuple[str, ...]] = {}
         self._slots = threading.BoundedSemaphore(build_jobs(environ))
 
     def within(self, chain: tuple[str, ...]) -> Builder:
@@ -105,6 +106,11 @@ class Builder:
         """End every backend and every git that runs; nothing is started any more."""
         self.processes.end()
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was closed, so that it builds nothing any more."""
+        return self.processes.is_ended
+
     def __call__(self, candidate: Candidate) -> tuple[StoredWheel, bool]:
         """Return the wheel of *candidate*, and whether it was built now.
 
@@ -115,7 +121,7 @@ class Builder:
             # What is told by its content is the same whatever is to be looked at again; a directory is not.
             again = isinstance(candidate.requested, DirectorySource) and self._is_asked_again(candidate.name)
             if not again and (known := self._kept(key)) is not None:
-                return known, False
+                return _checked(known, workplace), False
             if not candidate.may_build:
                 raise BuildError(
                     f"`{workplace.subject}` would have to be built, which --no-build or --only-binary refuses",
@@ -128,7 +134,7 @@ class Builder:
                 with self._turn_of(key, candidate.name):
                     # Another process may have built it while this one waited.
                     known = None if again else self._kept(key)
-                    wheel = known or self._build(backend, workplace)
+                    wheel = _checked(known or self._build(backend, workplace), workplace)
                     self.store.remember(key, wheel.sha256)
             self.reporter.built(workplace.subject)
             return wheel, known is None
@@ -214,22 +220,19 @@ class Builder:
         return name in set(map(normalize_name, (*self.options.refresh_package, *self.options.reinstall_package)))
 
     def _build(self, backend: Backend, workplace: Workplace) -> StoredWheel:
-        candidate = workplace.candidate
         archive = backend.build(
             workplace.directory("wheel"),
             editable=workplace.editable,
-            settings=config_settings(self.options, candidate.name),
+            settings=config_settings(self.options, workplace.candidate.name),
         )
         wheel = self.store.add(archive, filename=archive.name, built=True)
-        detail: str | None = None
-        if wheel.name != candidate.name:
-            detail = f"built a wheel of `{wheel.name}`, but `{candidate.name}` was asked for"
-        elif candidate.version is not None and not _is_asked_version(wheel.version, candidate.version):
-            detail = f"built version {wheel.version}, but {candidate.version} was asked for"
-        elif not self._fits(wheel):
-            detail = f"built `{wheel.filename}`, which does not fit the target ({self.target.tags[0]})"
-        if detail is not None:
-            raise BuildError(f"the backend of `{workplace.subject}` {detail}", subject=candidate.name)
+        if not self._fits(wheel):
+            raise BuildError(
+                f"the backend of `{workplace.subject}` built `{wheel.filename}`, which does not fit the target"
+                f" ({self.target.tags[0]})",
+                subject=workplace.candidate.name,
+                hint="a build makes wheels for this machine only; look for a wheel for the target",
+            )
         return wheel
 
     def _backend(self, workplace: Workplace, log: Path) -> Backend:
@@ -338,6 +341,18 @@ def backend_environ(environ: Mapping[str, str], python: str) -> dict[str, str]:
         # What a backend printed before it was ended must not be lost in its buffer.
         "PYTHONUNBUFFERED": "1",
     }
+
+
+def _checked(wheel: StoredWheel, workplace: Workplace) -> StoredWheel:
+    """Return the built *wheel* if it is what was asked for. Raises BuildError."""
+    candidate = workplace.candidate
+    if wheel.name != candidate.name:
+        detail = f"a wheel of `{wheel.name}`, but `{candidate.name}` was asked for"
+    elif candidate.version is not None and not _is_asked_version(wheel.version, candidate.version):
+        detail = f"version {wheel.version}, but {candidate.version} was asked for"
+    else:
+        return wheel
+    raise BuildError(f"the backend of `{workplace.subject}` built {detail}", subject=candidate.name)
 
 
 def _is_asked_version(built: str, asked: str) -> bool:

@@ -139,7 +139,7 @@ def _digests(
 def _sourced(
     package: LockedPackage, source: ArchiveSource | DirectorySource | VcsSource, selector: Selector
 ) -> Candidate:
-    from dataclasses import replace
+    from pytest_envsync.values import replace
 
     if not isinstance(source, ArchiveSource):
         if not selector.policy.allows_builds(package.name) and not getattr(source, "editable", False):
@@ -160,11 +160,12 @@ def _sourced(
         name=package.name,
         source=source,
         shown=shown,
-        specifier=f"=={package.version}" if package.version else "",
+        # The version of a source tree is a note: the tree may have changed since.
+        specifier=f"=={package.version}" if package.version and isinstance(source, ArchiveSource) else "",
         digests=digests,
         origin=package.origin,
     )
     candidate = direct_candidate(demand, selector)
     if isinstance(source, ArchiveSource):
-        return replace(candidate, size=package.size, version=candidate.version or package.version)
+        return replace(candidate, size=package.size, version=candidate.version or package.version, specifier="")
     return candidate

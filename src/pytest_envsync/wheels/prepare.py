@@ -21,6 +21,7 @@ from pytest_envsync.hashes import HashPolicy
 from pytest_envsync.requirements import ArchiveSource
 from pytest_envsync.versions import python_meets
 from pytest_envsync.wheels.lookup import address_key, find_stored, local_path, status_key
+from pytest_envsync.wheels.processes import CalledOff
 from pytest_envsync.wheels.proof import expected_digests, filename_of
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def prepare_wheels(
     policy: HashPolicy = HashPolicy.VERIFY,
     progress: Reporter | None = None,
     builder: Build | None = None,
+    call_off: Callable[[], None] | None = None,
     refresh: bool | Collection[str] = False,
     validate: bool = True,
     skip_filename_check: bool = False,
@@ -65,7 +67,8 @@ def prepare_wheels(
     """Return the wheel of each candidate, by normalised name and in the order of names.
 
     *client* and *pool* are asked for only when something is not in the store. *refresh* (all, or names) looks at an
-    address again that is known. *validate* and *skip_filename_check* are those of ``Store.add``.
+    address again that is known. *call_off* ends the builds that run, which is asked for when something failed or was
+    interrupted. *validate* and *skip_filename_check* are those of ``Store.add``.
 
     Raises the error of the first name, in order, of those that failed before the rest was called off: FetchError,
     HashMismatch, WheelError, BuildError, StoreError, InputError for files on this machine and sizes that are not
@@ -90,6 +93,7 @@ def prepare_wheels(
                 policy=policy,
                 progress=progress,
                 builder=builder,
+                call_off=call_off,
                 refresh=refresh,
                 validate=validate,
                 skip_filename_check=skip_filename_check,
@@ -116,10 +120,6 @@ def _check_python(prepared: PreparedWheel, target: Target) -> None:
     )
 
 
-class _CalledOff(Exception):  # noqa: N818 - no error: another wheel failed, and this one is not needed any more
-    """Raised inside a download whose result nobody waits for."""
-
-
 class _Fetched(NamedTuple):
     """An archive that is proved and waits to be unpacked. *archive* is the file itself when it lies on this machine."""
 
@@ -144,6 +144,7 @@ class _Preparation:
         policy: HashPolicy,
         progress: Reporter | None,
         builder: Build | None,
+        call_off: Callable[[], None] | None,
         refresh: bool | Collection[str],
         validate: bool,
         skip_filename_check: bool,
@@ -155,6 +156,7 @@ class _Preparation:
         self._policy = policy
         self._progress = progress
         self._builder = builder
+        self._end_builds = call_off
         self._refresh = refresh
         self._validate = validate
         self._skip_filename_check = skip_filename_check
@@ -180,19 +182,25 @@ class _Preparation:
                     error = future.exception()
                     if error is not None:
                         errors[name] = error
-                        self._called_off.set()
+                        self._call_off()
                     elif isinstance(result := future.result(), PreparedWheel):
                         ready[name] = result
                     else:
                         self._waiting["unpack"].append((name, self._unpacking(result)))
-        finally:
-            # Only an interrupt leaves something running: it must not write into a directory that is being removed.
-            self._called_off.set()
+        except BaseException:
+            # An interrupt leaves something running: it must not write into a directory that is being removed.
+            self._call_off()
             wait(running)
+            raise
         for _, error in sorted(errors.items()):
-            if not isinstance(error, _CalledOff):
+            if not isinstance(error, CalledOff):
                 raise error
         return ready
+
+    def _call_off(self) -> None:
+        self._called_off.set()
+        if self._end_builds is not None:
+            self._end_builds()
 
     def _line_up(self) -> None:
         """Put each candidate where it begins, large files first: the longest way is begun first."""
@@ -250,7 +258,7 @@ class _Preparation:
 
     def _on_bytes(self, count: int) -> None:
         if self._called_off.is_set():
-            raise _CalledOff
+            raise CalledOff
         if self._progress is not None:
             self._progress.received(count)
 

@@ -36,11 +36,11 @@ class Processes:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._running: dict[subprocess.Popen[bytes], bool] = {}
-        self._ended = False
+        self.is_ended = False
 
     def check(self) -> None:
         """Raise CalledOff when all this is not needed any more."""
-        if self._ended:
+        if self.is_ended:
             raise CalledOff
 
     def run(
@@ -87,7 +87,7 @@ class Processes:
     def end(self) -> None:
         """Kill whatever runs."""
         with self._lock:
-            self._ended = True
+            self.is_ended = True
             for process, with_descendants in self._running.items():
                 _kill(process, with_descendants=with_descendants)
 

@@ -346,6 +346,19 @@ def test_removing_one_gives_the_file_of_the_other_back(site: Site, goes: str, st
     ), goes
 
 
+@pytest.mark.parametrize("digest", ["", "sha512=whatever"])
+def test_a_claim_without_a_comparable_hash_contradicts_nobody(site: Site, digest: str) -> None:
+    alpha = site.wheel("alpha", files={"x.py": "alpha"})
+    beta = site.wheel("beta", files={"x.py": "beta"})
+    site.sync(beta)
+    place = site.site_packages / "beta-1.0.dist-info" / "RECORD"
+    rows = [f"x.py,{digest},4" if row.startswith("x.py") else row for row in place.read_text().splitlines()]
+    place.write_text("\n".join(rows) + "\n")
+    assert site.sync(alpha, beta).warnings == ()
+    assert site.sync(beta).warnings == ()
+    assert (site.site_packages / "x.py").read_text() == "beta"
+
+
 def test_what_the_store_does_not_have_cannot_be_given_back(site: Site) -> None:
     alpha = site.wheel("alpha", files={"x.py": "alpha"})
     beta = site.wheel("beta", files={"x.py": "beta"})

@@ -161,6 +161,7 @@ DIRECTORIES = [
         "reinstall",
     ),
     (wanted(DirectorySource("/s/demo"), version=None, cache_info=NOTE), present(), "reinstall"),
+    (wanted(DirectorySource("/s/demo"), version=None, cache_info=NOTE), present(direct_url=archive(URL)), "reinstall"),
     # The mark of a directory: an inode here, a time of birth where the reference could ask for it.
     *(
         (
@@ -275,6 +276,7 @@ def test_a_seed_that_is_asked_for_is_an_ordinary_distribution() -> None:
         ("3.11.7", "uv = 0.13.9\nseed = true\n", {"pip", "setuptools", "wheel", "uv"}),
         ("3.13.0", "uv = 0.13.9\r\nSEED = True\r\n", {"pip", "uv"}),
         ("3.11.7", "home = /x\nenvsync = 0.1.0\n", set()),
+        ("3.12.1", "a line that says nothing\n", {"pip", "uv"}),
     ],
 )
 def test_who_made_the_environment_decides_about_its_seeds(version: str, text: str | None, seeds: set[str]) -> None:

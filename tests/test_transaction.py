@@ -571,6 +571,15 @@ def test_nothing_to_recover(tmp_path: Path) -> None:
     assert not (site.prefix / JOURNAL_NAME).exists()
 
 
+def test_nothing_begins_on_top_of_an_interrupted_transaction(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    ready = site.wheel()
+    (site.prefix / JOURNAL_NAME).mkdir()
+    with pytest.raises(InstallError, match="an interrupted sync left"):
+        act(site, [ready], nothing)()
+    assert site.sync(ready)
+
+
 def test_an_interrupted_environment_may_be_moved_before_it_is_recovered(tmp_path: Path, sets: Sets) -> None:
     site, new = prepare(tmp_path, sets), sets.new
     before = site.tree()

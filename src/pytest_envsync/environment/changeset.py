@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from hashlib import sha256
 
 from pytest_envsync.distributions import InstalledDistribution
@@ -32,6 +31,7 @@ from pytest_envsync.errors import EnvsyncError, InstallError
 from pytest_envsync.plan import Plan
 from pytest_envsync.record import record_hash
 from pytest_envsync.target import Target
+from pytest_envsync.values import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,11 +47,6 @@ class ChangeSet:
     tree: Tree = field(default_factory=dict)
     additions: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing changes."""
-        return not (self.renames or self.additions)
 
 
 def find_changes(
@@ -139,7 +134,7 @@ class _Search:
             owner = claim.distribution.name
             arriving = tree.get(directory, {}).get(name)
             if arriving is not None:
-                differs = claim.hash != "" and claim.hash != record_hash(content_digest(arriving))
+                differs = _is_another(claim, content_digest(arriving))
                 if arriving.owner > owner:
                     if differs:
                         self.overlaps.append(Overlap(owner, arriving.owner, path))
@@ -163,7 +158,7 @@ class _Search:
                 content = file.read()
         except OSError:
             return False
-        if not claim.hash or claim.hash == record_hash(sha256(content).hexdigest()):
+        if not _is_another(claim, sha256(content).hexdigest()):
             return False
         item = self._stored_item(claim.distribution, path)
         if item is None:
@@ -194,6 +189,11 @@ class _Search:
             return lay_out(parcel_of(wheel, self.store), self.target, self.roots, reading(wheel)).tree
         except EnvsyncError:
             return {}
+
+
+def _is_another(claim: Claim, digest: str) -> bool:
+    """Whether the content of that sha256 is certainly not the claimed one."""
+    return claim.hash.startswith("sha256=") and claim.hash != record_hash(digest)
 
 
 class _Ground:

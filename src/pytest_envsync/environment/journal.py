@@ -100,7 +100,12 @@ class Journal:
         os.close(os.open(f"{self.directory}/{marker}", os.O_WRONLY | os.O_CREAT, 0o666))
 
     def open(self) -> None:
-        """Make the directory; ``write`` begins the transaction."""
+        """Make the directory; ``write`` begins the transaction. Raises InstallError when one is there already."""
+        if os.path.lexists(self.directory):
+            raise InstallError(
+                f"an interrupted sync left `{self.directory}`",
+                hint="sync again: whoever begins finishes or undoes it first",
+            )
         self.step("open")
         os.makedirs(f"{self.directory}/aside")
 

@@ -109,9 +109,11 @@ def test_the_best_version_comes_first(specifier: str, versions: list[str], expec
     assert ordered_versions(specifier, {version: version for version in versions}) == expected
 
 
-def test_arbitrary_equality_compares_spellings() -> None:
-    assert ordered_versions("===1.0", {"1": "1.0"}) == ["1"]
-    assert ordered_versions("===1.0", {"1": "1.0.0"}) == []
+def test_exact_equality_admits_no_local_part() -> None:
+    assert ordered_versions("===1.0", {"1": "1.0.0", "1+cpu": "1.0+cpu"}) == ["1"]
+    assert meets("===1.0", "1.0.0")
+    assert not meets("===1.0", "1.0+cpu")
+    assert not meets("===odd", "1.0")
 
 
 @pytest.mark.parametrize(

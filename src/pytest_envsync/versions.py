@@ -80,19 +80,23 @@ def meets(specifier: str, version: str) -> bool:
     """Whether *version* meets *specifier*, a PEP 440 specifier set (empty: anything does).
 
     Pre-releases count as versions; whether they are wanted is the chooser's question. A local
-    version meets a pin without one. Raises ValueError for text that is no specifier set.
+    version meets an ``==`` without one. ``===`` compares versions, not spellings, as the reference does.
+    Raises ValueError for text that is no specifier set.
     """
-    if not specifier:
-        return True
-    match = _CLAUSE.fullmatch(specifier)
-    if match is not None and match[1] == "==" and not match[2].endswith(".*"):
+    return all(_clause_is_met(clause, version) for clause in specifier.split(",") if clause.strip())
+
+
+def _clause_is_met(clause: str, version: str) -> bool:
+    match = _CLAUSE.fullmatch(clause)
+    if match is not None and match[1] in {"==", "==="} and not match[2].endswith(".*"):
         wanted, given = canonical_version(match[2]), canonical_version(version)
         if wanted is not None and given is not None:
-            return wanted == given or ("+" not in wanted and given.startswith(f"{wanted}+"))
+            any_local = match[1] == "==" and "+" not in wanted
+            return wanted == given or (any_local and given.startswith(f"{wanted}+"))
     from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
     try:
-        return SpecifierSet(specifier).contains(version, prereleases=True)
+        return SpecifierSet(clause).contains(version, prereleases=True)
     except InvalidSpecifier as error:
         raise ValueError(str(error)) from error
 
@@ -102,14 +106,7 @@ def ordered_versions(specifier: str, versions: Mapping[str, str]) -> list[str]:
 
     Pre-releases come behind all others, unless the specifier itself names one.
     """
-    pin = pinned_version(specifier)
-    if pin is not None and "===" not in specifier:
-        wanted = canonical_version(pin)
-        found = [key for key in versions if wanted and (key == wanted or key.startswith(f"{wanted}+"))]
-    else:
-        found = list(versions)
-    if specifier and (pin is None or "," in specifier or "===" in specifier):
-        found = [version for version in found if meets(specifier, versions[version])]
+    found = [version for version in versions if meets(specifier, versions[version])]
     if len(found) < 2:
         return found
     from packaging.specifiers import SpecifierSet

@@ -10,7 +10,6 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 
 from pytest_envsync.distributions import Candidate, File, Rejection
 from pytest_envsync.filenames import build_tag, kind_of, tag_text, tags_of, version_in
@@ -19,9 +18,9 @@ from pytest_envsync.markers import is_active as marker_holds
 from pytest_envsync.options import SyncOptions
 from pytest_envsync.requirements import Requirements, normalize_name
 from pytest_envsync.target import Target
+from pytest_envsync.values import dataclass, field
 from pytest_envsync.versions import (
     canonical_version,
-    meets,
     normal_version,
     ordered_versions,
     pinned_version,
@@ -138,10 +137,7 @@ class Selector:
         for file in files:
             text = version_in(file.filename, demand.name or "")
             version = canonical_version(text) if text is not None else None
-            if text is None or version is None:
-                continue
-            # Arbitrary equality compares spellings, and two files may spell one version in two ways.
-            if "===" not in demand.specifier or meets(demand.specifier, text):
+            if text is not None and version is not None:
                 by_version.setdefault(version, []).append((text, file))
         for version in ordered_versions(demand.specifier, {key: found[0][0] for key, found in by_version.items()}):
             fitting = [file for _, file in by_version[version] if self.refusal(file, demand) is None]
@@ -167,7 +163,7 @@ class Selector:
             return Rejection(file.filename, f"needs another Python than {self.python}", file.requires_python)
         if (late := _too_new(file, self.policy.cutoff_of(name))) is not None:
             return late
-        if file.yanked is not None and pinned_version(demand.specifier) is None:
+        if file.yanked is not None and not _is_pinned_to(demand, file):
             return Rejection(file.filename, "yanked", file.yanked)
         return None
 
@@ -183,6 +179,13 @@ class Selector:
             return (digest_match(file.digests, allowed), 0, 0, (-1, ""))
         position = self.position(file.filename) or 0
         return (digest_match(file.digests, allowed), 1, -position, build_tag(file.filename))
+
+
+def _is_pinned_to(demand: Demand, file: File) -> bool:
+    """Whether the demand pins the version of *file* itself, not one that it merely meets (``1.0`` for ``1.0+cpu``)."""
+    pin = pinned_version(demand.specifier)
+    version = version_in(file.filename, demand.name or "")
+    return pin is not None and version is not None and canonical_version(pin) == canonical_version(version)
 
 
 def _too_new(file: File, cutoff: str | None) -> Rejection | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from pytest_envsync.environments.key import LENGTH, environment_key, question_ke
 from pytest_envsync.environments.request import EnvironmentRequest, ProjectRequest
 from pytest_envsync.options import SyncOptions
 from pytest_envsync.requirements import ArchiveSource, DirectorySource, IndexSource, Source, VcsSource
+from pytest_envsync.values import replace
 
 ONE, TWO = "1" * 64, "2" * 64
 

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,7 @@ from index_server import IndexServer
 from pytest_envsync.environments import CachedEnvironment, EnvironmentRequest, ProjectRequest
 from pytest_envsync.errors import DamagedStoreError, EnvsyncError, SelectionError, StoreError
 from pytest_envsync.target import Target
+from pytest_envsync.values import replace
 
 DEMO = {
     "demo/__init__.py": "VALUE = 1\n\ndef main():\n    print('demo', VALUE)\n",

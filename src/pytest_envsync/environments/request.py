@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 from pytest_envsync.changes import Change, Changes
 from pytest_envsync.diff import Diff
 from pytest_envsync.options import SyncOptions
-from pytest_envsync.values import asdict, dataclass, field, replace
+from pytest_envsync.values import asdict, dataclass, field, fields, replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +103,7 @@ class CachedEnvironment:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the environment as JSON values; ``from_dict`` reads it back."""
-        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
         return {
             **values,
             "files": list(self.files),
@@ -117,7 +117,8 @@ class CachedEnvironment:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> CachedEnvironment:
         """Rebuild an environment from what ``as_dict`` gave."""
-        known = {name: value for name, value in values.items() if name in cls.__dataclass_fields__}
+        names = {item.name for item in fields(cls)}
+        known = {name: value for name, value in values.items() if name in names}
         repaired = values["repaired"]
         return cls(
             **{

@@ -269,6 +269,13 @@ def test_a_circle_of_moves_ends(index: IndexServer) -> None:
         asking.page(index.url, "demo")
 
 
+def test_a_move_to_nowhere_is_told(index: IndexServer) -> None:
+    index.redirect("/simple/demo/", "http://user:secret@[::1/")
+    with client() as asking, pytest.raises(FetchError, match="no valid address") as caught:
+        asking.page(index.url, "demo")
+    assert "secret" not in str(caught.value)
+
+
 def test_a_move_to_a_file_of_this_machine_is_not_followed(index: IndexServer) -> None:
     index.redirect("/simple/demo/", "file:///etc/passwd")
     with client() as asking, pytest.raises(FetchError, match="not followed"):

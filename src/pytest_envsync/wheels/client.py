@@ -269,7 +269,10 @@ class Client:
             if response.status_code in _REDIRECTS and location:
                 response.close()
                 # Each hop is a request of its own: credentials are looked up for its realm, never carried along.
-                target = urljoin(bare, location)
+                try:
+                    target = urljoin(bare, location)
+                except ValueError:
+                    raise self._unusable(location) from None
                 if not is_remote(target):
                     raise FetchError(
                         f"`{masked(url)}` leads to `{masked(target)}`, which is not followed", url=masked(url)

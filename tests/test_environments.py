@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from environment_world import World, run, tree, where_permissions_count
 from factories import make_wheel, write_tree
 from index_server import IndexServer
 from pytest_envsync.environments import CachedEnvironment, EnvironmentRequest, ProjectRequest
-from pytest_envsync.errors import DamagedStoreError, EnvsyncError, SelectionError, StoreError
+from pytest_envsync.errors import DamagedStoreError, EnvsyncError, SelectionError, StoreError, TargetError
 from pytest_envsync.target import Target
 from pytest_envsync.values import replace
 
@@ -639,6 +640,26 @@ def test_bytecode_of_an_edited_source_is_not_kept(world: World) -> None:
     world.environments.give_back(first.lease)
     second = world.provide("demo==1.0", "other==1.0", name="b.txt")
     assert not (site(second) / "demo/__pycache__").exists()
+
+
+def test_another_interpreter_has_environments_and_bytecode_of_its_own(world: World) -> None:
+    here = f"{sys.version_info.major}.{sys.version_info.minor}"
+    found = None
+    for version in {"3.10", "3.11", "3.12", "3.13"} - {here}:
+        with suppress(TargetError):
+            found = world.provide("demo==1.0", python=version, name="a.txt")
+    if found is None:
+        pytest.skip("there is no other interpreter")
+    assert found.version.rpartition(".")[0] != here
+    assert run(found, "import demo; print(demo.__cached__)").endswith(".pyc")
+    assert found.lease is not None
+    world.environments.give_back(found.lease)
+    python = found.version.rpartition(".")[0]
+    second = world.provide("demo==1.0", "other==1.0", python=python, name="b.txt", lease=False)
+    assert len(list((site(second) / "demo/__pycache__").iterdir())) == 1
+    ours = world.provide("demo==1.0", name="a.txt", lease=False)
+    assert ours.key != found.key
+    assert not (site(ours) / "demo/__pycache__").exists()
 
 
 # path entries

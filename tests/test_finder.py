@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +29,7 @@ from pytest_envsync.requirements import (
     Requirements,
     SpecifiedRequirement,
 )
+from pytest_envsync.values import replace
 from pytest_envsync.wheels.client import Client
 from pytest_envsync.wheels.finder import find_candidates, project_files
 from test_select import TARGET

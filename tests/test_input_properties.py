@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,6 +21,7 @@ from pytest_envsync.requirements import (
     SpecifiedRequirement,
     VcsSource,
 )
+from pytest_envsync.values import replace
 
 A, B = "a" * 64, "b" * 64
 WHEEL = "demo-1.0-py3-none-any.whl"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Sequence
-from dataclasses import fields
 
 import pytest
 from hypothesis import given
@@ -16,6 +15,7 @@ from pytest_envsync.option import Option
 from pytest_envsync.option_table import BY_NAME, OPTIONS, REFUSED
 from pytest_envsync.option_values import choices_of, from_python, read_variable
 from pytest_envsync.options import SyncOptions
+from pytest_envsync.values import fields
 
 COMMAND_ONLY = {
     "no_installer_metadata", "no_color", "output_format", "quiet", "verbose", "color", "no_progress", "directory",

@@ -11,7 +11,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -34,6 +33,7 @@ from pytest_envsync.narration import SilentReporter
 from pytest_envsync.options import SyncOptions
 from pytest_envsync.requirements import ArchiveSource, DirectorySource, IndexSource, Origin
 from pytest_envsync.target import Target
+from pytest_envsync.values import replace
 from pytest_envsync.wheels.client import Client
 from pytest_envsync.wheels.fetch import fetch_archive
 from pytest_envsync.wheels.lookup import find_stored

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from asking import ask, texts, write
+from pytest_envsync import values as dataclasses
 from pytest_envsync.errors import InputError
 from pytest_envsync.requirements import (
     ArchiveSource,

@@ -256,7 +256,7 @@ def test_what_is_in_the_way_is_an_error(base: Target, answers: Path, tmp_path: P
 
 
 def test_an_interpreter_that_virtualenv_refuses_is_an_error(base: Target, tmp_path: Path) -> None:
-    from dataclasses import replace
+    from pytest_envsync.values import replace
 
     gone = replace(base, base_python=str(tmp_path / "gone"), fingerprint="0" * 64)
     with pytest.raises(TargetError, match=r"virtualenv could not make an environment for `.*/gone`"):

@@ -5,11 +5,11 @@ PYTEST_DONT_REWRITE
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from pytest_envsync.hashes import Digest
 from pytest_envsync.requirements import Origin, Source
+from pytest_envsync.values import dataclass, field
 
 
 class File(NamedTuple):

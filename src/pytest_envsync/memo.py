@@ -15,7 +15,6 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +31,7 @@ from pytest_envsync.requirements import (
     VcsSource,
 )
 from pytest_envsync.target import Target
+from pytest_envsync.values import asdict, dataclass, field, fields
 
 SCHEMA = 2
 _SOURCES = {cls.__name__: cls for cls in (IndexSource, ArchiveSource, DirectorySource, VcsSource)}

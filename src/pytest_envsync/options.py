@@ -5,7 +5,7 @@ PYTEST_DONT_REWRITE
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from pytest_envsync.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

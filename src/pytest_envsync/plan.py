@@ -10,7 +10,6 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from operator import eq
 from typing import NamedTuple
 
@@ -19,6 +18,7 @@ from pytest_envsync.direct_url import SameFile, direct_url_of, source_difference
 from pytest_envsync.distributions import Candidate, InstalledDistribution
 from pytest_envsync.requirements import ArchiveSource, DirectorySource, Source
 from pytest_envsync.target import Target
+from pytest_envsync.values import dataclass
 from pytest_envsync.versions import canonical_version
 
 

@@ -8,9 +8,9 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 
 from pytest_envsync.hashes import Digest
+from pytest_envsync.values import dataclass, field
 
 _SEPARATORS = re.compile(r"[-_.]+")
 

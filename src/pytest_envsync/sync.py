@@ -9,7 +9,6 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,14 +16,15 @@ from pytest_envsync.cache import cache_directory, exclusive, lock_timeout
 from pytest_envsync.changes import Changes
 from pytest_envsync.engine import Engine
 from pytest_envsync.environment.discovery import find_target
+from pytest_envsync.environment.journal import journal_directory
 from pytest_envsync.environment.link import check_link_mode
 from pytest_envsync.environment.site_packages import kept_seeds, scan
-from pytest_envsync.environment.transaction import apply_plan, recover
 from pytest_envsync.errors import EnvsyncError, LockTimeout, UsageError
 from pytest_envsync.narration import SilentReporter
 from pytest_envsync.options import SyncOptions
 from pytest_envsync.plan import make_plan, planned_changes
 from pytest_envsync.resolve import prepare, resolve
+from pytest_envsync.values import dataclass, field, replace
 
 if TYPE_CHECKING:
     from pytest_envsync.distributions import Candidate, InstalledDistribution
@@ -137,9 +137,7 @@ class _Sync:
     def run(self) -> SyncOutcome:
         """Take all steps, or those of a dry run."""
         if not self.is_dry:
-            recovered = recover(self.target)
-            if recovered is not None:
-                self.reporter.warn(f"a sync that was cut short was {recovered.outcome} first")
+            self._recover()
         installed = scan(self.target)
         for warning in installed.warnings:
             self.reporter.warn(warning)
@@ -171,6 +169,15 @@ class _Sync:
             wanted = [*plan.install, *(item.candidate for item in plan.reinstall)]
             return replace(outcome, downloads=sum(not self._is_stored(candidate) for candidate in wanted))
         return self._finish(self._apply(plan, resolution, outcome), resolution)
+
+    def _recover(self) -> None:
+        if not os.path.isdir(journal_directory(self.target)):  # noqa: PTH112 - plain text
+            return
+        from pytest_envsync.environment.transaction import recover
+
+        recovered = recover(self.target)
+        if recovered is not None:
+            self.reporter.warn(f"a sync that was cut short was {recovered.outcome} first")
 
     def _plan(self, resolution: Resolution, installed: Sequence[InstalledDistribution]) -> Plan:
         options = self.options
@@ -223,6 +230,8 @@ class _Sync:
         return prepare(resolution, options=self.options, target=self.target, engine=self.engine, names=names)
 
     def _install(self, plan: Plan, wheels: Mapping[str, PreparedWheel]) -> Changes:
+        from pytest_envsync.environment.transaction import apply_plan
+
         return apply_plan(
             plan,
             wheels,

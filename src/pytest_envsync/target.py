@@ -6,8 +6,9 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass, field, replace
 from typing import Any
+
+from pytest_envsync.values import asdict, dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,13 +6,13 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_envsync.cache import cache_directory
 from pytest_envsync.declared import find_declared, read_declared
 from pytest_envsync.errors import EnvsyncError, UsageError
+from pytest_envsync.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

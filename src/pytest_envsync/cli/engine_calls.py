@@ -131,9 +131,8 @@ def _give_back(call: Call, reporter: TerminalReporter) -> Mapping[str, Any]:
 
 
 def _apply(call: Call, reporter: TerminalReporter) -> Mapping[str, Any]:
-    from dataclasses import replace
-
     from pytest_envsync.sync import sync_environment
+    from pytest_envsync.values import replace
 
     request = _request()
     settings = _settings(request, call)

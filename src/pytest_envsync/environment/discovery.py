@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,6 +28,7 @@ from pytest_envsync.errors import TargetError, UsageError
 from pytest_envsync.narration import Reporter, SilentReporter
 from pytest_envsync.options import SyncOptions
 from pytest_envsync.target import Target
+from pytest_envsync.values import replace
 
 _HOW_TO_CREATE = "add `--venv .venv` to create one, or pass `--system` to install into a non-virtual environment"
 

@@ -13,7 +13,6 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from pytest_envsync.environment.python_request import PythonRequest, parse_reque
 from pytest_envsync.environment.pyvenv_cfg import base_executable, prefix_of
 from pytest_envsync.errors import TargetError
 from pytest_envsync.target import Target
+from pytest_envsync.values import replace
 
 _SCHEMA = 3  # of the cached answers; another number is another question
 _TIMEOUT = 60  # seconds until an interpreter must have answered

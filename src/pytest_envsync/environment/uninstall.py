@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 
 from pytest_envsync.direct_url import url_path
 from pytest_envsync.distributions import InstalledDistribution
 from pytest_envsync.environment.layout import plain_path
 from pytest_envsync.errors import InstallError
 from pytest_envsync.record import RecordEntry, parse_record
+from pytest_envsync.values import dataclass, field
 
 StoredPaths = Callable[[InstalledDistribution], "tuple[str, ...] | None"]
 """The absolute paths of a distribution as the store's wheel lays it out; None when the store does not have it."""

@@ -5,11 +5,10 @@ PYTEST_DONT_REWRITE
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
-
 from pytest_envsync.addresses import canonical_address, is_url, masked
 from pytest_envsync.errors import InputError
 from pytest_envsync.requirements import Origin, ProjectTree, SpecifiedRequirement
+from pytest_envsync.values import dataclass, field, fields
 
 
 @dataclass(slots=True, kw_only=True)

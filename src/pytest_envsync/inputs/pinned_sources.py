@@ -9,7 +9,6 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 
 from pytest_envsync.addresses import is_url
 from pytest_envsync.errors import InputError
@@ -19,6 +18,7 @@ from pytest_envsync.inputs.references import Reference, read_reference
 from pytest_envsync.inputs.toml_table import Table
 from pytest_envsync.markers import is_active
 from pytest_envsync.requirements import DirectorySource, IndexSource, SpecifiedRequirement, normalize_name
+from pytest_envsync.values import replace
 
 _KINDS = ("git", "url", "path", "index", "workspace")
 

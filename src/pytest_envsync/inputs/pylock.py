@@ -12,7 +12,6 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from pytest_envsync.addresses import file_path, file_url, is_url
@@ -38,6 +37,7 @@ from pytest_envsync.requirements import (
     VcsSource,
     normalize_name,
 )
+from pytest_envsync.values import dataclass
 
 WHAT = "`pylock.toml` file"
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
@@ -310,6 +310,6 @@ def _check_name(what: str, filename: str, name: str, package: LockedPackage) -> 
 
 
 def _with_version(package: LockedPackage, version: str | None) -> LockedPackage:
-    from dataclasses import replace
+    from pytest_envsync.values import replace
 
     return replace(package, version=version)

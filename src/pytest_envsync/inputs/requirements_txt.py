@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import NamedTuple
 
 from pytest_envsync.addresses import is_remote, masked
@@ -27,6 +26,7 @@ from pytest_envsync.inputs.requirement_line import (
 )
 from pytest_envsync.inputs.requirement_line import parse_requirement as parse_line
 from pytest_envsync.requirements import IndexSource, Origin, SpecifiedRequirement, normalize_name
+from pytest_envsync.values import replace
 
 __all__ = ["format_requirement", "parse_requirement", "read_requirements_txt"]
 

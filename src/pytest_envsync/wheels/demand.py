@@ -9,7 +9,6 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
 
 from pytest_envsync.addresses import canonical_address, masked
 from pytest_envsync.errors import InputError, SelectionError
@@ -26,6 +25,7 @@ from pytest_envsync.requirements import (
     VcsSource,
     normalize_name,
 )
+from pytest_envsync.values import dataclass, replace
 from pytest_envsync.versions import canonical_version, pinned_version
 
 IsActive = Callable[["str | None"], bool]

@@ -269,10 +269,7 @@ class Client:
             if response.status_code in _REDIRECTS and location:
                 response.close()
                 # Each hop is a request of its own: credentials are looked up for its realm, never carried along.
-                try:
-                    target = urljoin(bare, location)
-                except ValueError:
-                    raise self._unusable(location) from None
+                target = urljoin(bare, location)
                 if not is_remote(target):
                     raise FetchError(
                         f"`{masked(url)}` leads to `{masked(target)}`, which is not followed", url=masked(url)
@@ -312,6 +309,9 @@ class Client:
         except httpx.ProxyError as error:
             raise TransientError(f"cannot be reached through the proxy: {error}", unreached=True) from error
         except (httpx.TransportError, httpx.DecodingError) as error:
+            # httpx looks at where an answer leads to before anyone follows it.
+            if "location header" in str(error):
+                raise FetchError(f"`{masked(url)}` leads to no valid address", url=masked(url)) from None
             raise TransientError("broke off its answer") from error
 
     # Connections.

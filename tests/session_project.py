@@ -8,10 +8,14 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
 from factories import Content, make_wheel, sha256, write_tree
+
+PYTEST = ("pytest", "pluggy", "iniconfig", "packaging", "pygments")
+"""What pytest needs on Python 3.11 and newer."""
 
 OUTCOME = re.compile(r"(\d+) (passed|failed|skipped|errors?|xfailed|xpassed|deselected|rerun|warnings?)")
 
@@ -35,6 +39,30 @@ class Run(subprocess.CompletedProcess[str]):
         return [line.removeprefix("envsync: ") for line in self.stdout.splitlines() if line.startswith("envsync: ")]
 
 
+def repack(directory: Path, name: str, version: str | None = None) -> Path:
+    """Make a wheel of a pure distribution that is installed here, with another *version* if one is given."""
+    found = distribution(name)
+    files: dict[str, Content] = {}
+    for file in found.files or ():
+        path = file.as_posix()
+        if not path.startswith("..") and ".dist-info/" not in path and not path.endswith(".pyc"):
+            files[path] = Path(str(found.locate_file(file))).read_bytes()
+    entry_points: dict[str, dict[str, str]] = {}
+    for entry in found.entry_points:
+        entry_points.setdefault(entry.group, {})[entry.name] = entry.value
+    metadata = (found.read_text("METADATA") or "").replace(
+        f"\nVersion: {found.version}\n", f"\nVersion: {version or found.version}\n"
+    )
+    return make_wheel(
+        directory,
+        found.metadata["Name"],
+        version or found.version,
+        files=files,
+        metadata=metadata,
+        entry_points=entry_points,
+    )
+
+
 class SessionProject:
     """A directory with tests, lockfiles and wheels."""
 
@@ -52,6 +80,10 @@ class SessionProject:
     def wheel(self, name: str, version: str = "1.0", **values: Any) -> Path:
         """Make a wheel that locks may name."""
         return make_wheel(self.wheels, name, version, **values)
+
+    def repacked(self, *names: str) -> list[Path]:
+        """Make wheels of distributions that are installed here."""
+        return [repack(self.wheels, name) for name in names]
 
     def lock(self, name: str = "requirements.lock", *wheels: Path, pins: Sequence[str] = ()) -> Path:
         """Write a lockfile that pins the *wheels* with their hashes; *pins* are lines as they are."""

@@ -28,6 +28,10 @@ def normalized(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+class NotHereError(EnvsyncError):
+    """Something that an overlay needs is not among this interpreter's distributions, or serves only it."""
+
+
 class Held:
     """A distribution of this interpreter that an overlay takes."""
 
@@ -87,7 +91,7 @@ def _hold(name: str, by: Held | None, target: Target) -> Held:
         held = Held(distribution(name))
     except PackageNotFoundError:
         needed = f", which {by.name} {by.version} needs," if by else ""
-        raise EnvsyncError(
+        raise NotHereError(
             f"`{name}`{needed} is neither in the lock nor installed beside pytest-envsync",
             hint=f"add {name} to the lock",
             exit_status=1,
@@ -114,7 +118,7 @@ def _check_foreign(held: Held, target: Target) -> None:
         reason = f"needs Python {needs}"
     else:
         return
-    raise EnvsyncError(
+    raise NotHereError(
         f"{held.name} {held.version} cannot be brought to Python {target.version}: it {reason}",
         hint=f"add {held.name} to the lock",
         exit_status=1,

@@ -15,14 +15,14 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import pytest_envsync
 from pytest_envsync.errors import EnvsyncError
-from pytest_envsync.pytest_plugin.host_distributions import Held, choose
+from pytest_envsync.pytest_plugin.host_distributions import NotHereError, choose
 
 if TYPE_CHECKING:
     from pytest_envsync.target import Target
@@ -76,6 +76,24 @@ if __name__ == "__main__":
 """
 
 
+class Held(Protocol):
+    """A distribution that an overlay takes, from this interpreter or from the store."""
+
+    name: str
+    version: str
+    fingerprint: str
+
+    def files(self, cache_tag: str) -> Iterator[tuple[str, Path]]:
+        """Yield its files, by their paths below site-packages."""
+
+
+class Bring(Protocol):
+    """Brings distributions that this interpreter cannot give."""
+
+    def __call__(self, wanted: Sequence[str], *, locked: Mapping[str, str], target: Target) -> Sequence[Held]:
+        """Return *wanted*, PEP 508 texts, with what they require and *locked* lacks. Raises EnvsyncError."""
+
+
 class Overlay(NamedTuple):
     """An overlay that is there.
 
@@ -101,12 +119,19 @@ class Overlay(NamedTuple):
 
 
 def make_overlay(
-    cache_dir: Path, *, locked: Mapping[str, str], target: Target, plugins: Sequence[str] = (), with_pytest: bool = True
+    cache_dir: Path,
+    *,
+    locked: Mapping[str, str],
+    target: Target,
+    plugins: Sequence[str] = (),
+    with_pytest: bool = True,
+    bring: Bring | None = None,
 ) -> Overlay:
     """Return the overlay for an environment that holds *locked* (normalised name to version).
 
     *plugins* are names of host distributions that the session needs. Without *with_pytest* only the public
-    surface is brought. Raises EnvsyncError when the environment cannot host pytest.
+    surface is brought. *bring* gets what this interpreter's files cannot do for another one.
+    Raises EnvsyncError when the environment cannot host pytest.
     """
     _check_python(target)
     wanted = ("pytest", *plugins) if with_pytest else ()
@@ -115,7 +140,7 @@ def make_overlay(
     if found is not None and _is_sound(Path(found.path).parent):
         return found
     _check_pytest(locked, with_pytest=with_pytest)
-    held = choose(wanted, locked=locked, target=target)
+    held = _held(wanted, locked=locked, target=target, bring=bring)
     overlay = _fill(cache_dir / "overlays", held, locked=locked, target=target)
     memo.parent.mkdir(parents=True, exist_ok=True)
     _write(memo, json.dumps(overlay._asdict()))
@@ -151,6 +176,17 @@ def _check_pytest(locked: Mapping[str, str], *, with_pytest: bool) -> None:
             hint="`envsync run LOCK -- python -m pytest` runs it without the plugin",
             exit_status=1,
         )
+
+
+def _held(wanted: Sequence[str], *, locked: Mapping[str, str], target: Target, bring: Bring | None) -> Sequence[Held]:
+    try:
+        return choose(wanted, locked=locked, target=target)
+    except NotHereError:
+        if bring is None or target.cache_tag == sys.implementation.cache_tag:
+            raise
+        oldest = ".".join(map(str, OLDEST_PYTEST))
+        texts = [f"pytest>={oldest}" if name == "pytest" else name for name in wanted if name not in locked]
+        return bring(texts, locked=locked, target=target)
 
 
 def _memo_name(locked: Mapping[str, str], target: Target, wanted: Sequence[str]) -> str:

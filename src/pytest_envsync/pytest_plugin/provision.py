@@ -11,7 +11,6 @@ import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,14 +22,16 @@ from pytest_envsync.pytest_plugin import guard, header, launch
 from pytest_envsync.pytest_plugin.host import surroundings_of
 from pytest_envsync.pytest_plugin.host_plugins import NamedPlugins, named_plugins
 from pytest_envsync.pytest_plugin.narrator import Narrator
-from pytest_envsync.pytest_plugin.overlay import Overlay, make_overlay
+from pytest_envsync.pytest_plugin.overlay import Bring, Held, Overlay, make_overlay
 from pytest_envsync.pytest_plugin.project import Project, read_project, unmet_requirements
 from pytest_envsync.pytest_plugin.wanted import Wanted, wanted_environments
 from pytest_envsync.settings import Said, Settings, session_settings
+from pytest_envsync.values import replace
 
 if TYPE_CHECKING:
     import pytest
 
+    from pytest_envsync.narration import Reporter
     from pytest_envsync.pytest_plugin.asked import Asked
     from pytest_envsync.target import Target
 
@@ -107,8 +108,9 @@ def settings_of(asked: Asked, hook_options: Mapping[str, Any], wanted: Wanted | 
 class _Completion:
     """Fills in what depends on the names in the lock: the overlay, and whether the project is added."""
 
-    def __init__(self, preparation: Preparation, wanted: Wanted) -> None:
+    def __init__(self, preparation: Preparation, wanted: Wanted, bring: Bring) -> None:
         self.preparation = preparation
+        self.bring = bring
         self.wanted = wanted
         self.overlay: Overlay | None = None
         self.lines: list[str] = []
@@ -122,6 +124,7 @@ class _Completion:
             target=target,
             plugins=self.preparation.plugins.distributions if asked.overlay else (),
             with_pytest=asked.overlay,
+            bring=self.bring,
         )
         project = self._project(packages, target.markers)
         return replace(request.with_overlay((self.overlay.path, self.overlay.digest)), project=project)
@@ -144,17 +147,34 @@ class _Completion:
         return ProjectRequest(path=found.path)
 
 
+class _Late:
+    """Brings distributions from the index; what that needs is loaded when it is wanted."""
+
+    def __init__(self, settings: Settings, preparation: Preparation, reporter: Reporter) -> None:
+        self.settings = settings
+        self.preparation = preparation
+        self.reporter = reporter
+
+    def __call__(self, wanted: Sequence[str], *, locked: Mapping[str, str], target: Target) -> Sequence[Held]:
+        from pytest_envsync.pytest_plugin.synced_overlay import Synced
+
+        cwd, cache_dir = self.preparation.asked.directory, self.preparation.cache_dir
+        bring = Synced(self.settings, cache_dir=cache_dir, cwd=cwd, reporter=self.reporter)
+        return bring(wanted, locked=locked, target=target)
+
+
 def _find_project(wanted: str, rootdir: str) -> Project | None:
     if wanted == "none":
         return None
     return read_project(rootdir) if wanted == "auto" else read_project(wanted, declared=True)
 
 
-def provide_one(preparation: Preparation, wanted: Wanted, *, reporter: Any) -> Provided:
+def provide_one(preparation: Preparation, wanted: Wanted, *, reporter: Reporter) -> Provided:
     """Provide one environment. Raises EnvsyncError."""
     asked = preparation.asked
     settings = settings_of(asked, preparation.hook_options, wanted)
-    completion = _Completion(preparation, wanted)
+    bring = _Late(settings, preparation, reporter)
+    completion = _Completion(preparation, wanted, bring)
     request = EnvironmentRequest(
         files=wanted.files,
         options=settings.options,

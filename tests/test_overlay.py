@@ -1,0 +1,233 @@
+"""The overlay: what a session environment can import behind what the lock holds."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from pytest_envsync.environment.interpreter import base_of_running
+from pytest_envsync.errors import EnvsyncError
+from pytest_envsync.pytest_plugin.overlay import PASSIVE_MODULES, make_overlay
+from session_project import PYTEST, SessionProject, repack
+
+BROUGHT = {"pytest", "pluggy", "iniconfig", "packaging", "pygments"}
+if sys.version_info < (3, 11):
+    BROUGHT |= {"exceptiongroup", "tomli", "typing-extensions"}
+
+NAMES = """\
+import importlib.metadata, json, pathlib
+def test_names():
+    found = {d.metadata["Name"].lower(): d.version for d in importlib.metadata.distributions()}
+    pathlib.Path("names.json").write_text(json.dumps(found))
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> SessionProject:
+    """A project with a lock of one distribution."""
+    found = SessionProject(tmp_path)
+    found.lock("requirements.lock", found.wheel("demo"))
+    found.write({"test_names.py": NAMES})
+    return found
+
+
+def names(project: SessionProject) -> dict[str, str]:
+    """What the session saw."""
+    found: dict[str, str] = json.loads((project.path / "names.json").read_text())
+    return found
+
+
+def test_metadata_inside_shows_what_the_header_says(project: SessionProject) -> None:
+    run = project.pytest("--envsync", "requirements.lock")
+    assert run.returncode == 0, run.out
+    count = len(BROUGHT)
+    assert f"+overlay pytest {version('pytest')} ({count} distributions not in the lock)" in run.header()
+    found = names(project)
+    assert found.keys() == {"demo", "pytest-envsync", *BROUGHT}
+    assert found["pytest"] == version("pytest")
+
+
+def test_a_lock_with_pytest_needs_no_overlay(project: SessionProject) -> None:
+    project.lock("requirements.lock", project.wheel("demo"), *project.repacked(*BROUGHT))
+    run = project.pytest("--envsync", "requirements.lock", "--envsync-no-overlay", module=False)
+    assert run.returncode == 0, run.out
+    assert not any("overlay" in line for line in run.header())
+    assert names(project).keys() == {"demo", "pytest-envsync", *BROUGHT}
+
+
+def test_locked_versions_win(project: SessionProject) -> None:
+    wheel = repack(project.wheels, "iniconfig", "99.0")
+    project.lock("requirements.lock", project.wheel("demo"), wheel)
+    run = project.pytest("--envsync", "requirements.lock")
+    assert run.returncode == 0, run.out
+    assert names(project)["iniconfig"] == "99.0"
+    assert any(f"({len(BROUGHT) - 1} distributions not in the lock)" in line for line in run.header())
+
+
+@pytest.mark.parametrize(
+    ("wheels", "words"),
+    [
+        ([("pluggy", "1.0.0")], ["pluggy==1.0.0 of the lock cannot host pytest", "add a pytest to the lock that fits"]),
+        ([("pytest", "6.2.5")], ["pytest 6.2.5 of the lock cannot host", "envsync run LOCK"]),
+    ],
+)
+def test_a_pin_that_cannot_host_pytest_is_named_with_the_fix(
+    project: SessionProject, wheels: list[tuple[str, str]], words: list[str]
+) -> None:
+    project.lock("requirements.lock", *(project.wheel(name, number) for name, number in wheels))
+    run = project.pytest("--envsync", "requirements.lock")
+    assert run.returncode == 4, run.out
+    for word in words:
+        assert word in run.stderr
+
+
+def test_without_an_overlay_the_lock_must_hold_pytest(project: SessionProject) -> None:
+    run = project.pytest("--envsync", "requirements.lock", "--envsync-no-overlay")
+    assert run.returncode == 4
+    assert "the lock holds no pytest" in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "ini", "environ"),
+    [
+        (["-p", "timeout"], "", {}),
+        (["-p", "envsync", "-p", "pytest_timeout"], "", {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}),
+        (["-p", "envsync"], "", {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": "pytest_timeout"}),
+        ([], "required_plugins = pytest-timeout>=2\n", {}),
+        (["--timeout=50"], "", {}),
+        ([], "timeout = 50\n", {}),
+        ([], "envsync_overlay = pytest-timeout\n", {}),
+        ([], "envsync_overlay = timeout\n", {}),
+    ],
+)
+def test_plugins_that_the_session_names_are_brought(
+    project: SessionProject, args: list[str], ini: str, environ: dict[str, str]
+) -> None:
+    project.write({"pytest.ini": f"[pytest]\n{ini}"})
+    run = project.pytest("--envsync", "requirements.lock", *args, env=environ)
+    assert run.returncode == 0, run.out
+    assert names(project).keys() == {"demo", "pytest-envsync", "pytest-timeout", *BROUGHT}
+
+
+def test_plugins_that_nobody_names_stay_outside(project: SessionProject) -> None:
+    run = project.pytest("--envsync", "requirements.lock", "-k", "names")
+    assert run.returncode == 0, run.out
+    assert "plugins: envsync-" in run.stdout
+    assert "timeout" not in run.stdout
+
+
+def test_the_environment_does_not_count_the_overlay(project: SessionProject) -> None:
+    project.write(
+        {
+            "test_own.py": (
+                "def test_own(synced_env):\n"
+                "    assert synced_env.packages == {'demo': '1.0'}\n"
+                "    assert not synced_env.diff()\n"
+                "    import pytest\n"
+                "    assert str(synced_env.path) not in pytest.__file__\n"
+            )
+        }
+    )
+    run = project.pytest("--envsync", "requirements.lock", "--envsync-report", "report.json", "test_own.py")
+    assert run.returncode == 0, run.out
+    (row,) = project.report()["environments"]
+    assert row["distributions"] == {"demo": "1.0"}
+    assert row["overlay"].keys() == BROUGHT
+
+
+def test_an_overlay_that_somebody_changed_is_made_anew(project: SessionProject, cache_dir: Path) -> None:
+    assert project.pytest("--envsync", "requirements.lock").returncode == 0
+    (site,) = [path for path in cache_dir.glob("overlays/*/site") if not path.parent.name.startswith(".")]
+    (site / "pytest" / "__init__.py").write_text("raise SystemExit('changed')\n")
+    (site / "sneaked_in.py").write_text("")
+    project.write({"test_names.py": NAMES + "    assert importlib.util.find_spec('sneaked_in') is None\n"})
+    run = project.pytest("--envsync", "requirements.lock")
+    assert run.returncode == 0, run.out
+
+
+OTHERS = {"3.10": "python3.10", "3.12": "python3.12", "3.13": "python3.13"}
+
+
+def other_interpreter(minor: str) -> str:
+    """An interpreter of another minor version, or a skip."""
+    from shutil import which
+
+    roots = [Path(sys.base_prefix).parent.glob(f"{minor}.*/bin/python"), [which(OTHERS[minor])]]
+    for found in (path for group in roots for path in group):
+        if found is not None and Path(found).is_file():
+            return str(found)
+    pytest.skip(f"there is no Python {minor} here")
+
+
+@pytest.mark.parametrize("minor", ["3.12", "3.13"])
+def test_another_minor_gets_what_is_pure_from_here(project: SessionProject, minor: str) -> None:
+    if f"{sys.version_info.major}.{sys.version_info.minor}" == minor:
+        pytest.skip("that is this one")
+    python = other_interpreter(minor)
+    run = project.pytest("--envsync", "requirements.lock", "--envsync-python", python)
+    assert run.returncode == 0, run.out
+    assert f"CPython {minor}" in run.header()[0]
+    assert names(project)["pytest"] == version("pytest")
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="that is this one")
+def test_another_minor_is_served_from_the_index_with_the_lock_as_constraint(project: SessionProject) -> None:
+    python = other_interpreter("3.10")
+    project.repacked(*PYTEST)
+    project.wheel("exceptiongroup", "1.2", files={"exceptiongroup.py": _GROUPS})
+    project.wheel(
+        "tomli", "2.9", files={"tomli.py": "class TOMLDecodeError(ValueError): pass\ndef loads(text): return {}\n"}
+    )
+    project.wheel("typing_extensions", "4.0")
+    project.wheel("pytest", "99.0", requires=["pluggy>=99"])
+    project.lock("requirements.lock", project.wheel("demo"))
+    run = project.pytest("--envsync", "requirements.lock", "--envsync-python", python)
+    assert run.returncode == 0, run.out
+    assert "CPython 3.10" in run.header()[0]
+    found = names(project)
+    assert found["pytest"] == version("pytest")
+    assert found["exceptiongroup"] == "1.2"
+
+
+_GROUPS = """\
+class BaseExceptionGroup(BaseException):
+    def __class_getitem__(cls, item):
+        return cls
+
+
+class ExceptionGroup(BaseExceptionGroup, Exception):
+    pass
+"""
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="that is this one")
+def test_no_index_that_serves_another_minor_is_one_error(project: SessionProject) -> None:
+    python = other_interpreter("3.10")
+    run = project.pytest("--envsync", "requirements.lock", "--envsync-python", python)
+    assert run.returncode == 4, run.out
+    assert "add pytest to the lock" in run.stderr
+    assert "Traceback" not in run.out
+
+
+def test_an_interpreter_that_is_too_old_is_one_error(cache_dir: Path) -> None:
+    from pytest_envsync.values import replace
+
+    target = replace(base_of_running(cache_dir), version="3.8.18")
+    with pytest.raises(EnvsyncError, match=r"Python 3\.8\.18 cannot host a session"):
+        make_overlay(cache_dir, locked={}, target=target)
+
+
+def test_the_overlay_holds_the_surface_and_never_the_engine(cache_dir: Path) -> None:
+    overlay = make_overlay(cache_dir, locked={}, target=base_of_running(cache_dir))
+    package = Path(overlay.path, "pytest_envsync")
+    held = {path.relative_to(package).as_posix() for path in package.rglob("*.py")}
+    expected = {f"{name.replace('.', '/')}.py" for name in PASSIVE_MODULES if name not in {"", "pytest_plugin"}}
+    assert held == expected | {"__init__.py", "pytest_plugin/__init__.py"}
+    assert os.access(Path(overlay.bin, "pytest"), os.X_OK)
+    again = make_overlay(cache_dir, locked={}, target=base_of_running(cache_dir))
+    assert again == overlay

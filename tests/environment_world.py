@@ -38,6 +38,17 @@ if sys.argv[4] == "hold":
 """
 
 
+DEMO = {
+    "demo/__init__.py": "VALUE = 1\n\ndef main():\n    print('demo', VALUE)\n",
+    "demo/inner/__init__.py": "",
+    "demo/inner/data.txt": "one two three\n",
+}
+
+
+SCRIPT = "import subprocess, sys; subprocess.run([sys.prefix + '/bin/demo'], check=True)"
+"""Run in an environment: call the script that ``demo`` brings."""
+
+
 class Notes(SilentReporter):
     """A reporter that keeps the notes it was told."""
 
@@ -92,6 +103,26 @@ class World:
         """What the process printed."""
         assert process.stdout is not None
         return CachedEnvironment.from_dict(json.loads(process.stdout.readline()))
+
+
+def demo_world(directory: Path, cache_dir: Path, index: IndexServer) -> World:
+    """An index with ``demo`` 1.0 and two versions of ``other``, and an empty cache."""
+    world = World(directory, cache_dir, index)
+    world.publish("demo", "1.0", files=DEMO, entry_points={"console_scripts": {"demo": "demo:main"}})
+    world.publish("other", "1.0")
+    world.publish("other", "1.1", files={"other.py": 'VERSION = "1.1"\n', "fresh.py": ""})
+    return world
+
+
+def site(environment: CachedEnvironment) -> Path:
+    """The site-packages directory."""
+    return Path(environment.site_packages)
+
+
+def edit(path: Path, text: str) -> None:
+    """Write a file as an editor does that spares the other links of it."""
+    path.unlink()
+    path.write_text(text)
 
 
 def run(environment: CachedEnvironment, code: str, *, check: bool = True) -> str:

@@ -12,7 +12,7 @@ import marshal
 import os
 import re
 import stat
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from zlib import crc32
 
 if TYPE_CHECKING:
@@ -105,24 +105,23 @@ def take_snapshot(prefix: str | os.PathLike[str]) -> Snapshot:
 def save_snapshot(snapshot: Snapshot, path: str | os.PathLike[str]) -> None:
     """Write *snapshot* to *path*, at once or not at all."""
     bytecode = {directory: sorted(names) for directory, names in snapshot.bytecode.items()}
-    _save((snapshot.directories, bytecode), path)
+    # Version 2 has no references between objects and is read by every Python 3.
+    data = marshal.dumps((snapshot.directories, bytecode), 2)
+    temporary = f"{os.fspath(path)}.{os.getpid()}"
+    with open(temporary, "wb") as file:
+        file.write(_MAGIC + crc32(data).to_bytes(4, "big") + data)
+    os.replace(temporary, path)
 
 
 def load_snapshot(path: str | os.PathLike[str]) -> Snapshot:
     """Read a snapshot. Raises OSError, and ValueError when the file is damaged."""
-    directories, bytecode = _load(path)
+    with open(path, "rb") as file:
+        content = file.read()
+    data = memoryview(content)[len(_MAGIC) + 4 :]
+    if content[: len(_MAGIC)] != _MAGIC or crc32(data).to_bytes(4, "big") != content[len(_MAGIC) : len(_MAGIC) + 4]:
+        raise ValueError(f"`{os.fspath(path)}` is damaged, or written by another version")
+    directories, bytecode = marshal.loads(data)  # noqa: S302 - our own file; its checksum was just compared
     return Snapshot(directories, {directory: frozenset(names) for directory, names in bytecode.items()})
-
-
-def save_digests(digests: Digests, path: str | os.PathLike[str]) -> None:
-    """Write *digests* to *path*, at once or not at all."""
-    _save(digests, path)
-
-
-def load_digests(path: str | os.PathLike[str]) -> Digests:
-    """Read digests. Raises OSError, and ValueError when the file is damaged."""
-    digests: Digests = _load(path)
-    return digests
 
 
 def digest_of(path: str) -> bytes:
@@ -136,21 +135,3 @@ def digest_of(path: str) -> bytes:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.digest()
-
-
-def _save(value: Any, path: str | os.PathLike[str]) -> None:
-    # Version 2 has no references between objects and is read by every Python 3.
-    data = marshal.dumps(value, 2)
-    temporary = f"{os.fspath(path)}.{os.getpid()}"
-    with open(temporary, "wb") as file:
-        file.write(_MAGIC + crc32(data).to_bytes(4, "big") + data)
-    os.replace(temporary, path)
-
-
-def _load(path: str | os.PathLike[str]) -> Any:
-    with open(path, "rb") as file:
-        content = file.read()
-    data = memoryview(content)[len(_MAGIC) + 4 :]
-    if content[: len(_MAGIC)] != _MAGIC or crc32(data).to_bytes(4, "big") != content[len(_MAGIC) : len(_MAGIC) + 4]:
-        raise ValueError(f"`{os.fspath(path)}` is damaged, or written by another version")
-    return marshal.loads(data)  # noqa: S302 - our own file; its checksum was just compared

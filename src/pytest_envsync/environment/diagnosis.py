@@ -8,17 +8,22 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_envsync.environment.site_packages import scan
+from pytest_envsync.markers import is_active
 from pytest_envsync.record import Metadata, parse_metadata
 from pytest_envsync.requirements import normalize_name
 
 if TYPE_CHECKING:
     from pytest_envsync.distributions import InstalledDistribution
     from pytest_envsync.target import Target
+
+_REQUIREMENT = re.compile(r"\s*(?P<name>[A-Za-z0-9._-]+)[^;]*(?:;(?P<marker>.*))?", re.DOTALL)
 
 
 def diagnose(target: Target, names: Collection[str]) -> list[str]:
@@ -74,14 +79,21 @@ def active_requirement(text: str, markers: Mapping[str, str]) -> tuple[str, str]
     return normalize_name(requirement.name), str(requirement.specifier)
 
 
-def missing_names(wheels: Mapping[str, Sequence[str]], markers: Mapping[str, str]) -> dict[str, str]:
-    """Return each required name that is not among *wheels* (name to Requires-Dist), with one that needs it."""
+def missing_names(requires: Mapping[str, Sequence[str]], markers: Mapping[str, str]) -> dict[str, str]:
+    """Return each name that is required and not there, with one that needs it, in name order.
+
+    *requires* maps the names that are there to their Requires-Dist values. What only an extra asks for is not missed.
+    """
     missing: dict[str, str] = {}
-    for name, requires in wheels.items():
-        for text in requires:
-            requirement = active_requirement(text, markers)
-            if requirement is not None and requirement[0] not in wheels:
-                missing.setdefault(requirement[0], name)
+    for needed_by, texts in requires.items():
+        for text in texts:
+            match = _REQUIREMENT.match(text)
+            if match is None or (name := normalize_name(match["name"])) in requires:
+                continue
+            marker = match["marker"] or ""
+            with suppress(ValueError):
+                if "extra" not in marker and is_active(marker, markers):
+                    missing.setdefault(name, needed_by)
     return dict(sorted(missing.items()))
 
 

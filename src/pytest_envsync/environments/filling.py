@@ -6,18 +6,14 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 import os
-import re
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_envsync.environments.generations import Record
-from pytest_envsync.markers import is_active
 from pytest_envsync.memo import candidate_row
 from pytest_envsync.plan import Plan
-from pytest_envsync.requirements import normalize_name
 from pytest_envsync.values import replace
 
 if TYPE_CHECKING:
@@ -27,8 +23,6 @@ if TYPE_CHECKING:
     from pytest_envsync.environments.request import EnvironmentRequest
     from pytest_envsync.target import Target
     from pytest_envsync.wheels.prepare import PreparedWheel
-
-_REQUIREMENT = re.compile(r"\s*(?P<name>[A-Za-z0-9._-]+)[^;]*(?:;(?P<marker>.*))?", re.DOTALL)
 
 PROJECT_ENTRY = "envsync_project.pth"
 OVERLAY_ENTRY = "zzz_envsync_overlay.pth"
@@ -58,6 +52,8 @@ def describe(
     question: str = "",
 ) -> Record:
     """Return the record of the environment that *request* gets at *path*."""
+    from pytest_envsync.environment.diagnosis import missing_names
+
     place = base.in_virtual_environment(path)
     return Record(
         key=key,
@@ -89,24 +85,6 @@ def _settled(candidate: Candidate, wheels: Mapping[str, PreparedWheel]) -> Candi
 def wants_installer_metadata(environ: Mapping[str, str]) -> bool:
     """Whether INSTALLER and its like are written, as ``UV_NO_INSTALLER_METADATA`` has it."""
     return not environ.get("UV_NO_INSTALLER_METADATA")
-
-
-def missing_names(requires: Mapping[str, Sequence[str]], markers: Mapping[str, str]) -> dict[str, str]:
-    """Return each name that is required and not there, with one that needs it, in name order.
-
-    *requires* maps the names that are there to their Requires-Dist values. What only an extra asks for is not missed.
-    """
-    missing: dict[str, str] = {}
-    for needed_by, texts in requires.items():
-        for text in texts:
-            match = _REQUIREMENT.match(text)
-            if match is None or (name := normalize_name(match["name"])) in requires:
-                continue
-            marker = match["marker"] or ""
-            with suppress(ValueError):
-                if "extra" not in marker and is_active(marker, markers):
-                    missing.setdefault(name, needed_by)
-    return dict(sorted(missing.items()))
 
 
 def fill(record: Record, wheels: Mapping[str, PreparedWheel], *, base: Target, engine: Engine) -> Changes:

@@ -36,7 +36,7 @@ def test_a_page_is_read_in_either_format(index: IndexServer, demo: Path, form: s
     assert page is not None
     (file,) = page.files()
     assert (file.filename, file.url) == (demo.name, f"{index.base}/files/{demo.name}")
-    assert (file.digests[0].value, file.requires_python, file.index) == (sha256(demo), ">=3.8", index.url)
+    assert (file.digests[0].value, file.requires_python, file.index_url) == (sha256(demo), ">=3.8", index.url)
     assert index.requests[0].headers["accept"].startswith(JSON_TYPE)
 
 
@@ -295,7 +295,7 @@ def test_a_local_index_is_a_tree_of_pages(tmp_path: Path, wheels: Path) -> None:
             found = asking.page(index, "demo")
             assert found is not None
             (file,) = found.files()
-            assert (file.url, file.index) == (wheel.as_uri(), (tmp_path / "simple").as_uri())
+            assert (file.url, file.index_url) == (wheel.as_uri(), (tmp_path / "simple").as_uri())
             assert asking.page(index, "other") is None
         assert asking.page(Index((tmp_path / "nowhere").as_uri()), "demo") is None
 
@@ -328,7 +328,7 @@ def test_listings_are_directories_pages_and_single_files(index: IndexServer, whe
     with client() as asking:
         assert [file.url for file in asking.listing(wheels.as_uri())] == [wheel.as_uri()]
         (linked,) = asking.listing(page.as_uri())
-        assert (linked.url, linked.requires_python, linked.index) == (wheel.as_uri(), ">=3.8", "")
+        assert (linked.url, linked.requires_python, linked.index_url) == (wheel.as_uri(), ">=3.8", "")
         (found,) = asking.listing(remote)
         assert (found.url, found.digests[0].value) == (f"{index.base}/files/{wheel.name}", sha256(wheel))
         assert [file.filename for file in asking.listing(wheel.as_uri())] == [wheel.name]

@@ -180,7 +180,7 @@ def test_a_requirement_may_ask_for_one_index(index: IndexServer, second: IndexSe
     (found,) = find(line("demo", index="own"), default_index=index.url, **options)
     assert found.version == "2.0"
     assert found.file is not None
-    assert found.file.index == second.url
+    assert found.file.index_url == second.url
 
 
 def test_listings_compete_with_indexes_and_win_a_tie(index: IndexServer, wheels: Path, tmp_path: Path) -> None:

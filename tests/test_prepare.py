@@ -150,7 +150,7 @@ def served(index: IndexServer, wheels: Path) -> Callable[..., Candidate]:
             version="1.0",
             kind="wheel",
             requested=IndexSource("==1.0"),
-            file=File(path.name, url, digests, path.stat().st_size, index=index.url),
+            file=File(path.name, url, digests, path.stat().st_size, index_url=index.url),
             digests=tuple(asked),
             origin=ORIGIN,
         )

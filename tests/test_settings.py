@@ -86,6 +86,19 @@ def test_pip_counts_where_nothing_else_speaks(tmp_path: Path) -> None:
     assert (options.index_url, options.extra_index_urls, options.cert) == ("https://p/", ("https://x/",), "c.pem")
 
 
+def test_further_indexes_of_pip_are_asked_as_pip_asks_them(tmp_path: Path) -> None:
+    environ = {"PIP_EXTRA_INDEX_URL": "https://a/"}
+    found = settings(cwd=tmp_path, environ=environ)
+    assert found.options.index_strategy == "unsafe-best-match"
+    assert "PIP_EXTRA_INDEX_URL" in found.origins["index_strategy"]
+    assert (
+        settings("--extra-index-url", "https://x/", cwd=tmp_path, environ=environ).options.index_strategy
+        == "first-index"
+    )
+    chosen = {**environ, "UV_INDEX_STRATEGY": "unsafe-first-match"}
+    assert settings(cwd=tmp_path, environ=chosen).options.index_strategy == "unsafe-first-match"
+
+
 def test_pip_files_in_their_order(tmp_path: Path) -> None:
     home = tmp_path / "home"
     (home / ".config" / "pip").mkdir(parents=True)

@@ -67,7 +67,7 @@ def test_an_html_page_tells_the_same_as_far_as_it_can() -> None:
         "https://example.org/files/demo-1.0%2Bcpu-py3-none-any.whl",
         (Digest("sha256", SHA),),
         requires_python=">=3.8, <4",
-        index="https://example.org/simple/",
+        index_url="https://example.org/simple/",
     )
     assert (second.filename, second.url, second.yanked) == (
         "demo-1.1.tar.gz",

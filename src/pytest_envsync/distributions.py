@@ -27,7 +27,7 @@ class File(NamedTuple):
     requires_python: str | None = None
     yanked: str | None = None
     upload_time: str | None = None
-    index: str = ""
+    index_url: str = ""
 
 
 class Rejection(NamedTuple):

@@ -46,6 +46,8 @@ def resolve(
     if not (options.refresh or options.refresh_package or options.reinstall or options.reinstall_package):
         remembered = recall(engine.cache_dir, key, engine.environ)
         if remembered is not None and all(engine.store.get(sha256) for sha256 in remembered.digests.values()):
+            for warning in remembered.warnings:
+                engine.reporter.warn(warning)
             return remembered
     from pytest_envsync.inputs.sources import read_requirements
 
@@ -95,7 +97,8 @@ def _find(
     return Resolution(
         candidates=candidates,
         is_pylock=requirements.is_pylock,
-        warnings=(*requirements.warnings, *late),
+        warnings=requirements.warnings,
+        late=tuple(late),
         inputs=requirements.files,
         variables=requirements.variables,
         require_hashes=requirements.require_hashes,
@@ -274,6 +277,8 @@ def prepare(
             progress=engine.reporter,
             builder=lambda candidate: engine.builder(target)(candidate),  # noqa: PLW0108 - made only when something is built
             call_off=engine.end_builds,
+            validate=not engine.is_set("INSECURE_NO_ZIP_VALIDATION"),
+            skip_filename_check=engine.is_set("SKIP_WHEEL_FILENAME_CHECK"),
             refresh=options.refresh
             or options.reinstall
             or frozenset((*options.refresh_package, *options.reinstall_package)),

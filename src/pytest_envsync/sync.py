@@ -164,10 +164,13 @@ class _Sync:
             variables=resolution.variables,
             stats=resolution.stats,
             repeatable=resolution.repeatable and not resolution.warnings and not installed.warnings,
+            # What is installed already was warned of when it came.
+            warnings=() if plan.is_empty else resolution.late,
         )
         if self.is_dry:
             wanted = [*plan.install, *(item.candidate for item in plan.reinstall)]
-            return replace(outcome, downloads=sum(not self._is_stored(candidate) for candidate in wanted))
+            missing = sum(not self._is_stored(candidate, resolution) for candidate in wanted)
+            return replace(outcome, downloads=missing)
         return self._finish(self._apply(plan, resolution, outcome), resolution)
 
     def _recover(self) -> None:
@@ -276,13 +279,14 @@ class _Sync:
         if count is not None:
             self.reporter.phase(name, count, self.seconds[name])
 
-    def _is_stored(self, candidate: Candidate) -> bool:
-        store = self.engine.store
-        digests = candidate.file.digests if candidate.file is not None else candidate.digests
-        known = [digest.value for digest in digests if digest.algorithm == "sha256"]
-        if candidate.file is not None and (found := store.find(candidate.file.url)) is not None:
-            known.append(found)
-        return any(store.get(sha256) is not None for sha256 in known)
+    def _is_stored(self, candidate: Candidate, resolution: Resolution) -> bool:
+        from pytest_envsync.wheels.lookup import find_stored
+
+        # A resolution that was remembered knows its wheels by digest, and no longer where they came from.
+        digest = resolution.digests.get(candidate.name)
+        if digest is not None:
+            return self.engine.store.get(digest) is not None
+        return find_stored(candidate, self.engine.store) is not None
 
 
 def _is_same_file(first: str, second: str) -> bool:

@@ -190,7 +190,7 @@ def _is_pinned_to(demand: Demand, file: File) -> bool:
 
 def _too_new(file: File, cutoff: str | None) -> Rejection | None:
     # Listings state no times, so that a cut-off says nothing about them.
-    if cutoff is None or not file.index:
+    if cutoff is None or not file.index_url:
         return None
     if file.upload_time is None:
         return Rejection(file.filename, "has no upload time to compare with --exclude-newer")

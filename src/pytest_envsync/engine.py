@@ -93,6 +93,15 @@ class Engine:
             self._pool = ThreadPoolExecutor(max_workers=min(workers, 64), thread_name_prefix="envsync")
         return self._pool
 
+    def is_set(self, name: str) -> bool:
+        """Whether the flag ``ENVSYNC_NAME``, or else ``UV_NAME``, is on. Raises UsageError for what is no yes or no."""
+        from pytest_envsync.option_values import read_boolean
+
+        for variable in (f"ENVSYNC_{name}", f"UV_{name}"):
+            if text := self.environ.get(variable):
+                return read_boolean(text, variable)
+        return False
+
     def builder(self, target: Target) -> Builder:
         """Return what builds sdists and source trees for *target*."""
         if self._builder is None or self._builder.target is not target or self._builder.is_closed:

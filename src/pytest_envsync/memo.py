@@ -51,7 +51,8 @@ class Resolution:
     *candidates* are sorted by name and all active. *digests* maps a name to the sha256 of
     its wheel as far as that is known: for every name after a memo hit, or when all are prepared.
     *is_empty* says that the inputs asked for nothing at all, which is not the same as having
-    no active candidate. *repeatable* says that a later run with the same files, variables and
+    no active candidate. *warnings* are about the inputs, *late* ones about what was chosen: they
+    are told behind the changes. *repeatable* says that a later run with the same files, variables and
     settings must come to the same.
     """
 
@@ -60,6 +61,7 @@ class Resolution:
     is_pylock: bool = False
     is_empty: bool = False
     warnings: tuple[str, ...] = ()
+    late: tuple[str, ...] = ()
     inputs: tuple[InputFile, ...] = ()
     variables: tuple[tuple[str, str | None], ...] = ()
     require_hashes: bool = False
@@ -163,6 +165,7 @@ def recall(cache_dir: Path, key: str, environ: Mapping[str, str]) -> Resolution 
             is_pylock=record["is_pylock"],
             is_empty=record["is_empty"],
             warnings=tuple(record["warnings"]),
+            late=tuple(record["late"]),
             inputs=tuple(InputFile(path, digest) for path, digest in record["inputs"]),
             variables=tuple((name, value) for name, value in record["variables"]),
             require_hashes=record["require_hashes"],
@@ -193,6 +196,7 @@ def remember(cache_dir: Path, resolution: Resolution) -> None:
         "is_pylock": resolution.is_pylock,
         "is_empty": resolution.is_empty,
         "warnings": list(resolution.warnings),
+        "late": list(resolution.late),
         "require_hashes": resolution.require_hashes,
         "digests": resolution.digests,
         "candidates": [candidate_row(candidate) for candidate in resolution.candidates],

@@ -13,9 +13,10 @@ import errno
 import gc
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from pytest_envsync.changes import Changes
+from pytest_envsync.distributions import StoredWheel
 from pytest_envsync.environment.changeset import ChangeSet, find_changes
 from pytest_envsync.environment.install import Prepared, WheelFiles
 from pytest_envsync.environment.journal import Journal, Recovered, Step, journal_directory, recover
@@ -24,6 +25,7 @@ from pytest_envsync.environment.link import choose_link_mode, placing, write_fil
 from pytest_envsync.errors import InstallError, StoreError
 from pytest_envsync.narration import Reporter, SilentReporter
 from pytest_envsync.plan import Plan, is_same_version, planned_changes
+from pytest_envsync.record import parse_wheel_filename
 from pytest_envsync.target import Target
 
 __all__ = ["Recovered", "apply_plan", "recover"]
@@ -62,7 +64,8 @@ def apply_plan(
     if plan.is_empty:
         return Changes()
     wanted = {candidate.name: wheels[candidate.name] for candidate in plan.candidates}
-    versions = {name: prepared.wheel.version for name, prepared in wanted.items()}
+    # The file name of a wheel that was found says its version; METADATA may lack the local part.
+    versions = {name: item.wheel.version for name, item in wanted.items() if item.candidate.kind != "wheel"}
     journal = Journal(journal_directory(target), durable=durable, step=step)
     began = time.perf_counter()
     collecting = gc.isenabled()
@@ -98,10 +101,22 @@ def _check_names(wanted: Mapping[str, Prepared]) -> None:
         candidate, wheel = prepared.candidate, prepared.wheel
         if wheel.name != name:
             raise InstallError(f"`{wheel.filename}` holds `{wheel.name}`, where `{name}` was asked for", exit_status=1)
-        if candidate.version is not None and not is_same_version(candidate.version, wheel.version):
+        version = candidate.version
+        if version is not None and not any(is_same_version(version, said) for said in _versions(wheel)):
             raise InstallError(
                 f"`{wheel.filename}` holds `{name}` {wheel.version}, where {candidate.version} was asked for"
             )
+
+
+def _versions(wheel: StoredWheel) -> Iterator[str]:
+    """Yield the versions that a wheel may be asked for by."""
+    yield wheel.version
+    if wheel.built:
+        # A build may add a local part to the version.
+        yield wheel.version.partition("+")[0]
+    else:
+        # METADATA may lack the local part, or say what it likes when that is allowed.
+        yield parse_wheel_filename(wheel.filename).version
 
 
 def _check_writable(changes: ChangeSet, journal: Journal) -> None:

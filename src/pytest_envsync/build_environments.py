@@ -141,12 +141,12 @@ class IsolatedEnvironments:
 
         if not requires:
             return {}
-        ready: dict[tuple[str, str | None], PreparedWheel] = {}
+        ready: dict[tuple[str, str], PreparedWheel] = {}
         provider = self._provider(chain, ready)
         chosen = resolve_build_requirements(requires, provider)
         return {name: self._prepared(candidate, chain, ready) for name, candidate in chosen.items()}
 
-    def _provider(self, chain: tuple[str, ...], ready: dict[tuple[str, str | None], PreparedWheel]) -> Provider:
+    def _provider(self, chain: tuple[str, ...], ready: dict[tuple[str, str], PreparedWheel]) -> Provider:
         from pytest_envsync.build_requirements import Provider
         from pytest_envsync.wheels.finder import selection_for
 
@@ -162,7 +162,7 @@ class IsolatedEnvironments:
             target=self.target,
             policy=selection_for(constraints, self.options),
             files_of=self._files,
-            requires_of=lambda candidate: self._prepared(candidate, chain, ready).wheel.requires_dist,
+            wheel_of=lambda candidate: self._prepared(candidate, chain, ready).wheel,
             constraints=specifiers,
             hashes=hashes,
             require_hashes=self.options.require_hashes,
@@ -200,9 +200,10 @@ class IsolatedEnvironments:
         return known
 
     def _prepared(
-        self, candidate: Candidate, chain: tuple[str, ...], ready: dict[tuple[str, str | None], PreparedWheel]
+        self, candidate: Candidate, chain: tuple[str, ...], ready: dict[tuple[str, str], PreparedWheel]
     ) -> PreparedWheel:
-        known = ready.get((candidate.name, candidate.version))
+        place = candidate.name, candidate.file.url if candidate.file is not None else str(candidate.requested)
+        known = ready.get(place)
         if known is None:
             from pytest_envsync.wheels.prepare import prepare_wheels
 
@@ -216,7 +217,7 @@ class IsolatedEnvironments:
                 progress=self.engine.reporter,
                 builder=None if self.builder is None else self.builder.within(chain),
             )[candidate.name]
-            ready[candidate.name, candidate.version] = known
+            ready[place] = known
         return known
 
 

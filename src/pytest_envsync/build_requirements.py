@@ -16,11 +16,15 @@ from packaging.specifiers import SpecifierSet
 from resolvelib import AbstractProvider, BaseReporter, ResolutionImpossible, Resolver
 from resolvelib.resolvers import RequirementInformation, ResolutionTooDeep
 
-from pytest_envsync.distributions import Candidate, File
+from pytest_envsync.addresses import masked
+from pytest_envsync.direct_url import direct_url_of, source_text
+from pytest_envsync.distributions import Candidate, File, StoredWheel
 from pytest_envsync.errors import BuildError, InputError, SelectionError
 from pytest_envsync.hashes import Digest
-from pytest_envsync.requirements import IndexSource, normalize_name
+from pytest_envsync.requirements import IndexSource, Source, normalize_name
 from pytest_envsync.wheels.demand import Demand
+from pytest_envsync.wheels.direct import direct_candidate
+from pytest_envsync.wheels.refusals import explain
 from pytest_envsync.wheels.select import SelectionPolicy, Selector
 
 if TYPE_CHECKING:
@@ -33,15 +37,21 @@ MAX_ROUNDS = 2000
 
 
 class Asked(NamedTuple):
-    """A requirement of a build, or of a distribution that a build needs. *extras* are normalised."""
+    """A requirement of a build, or of a distribution that a build needs.
+
+    *extras* are normalised. *source* is set when an address is given instead of a *specifier*.
+    """
 
     name: str
     extras: frozenset[str]
     specifier: str
+    source: Source | None = None
 
     def __str__(self) -> str:
         """Return the requirement as PEP 508 has it."""
         extras = f"[{','.join(sorted(self.extras))}]" if self.extras else ""
+        if self.source is not None:
+            return f"{self.name}{extras} @ {source_text(direct_url_of(self.source))}"
         return f"{self.name}{extras}{self.specifier}"
 
 
@@ -61,32 +71,34 @@ class Offer(NamedTuple):
 def parse_asked(text: str, markers: Mapping[str, str], extras: Iterable[str] = ("",)) -> Asked | None:
     """Parse a PEP 508 text; None when its marker is false for every one of *extras*.
 
-    Raises InputError for text that is none, and for direct addresses, which a build requirement may be but this
-    search does not follow.
+    Raises InputError for text that is none.
     """
     try:
         requirement = Requirement(text)
     except InvalidRequirement as error:
-        raise InputError(f"`{text}` is no requirement: {error}", hint="see `build-system.requires`") from error
+        raise InputError(f"`{masked(text)}` is no requirement: {error}", hint="see `build-system.requires`") from error
     if requirement.marker is not None and not any(
         requirement.marker.evaluate({**markers, "extra": extra}) for extra in extras
     ):
         return None
+    source: Source | None = None
     if requirement.url is not None:
-        raise InputError(
-            f"`{text}` asks for an address, which is not supported among build requirements",
-            hint="build it first, and give its directory with --find-links",
-        )
+        from pytest_envsync.inputs.requirement_line import parse_requirement
+
+        source = parse_requirement(f"{requirement.name} @ {requirement.url}", base=None).source
     return Asked(
-        normalize_name(requirement.name), frozenset(map(normalize_name, requirement.extras)), str(requirement.specifier)
+        normalize_name(requirement.name),
+        frozenset(map(normalize_name, requirement.extras)),
+        str(requirement.specifier),
+        source,
     )
 
 
 class Provider(AbstractProvider[Asked, Offer, tuple[str, frozenset[str]]]):
     """Answers resolvelib's questions.
 
-    *files_of* gives the files of a project; *requires_of* the Requires-Dist values of a candidate, for which its
-    wheel is brought into the store. *constraints* map a name to a specifier; *hashes* the allowed digests of a name,
+    *files_of* gives the files of a project; *wheel_of* brings the wheel of a candidate into the store, which tells what
+    it depends on. *constraints* map a name to a specifier; *hashes* the allowed digests of a name,
     which each must have when *require_hashes* is set.
     """
 
@@ -96,7 +108,7 @@ class Provider(AbstractProvider[Asked, Offer, tuple[str, frozenset[str]]]):
         target: Target,
         policy: SelectionPolicy,
         files_of: Callable[[str], Sequence[File]],
-        requires_of: Callable[[Candidate], Sequence[str]],
+        wheel_of: Callable[[Candidate], StoredWheel],
         constraints: Mapping[str, str],
         hashes: Mapping[str, tuple[Digest, ...]],
         require_hashes: bool = False,
@@ -104,7 +116,7 @@ class Provider(AbstractProvider[Asked, Offer, tuple[str, frozenset[str]]]):
         self.markers = target.markers
         self.selector = Selector(target, policy)
         self.files_of = files_of
-        self.requires_of = requires_of
+        self.wheel_of = wheel_of
         self.constraints = constraints
         self.hashes = hashes
         self.require_hashes = require_hashes
@@ -133,13 +145,19 @@ class Provider(AbstractProvider[Asked, Offer, tuple[str, frozenset[str]]]):
     ) -> Matches[Offer]:
         """Return what may be taken, best version first; each is looked for when it is wanted."""
         name, extras = identifier
+        asked = list(requirements[identifier])
+        sources = {item.source for item in asked if item.source is not None}
+        if sources:
+            return self._direct(
+                name, extras, asked, sources, {offer.version for offer in incompatibilities[identifier]}
+            )
         if self.require_hashes and not self.hashes.get(name):
             raise BuildError(
                 f"no trusted hash was provided for `{name}`, which a build needs",
                 subject=name,
                 hint="pin it with its hash in a file that --build-constraints names",
             )
-        clauses = [item.specifier for item in requirements[identifier] if item.specifier]
+        clauses = [item.specifier for item in asked if item.specifier]
         clauses += [f"!={item.version}" for item in incompatibilities[identifier]]
         if self.constraints.get(name):
             clauses.append(self.constraints[name])
@@ -162,15 +180,30 @@ class Provider(AbstractProvider[Asked, Offer, tuple[str, frozenset[str]]]):
 
         return matches
 
+    def _direct(
+        self, name: str, extras: frozenset[str], asked: Sequence[Asked], sources: set[Source], refused: set[str]
+    ) -> list[Offer]:
+        """Return what an address holds; nothing when two are given for one name."""
+        if len(sources) > 1:
+            return []
+        shown = next(str(item) for item in asked if item.source is not None)
+        demand = Demand(name=name, source=sources.pop(), shown=shown, digests=self.hashes.get(name, ()))
+        candidate = direct_candidate(demand, self.selector)
+        offer = Offer(name, extras, self.wheel_of(candidate).version, candidate)
+        is_met = all(self.is_satisfied_by(item, offer) for item in asked)
+        return [offer] if is_met and offer.version not in refused else []
+
     def is_satisfied_by(self, requirement: Asked, candidate: Offer) -> bool:
-        """Whether the version of *candidate* meets *requirement*."""
+        """Whether *candidate* is what *requirement* asks for: its version, or what lies at its address."""
+        if requirement.source is not None:
+            return candidate.candidate.requested == requirement.source
         return SpecifierSet(requirement.specifier).contains(candidate.version, prereleases=True)
 
     def get_dependencies(self, candidate: Offer) -> Iterable[Asked]:
         """Return what *candidate* needs under the extras it was asked with."""
         if candidate.extras:
             yield Asked(candidate.name, frozenset(), f"=={candidate.version}")
-        for text in self.requires_of(candidate.candidate):
+        for text in self.wheel_of(candidate.candidate).requires_dist:
             asked = parse_asked(text, self.markers, candidate.extras or ("",))
             if asked is not None:
                 yield asked
@@ -195,25 +228,32 @@ def resolve_build_requirements(requires: Sequence[str], provider: Provider) -> d
             subject=", ".join(requires),
             hint="narrow them with --build-constraints",
         ) from error
-    return dict(sorted((offer.name, offer.candidate) for offer in result.mapping.values()))
+    chosen = {offer.name: offer.candidate for offer in result.mapping.values()}  # a name with other extras twice
+    return {name: chosen[name] for name in sorted(chosen)}
 
 
 def _impossible(error: ResolutionImpossible[Asked, Offer], provider: Provider) -> SelectionError | BuildError:
+    """Return the error for requirements of which one can be met by nothing, or some exclude each other."""
     lines = []
     for cause in error.causes:
         parent = "the build asks for it" if cause.parent is None else f"{cause.parent} needs it"
         lines.append(f"  {cause.requirement}: {parent}")
-    names = {cause.requirement.name for cause in error.causes}
-    unknown = sorted(name for name in names if not provider.files_of(name))
-    if unknown:
-        return SelectionError(
-            f"no index or find-links location knows {', '.join(f'`{name}`' for name in unknown)}, needed for a build\n"
-            + "\n".join(lines),
-            subject=unknown[0],
-            hint="check the name, or give an index that has it",
-        )
+    reasons = "\n".join(dict.fromkeys(lines))
+    asked = {cause.requirement for cause in error.causes}
+    names = sorted({item.name for item in asked})
+    for item in sorted(asked, key=str):
+        files = provider.files_of(item.name) if item.source is None else ()
+        if item.source is None and (not files or len(asked) == 1):
+            demand = Demand(name=item.name, source=IndexSource(), shown=str(item), specifier=item.specifier)
+            refusal = explain(demand, files, provider.selector)
+            return SelectionError(
+                f"{refusal.message}\n{reasons}",
+                subject=item.name,
+                rejections=refusal.rejections,
+                hint=refusal.hint or "check the name, or give an index that has it",
+            )
     return BuildError(
-        "the build requirements cannot be met together:\n" + "\n".join(dict.fromkeys(lines)),
-        subject=", ".join(sorted(names)),
+        f"the build requirements cannot be met together:\n{reasons}",
+        subject=", ".join(names),
         hint="--build-constraints may exclude a version that does not fit",
     )

@@ -142,14 +142,14 @@ class Backend:
 
         from pyproject_hooks import BackendUnavailable, BuildBackendHookCaller, HookMissing, UnsupportedOperation
 
-        caller = BuildBackendHookCaller(
-            str(self.tree),
-            self.system.backend,
-            backend_path=None if self.system.backend_path is None else list(self.system.backend_path),
-            runner=self._run,
-            python_executable=self.python,
-        )
         try:
+            caller = BuildBackendHookCaller(
+                str(self.tree),
+                self.system.backend,
+                backend_path=None if self.system.backend_path is None else list(self.system.backend_path),
+                runner=self._run,
+                python_executable=self.python,
+            )
             return act(caller)
         except BackendUnavailable as error:
             said = str(error.traceback or error).strip().splitlines()
@@ -176,6 +176,7 @@ class Backend:
         except CalledProcessError as error:
             raise self._error(hook, f"it ended with exit status {error.returncode}") from error
         except (ValueError, OSError) as error:
+            # ValueError: a `backend-path` that leaves the tree, an answer that is no JSON.
             raise self._error(hook, str(error)) from error
 
     def _run(self, cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:

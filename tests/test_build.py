@@ -1,0 +1,261 @@
+"""Backends that fail: one clear error with their own words, nothing changed, nothing left running."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from factories import make_wheel, project_files, setuptools_free_backend, write_tree
+from pytest_envsync.errors import BuildError
+from pytest_envsync.options import SyncOptions
+from pytest_envsync.wheels.backend import config_settings
+from pytest_envsync.wheels.build import build_jobs
+from source_world import World
+
+
+@pytest.fixture
+def world(tmp_path: Path, clean_surrounding: None) -> World:
+    return World(tmp_path)
+
+
+def is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    # A process that ended and that nobody waits for yet is no running one.
+    return (
+        Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z" if Path("/proc").is_dir() else True
+    )
+
+
+RAISES = """
+def build_wheel(*arguments, **options):
+    for number in range(100):
+        print("line", number)
+    raise RuntimeError("no compiler today")
+"""
+
+
+def test_a_backend_that_raises_is_quoted_and_its_whole_output_is_kept(world: World) -> None:
+    world.sync(str(world.tree("other")))
+    error = world.refused(str(world.broken(RAISES)))
+    assert isinstance(error, BuildError)
+    text = str(error)
+    assert error.exit_status == 1
+    assert "call to `backend.build_wheel` failed: it ended with exit status 1" in text
+    assert "RuntimeError: no compiler today" in text
+    assert "line 99" in text
+    assert "line 2\n" not in text
+    assert error.log is not None
+    assert "line 2\n" in Path(error.log).read_text()
+    assert world.installed() == {"other": "1.0"}
+
+
+def test_a_good_build_leaves_no_log(world: World) -> None:
+    world.sync(str(world.tree()))
+    assert list((world.cache / "logs").glob("*")) == []
+    assert world.leftovers() == []
+
+
+def test_ten_megabytes_of_output_are_kept_in_the_log_and_not_in_the_error(world: World) -> None:
+    chatty = "\ndef build_wheel(*a, **k):\n    print('x' * 99 + chr(10), end='', flush=True)\n"
+    chatty += "    import sys\n    sys.stdout.write(('y' * 99 + chr(10)) * 100_000)\n    raise SystemExit(3)\n"
+    error = world.refused(str(world.broken(chatty)))
+    assert isinstance(error, BuildError)
+    assert len(str(error)) < 10_000
+    assert "exit status 3" in str(error)
+    assert error.log is not None
+    assert Path(error.log).stat().st_size >= 10_000_000
+
+
+def test_a_backend_that_is_missing_names_itself(world: World) -> None:
+    table = (
+        '[build-system]\nrequires = []\nbuild-backend = "not_there.api"\n[project]\nname = "demo"\nversion = "1.0"\n'
+    )
+    error = world.refused(str(world.tree(extra={"pyproject.toml": table})))
+    assert "the backend `not_there.api` cannot be imported: ModuleNotFoundError" in str(error)
+    assert error.hint is not None
+    assert "build-system.requires" in error.hint
+
+
+def test_a_backend_that_no_index_has_names_itself(world: World) -> None:
+    table = (
+        '[build-system]\nrequires = ["nowhere>=2"]\nbuild-backend = "x"\n[project]\nname = "demo"\nversion = "1.0"\n'
+    )
+    error = world.refused(str(world.tree(extra={"pyproject.toml": table})))
+    assert error.exit_status == 1
+    assert "`nowhere`" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "words"),
+    [
+        ("stranger", "1.0", "built a wheel of `stranger`, but `demo` was asked for"),
+        ("demo", "2.0", "built version 2.0, but 1.0 was asked for"),
+    ],
+)
+def test_a_wheel_of_another_name_or_version_is_refused(world: World, name: str, version: str, words: str) -> None:
+    from factories import make_sdist
+
+    files = {**project_files("demo", "1.0"), "backend.py": setuptools_free_backend(name, version)}
+    make_sdist(world.root / "links", files=files)
+    error = world.refused("demo==1.0", find_links=(str(world.root / "links"),))
+    assert (error.exit_status, words in str(error)) == (1, True), error
+
+
+def test_a_local_part_may_be_added_to_the_version(world: World) -> None:
+    from factories import make_sdist
+
+    files = {**project_files("demo", "1.0"), "backend.py": setuptools_free_backend("demo", "1.0+here")}
+    make_sdist(world.root / "links", files=files)
+    world.sync("demo==1.0", find_links=(str(world.root / "links"),))
+    assert world.installed() == {"demo": "1.0+here"}
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("\ndef build_wheel(*a, **k):\n    return 'elsewhere-1.0-py3-none-any.whl'\n", "no wheel in the directory"),
+        ("\ndef build_wheel(*a, **k):\n    return '../../x.whl'\n", "no wheel in the directory"),
+        ("\ndef build_wheel(*a, **k):\n    return None\n", "no wheel in the directory"),
+        ("\ndef get_requires_for_build_wheel(*a, **k):\n    return {'x': 1}\n", "no list of requirements"),
+        ("\ndel build_wheel\n", "has no attribute 'build_wheel'"),
+    ],
+)
+def test_hooks_that_answer_nonsense_are_refused(world: World, body: str, words: str) -> None:
+    error = world.refused(str(world.broken(body)))
+    assert isinstance(error, BuildError)
+    assert words in str(error)
+
+
+def test_an_editable_needs_a_backend_that_can_do_it(world: World) -> None:
+    error = world.refused(f"-e {world.broken(chr(10) + 'del build_editable' + chr(10))}")
+    assert "has no hook `build_editable`" in str(error)
+    assert error.exit_status == 1
+
+
+def test_a_file_that_is_no_wheel_is_refused(world: World) -> None:
+    body = """
+def build_wheel(directory, *a, **k):
+    open(os.path.join(directory, "demo-1.0-py3-none-any.whl"), "w").write("no zip")
+    return "demo-1.0-py3-none-any.whl"
+"""
+    error = world.refused(str(world.broken(body)))
+    assert "demo-1.0-py3-none-any.whl" in str(error)
+
+
+HANGS = """
+def build_wheel(*arguments, **options):
+    import subprocess, sys, time
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    print("about to sleep")
+    with open({path!r}, "w") as stream:
+        stream.write("%d %d" % (os.getpid(), child.pid))
+    time.sleep(600)
+"""
+
+
+def test_a_backend_that_hangs_is_ended_with_all_it_started(world: World) -> None:
+    pids = world.root / "pids"
+    tree = world.broken(HANGS.format(path=str(pids)))
+    error = world.refused(str(tree), environ={"ENVSYNC_BUILD_TIMEOUT": "1.5"})
+    assert isinstance(error, BuildError)
+    assert "took more than 2 s and was ended" in str(error)
+    assert "about to sleep" in error.output
+    assert [is_running(int(pid)) for pid in pids.read_text().split()] == [False, False]
+
+
+def test_an_interrupt_ends_the_builds_and_leaves_the_environment_alone(world: World) -> None:
+    world.sync(str(world.tree("other")))
+    before = world.files()
+    pids = world.root / "pids"
+    (world.root / "requirements.txt").write_text(f"{world.broken(HANGS.format(path=str(pids)))}\n")
+    command = [sys.executable, "-m", "pytest_envsync", "sync", "--python", str(world.prefix), "requirements.txt"]
+    process = subprocess.Popen(command, cwd=world.root, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        while not (pids.exists() and len(pids.read_text().split()) == 2):
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert process.returncode in {130, -signal.SIGINT}
+    assert "Traceback" not in errors
+    assert [is_running(int(pid)) for pid in pids.read_text().split()] == [False, False]
+    assert world.files() == before
+    assert world.leftovers() == []
+
+
+def test_the_failure_of_one_build_ends_the_others(world: World) -> None:
+    pids = world.root / "pids"
+    slow = world.broken(HANGS.format(path=str(pids)), "slow")
+    wait = f"\ndef build_wheel(*a, **k):\n    import time\n    while not os.path.exists({str(pids)!r}):\n"
+    wait += "        time.sleep(0.01)\n    raise SystemExit(7)\n"
+    error = world.refused(str(slow), str(world.broken(wait, "quick")), environ={"UV_CONCURRENT_BUILDS": "2"})
+    assert "exit status 7" in str(error)
+    # The second number may not have been written yet.
+    assert [is_running(int(pid)) for pid in pids.read_text().split()[:1]] in ([False], [])
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ("[build-system", "cannot be read"),
+        ("build-system = 1", "is no table"),
+        ("[build-system]\n", "`build-system.requires` of"),
+        ("[build-system]\nrequires = 1\n", "must be a list of requirements"),
+        ("[build-system]\nrequires = []\nbuild-backend = 1\n", "must be text"),
+        ("[build-system]\nrequires = []\nbackend-path = 1\n", "must be a list of directories"),
+        ("[build-system]\nrequires = ['x y']\nbuild-backend = 'b'\n", "`x y` is no requirement"),
+        (
+            "[build-system]\nrequires = []\nbuild-backend = 'backend'\nbackend-path = ['..']\n",
+            "must be inside source tree",
+        ),
+    ],
+)
+def test_a_malformed_build_system_is_one_error(world: World, table: str, words: str) -> None:
+    tree = world.tree(extra={"pyproject.toml": table})
+    error = world.refused(f"demo @ {tree.as_uri()}")
+    assert words in str(error), error
+
+
+def test_a_directory_without_a_project_says_what_is_missing(world: World) -> None:
+    empty = write_tree(world.root / "empty", {"setup.cfg": "[metadata]\nname = demo\n"})
+    error = world.refused(str(empty))
+    assert "neither `pyproject.toml` nor `setup.py` is there" in str(error)
+    assert world.refused(f"-e {world.root / 'nowhere'}").exit_status == 1
+
+
+def test_without_isolation_the_backend_comes_from_the_environment(world: World) -> None:
+    table = (
+        '[build-system]\nrequires = ["nowhere"]\nbuild-backend = "tool"\n[project]\nname = "demo"\nversion = "1.0"\n'
+    )
+    tree = world.tree(extra={"pyproject.toml": table})
+    error = world.refused(str(tree), no_build_isolation=True)
+    assert "ModuleNotFoundError: No module named 'tool'" in str(error)
+    assert "with --no-build-isolation, install it first" in (error.hint or "")
+    tool = make_wheel(world.root / "links", "tool", files={"tool.py": setuptools_free_backend("demo", "1.0")})
+    world.sync(str(tool))
+    world.sync(str(tool), str(tree), no_build_isolation=True)
+    assert world.installed() == {"demo": "1.0", "tool": "1.0"}
+
+
+def test_config_settings_of_a_project_come_before_those_for_all() -> None:
+    options = SyncOptions(config_settings=("a=1", "a=2", "b=3"), config_settings_package=("Demo:a=0", "other:c=4"))
+    assert config_settings(options, "demo") == {"a": ["0", "1", "2"], "b": "3"}
+    assert config_settings(options, "other") == {"a": ["1", "2"], "b": "3", "c": "4"}
+
+
+@pytest.mark.parametrize(
+    ("environ", "jobs"), [({"UV_CONCURRENT_BUILDS": "3"}, 3), ({"UV_CONCURRENT_BUILDS": "0"}, os.cpu_count())]
+)
+def test_builds_at_once_are_one_for_each_core_or_as_many_as_asked_for(environ: dict[str, str], jobs: int) -> None:
+    assert build_jobs(environ) == jobs

@@ -206,6 +206,8 @@ class _Sync:
             return outcome
         began = time.monotonic()
         wheels = self._prepare(plan, resolution)
+        if self.options.verify_files:
+            self._mend(wheels)
         fresh = sum(prepared.fresh for prepared in wheels.values())
         if fresh:
             self._phase("prepared", fresh, began)
@@ -231,6 +233,16 @@ class _Sync:
         if not names:
             return {}
         return prepare(resolution, options=self.options, target=self.target, engine=self.engine, names=names)
+
+    def _mend(self, wheels: Mapping[str, PreparedWheel]) -> None:
+        """See to it that what is placed again is not the damaged file itself: with hard links both may be one."""
+        from pytest_envsync.environments.store_damage import mend_store
+
+        for prepared in wheels.values():
+            tree = prepared.wheel.tree
+            places = {file.path: f"{tree}/{file.path}" for file in self.engine.store.files(prepared.wheel)}
+            for mended in mend_store(prepared, places, engine=self.engine):
+                self.reporter.warn(f"a file of the store was damaged, and is mended: {mended}")
 
     def _install(self, plan: Plan, wheels: Mapping[str, PreparedWheel]) -> Changes:
         from pytest_envsync.environment.transaction import apply_plan

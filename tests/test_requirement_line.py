@@ -136,7 +136,7 @@ def test_a_line_that_names_a_file_of_requirements_is_refused(tmp_path: Path) -> 
         (f"file:///x/{WHEEL}", "demo", ArchiveSource(f"file:///x/{WHEEL}")),
         (f"demo @ file://localhost/x/a%20b/{WHEEL}", "demo", ArchiveSource(f"file:///x/a%20b/{WHEEL}")),
         (f"/x/{WHEEL}", "demo", ArchiveSource(f"file:///x/{WHEEL}", None, f"/x/{WHEEL}")),
-        (f"/x/a b;c/{WHEEL}", "demo", ArchiveSource(f"file:///x/a%20b%3Bc/{WHEEL}", None, f"/x/a b;c/{WHEEL}")),
+        (f"/x/a b;c/{WHEEL}", "demo", ArchiveSource(f"file:///x/a%20b;c/{WHEEL}", None, f"/x/a b;c/{WHEEL}")),
         (f"/x/per%20cent/{WHEEL}", "demo",
          ArchiveSource(f"file:///x/per%2520cent/{WHEEL}", None, f"/x/per%20cent/{WHEEL}")),
         ("/x/tree", None, DirectorySource("/x/tree")),

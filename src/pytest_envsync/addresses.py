@@ -7,12 +7,13 @@ PYTEST_DONT_REWRITE
 
 from __future__ import annotations
 
+import os
 import re
 from typing import NamedTuple
 
-_USER_INFO = re.compile(r"//([^/?#\s]*)@")
+_USER_INFO = re.compile(r"(?<!/)//([^/?#\s]*)@")
 # A password with an unescaped slash ends the authority too early; what is no port is a secret.
-_LOOSE_USER_INFO = re.compile(r"//([^/?#\s:@]+):(?!\d+(?:[/?#\s]|$))[^\s@]*[/?#][^\s@]*@")
+_LOOSE_USER_INFO = re.compile(r"(?<!/)//([^/?#\s:@]+):(?!\d+(?:[/?#\s]|$))[^\s@]*[/?#][^\s@]*@")
 _SECRET_QUERY = re.compile(
     r"([?&](?:x-(?:amz|goog)-(?:signature|credential|security-token)|signature|sig|token|access_token|api_?key|password)=)"
     r"[^&#\s]*",
@@ -83,10 +84,19 @@ def file_path(url: str) -> str:
 
 
 def file_url(path: str) -> str:
-    """Return the ``file:`` address of *path*, which must be absolute."""
-    from pathlib import PurePath
+    """Return the ``file:`` address of *path*, which must be absolute, spelled as the URL standard spells it.
 
-    return PurePath(path).as_uri()
+    The standard library escapes more: ``+`` of a local version too, and then addresses do not compare.
+    """
+    from pathlib import PurePath
+    from urllib.parse import quote
+
+    place = PurePath(path)
+    if os.name == "nt":
+        return place.as_uri()
+    if not place.is_absolute():
+        raise ValueError(f"`{path}` is no absolute path")
+    return "file://" + quote(bytes(place), safe="/!$&'()*+,;=:@[]^|~")
 
 
 def split_credentials(url: str) -> tuple[str, str | None, str | None]:

@@ -121,7 +121,7 @@ def resolve_settings(
         options=options,
         command={name: value for name, value in merged.items() if name not in _FIELDS},
         origins=origins,
-        environ=_environ(environ, configuration, merged),
+        environ=_environ(environ, configuration, merged, cwd),
         cwd=cwd,
         environments=dict(configuration.environments),
         base=configuration.base,
@@ -130,11 +130,16 @@ def resolve_settings(
     )
 
 
-def _environ(environ: Mapping[str, str], configuration: Configuration, merged: Mapping[str, Value]) -> dict[str, str]:
+def _environ(
+    environ: Mapping[str, str], configuration: Configuration, merged: Mapping[str, Value], cwd: str
+) -> dict[str, str]:
     """Return the variables for the engine: with what files said in their stead."""
     found = {**dict(configuration.variables), **environ}
     if "no_installer_metadata" in merged:
         found["UV_NO_INSTALLER_METADATA"] = "1" if merged["no_installer_metadata"] else ""
+    if isinstance(project := merged.get("project"), str):
+        # Groups are looked for there, by whoever reads the inputs.
+        found["UV_PROJECT"] = os.path.join(cwd, project)  # noqa: PTH118 - plain text
     return found
 
 

@@ -176,7 +176,9 @@ def read_tree(location: str, *, shown: str, reading: Reading, options: SyncOptio
 def read_groups(
     groups: Sequence[str], *, reading: Reading, options: SyncOptions, target: Target
 ) -> list[SpecifiedRequirement]:
-    """Read groups given as ``[PATH:]NAME``; without PATH from ``pyproject.toml`` of the working directory.
+    """Read groups given as ``[PATH:]NAME``; without PATH from ``pyproject.toml`` of the project directory.
+
+    That is the one of ``--project``, which ``UV_PROJECT`` names as well, else the working directory.
 
     Raises InputError.
     """
@@ -189,7 +191,8 @@ def read_groups(
         if not name:
             raise InputError(f"`--group {group}` names no group")
         shown = path or "pyproject.toml"
-        location = reading.locate(shown, reading.cwd)
+        directory = reading.cwd if path else _project_directory(reading)
+        location = reading.locate(shown, directory)
         if location not in projects:
             try:
                 projects[location] = Project(location, shown=shown, reading=reading, target=target, options=options)
@@ -198,3 +201,8 @@ def read_groups(
                 raise InputError(message, origin=error.origin, hint=error.hint) from error
         found += projects[location].group(name)
     return found
+
+
+def _project_directory(reading: Reading) -> str:
+    named = reading.expand("${UV_PROJECT}")
+    return reading.cwd if named.startswith("${") or not named else reading.locate(named, reading.cwd)

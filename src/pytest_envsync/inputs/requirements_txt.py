@@ -43,6 +43,7 @@ _BLANK = re.compile(r"(?:[^\S\n]*(?:#[^\n]*)?\n)+")
 _COMMENT = re.compile(r"(?:^|\s)#")
 _OPTION = re.compile(r"(--?[A-Za-z][A-Za-z-]*)(.*)", re.DOTALL)
 _SECOND_OPTION = re.compile(r"\s(?:--[a-z]|-[rcefi]\s)")
+_NAMED_ADDRESS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\s*(?:\[[^\]]*\]\s*)?@")
 _HASHES_START = re.compile(r"\s--")
 
 _SHORT = {"-r": "--requirement", "-c": "--constraint", "-e": "--editable", "-i": "--index-url", "-f": "--find-links"}
@@ -93,7 +94,7 @@ def read_requirements_txt(location: str, *, shown: str, reading: Reading, as_con
     if not as_constraints:
         return collected
     for entry in collected.entries:
-        if entry.name is None or _is_editable(entry):
+        if _is_unnamed(entry) or _is_editable(entry):
             raise InputError(
                 f"Unnamed requirements are not allowed as constraints (found: `{masked(entry.text)}`)",
                 origin=entry.origin,
@@ -105,6 +106,11 @@ def read_requirements_txt(location: str, *, shown: str, reading: Reading, as_con
 def read_requirements_text(text: str, *, location: str, shown: str, reading: Reading) -> Collected:
     """Read *text*, which was found at *location*, as ``read_requirements_txt`` does."""
     return _File(location, shown, reading, visited={(location, False)}, via=None).parse(text)
+
+
+def _is_unnamed(entry: SpecifiedRequirement) -> bool:
+    """Whether the line has no name of its own; that of a wheel's file does not count."""
+    return entry.name is None or not (isinstance(entry.source, IndexSource) or _NAMED_ADDRESS.match(entry.text))
 
 
 def _is_editable(entry: SpecifiedRequirement) -> bool:
@@ -288,7 +294,7 @@ class _File:
     def _constrain(self, nested: Collected, name: str) -> None:
         """Take over what a file behind ``-c`` asks for. Its hashes do not count, and its indexes neither."""
         for entry in (*nested.entries, *nested.constraints):
-            if entry.name is None or _is_editable(entry):
+            if _is_unnamed(entry) or _is_editable(entry):
                 what = "Editable" if _is_editable(entry) else "Unnamed"
                 raise InputError(
                     f"{what} requirements are not allowed as constraints in `{name}` (found: `{masked(entry.text)}`)",

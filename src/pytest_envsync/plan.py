@@ -214,7 +214,9 @@ def _is_same(one: Change, other: Change) -> bool:
 
 
 def _removal(distribution: InstalledDistribution) -> Change:
-    return Change(distribution.name, distribution.version, "uninstalled", source_text(distribution.direct_url))
+    # The source of an egg-link is a guess from its contents: nobody noted an address.
+    source = "" if distribution.kind == "egg-link" else source_text(distribution.direct_url)
+    return Change(distribution.name, distribution.version, "uninstalled", source)
 
 
 def _addition(candidate: Candidate, versions: Mapping[str, str]) -> Change:

@@ -85,9 +85,15 @@ def record_paths(text: str, site: str) -> Iterator[tuple[RecordEntry, str]]:
 
 
 def standing_directories(roots: Mapping[str, str]) -> frozenset[str]:
-    """Return the directories that no distribution owns: those of the schemes and all above them."""
+    """Return the directories that no distribution owns: those of the schemes and all above them.
+
+    Below site-packages (``--target``) they are as any other: what is left empty goes.
+    """
+    sites = tuple(f"{roots[scheme]}/" for scheme in ("purelib", "platlib") if scheme in roots)
     standing = set()
     for root in roots.values():
+        if root.startswith(sites):
+            continue
         path = root
         while path not in standing:
             standing.add(path)

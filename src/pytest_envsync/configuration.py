@@ -233,6 +233,7 @@ def _uv_tables(start: str, environ: Mapping[str, str], reader: _Reader) -> list[
         tables = reader.read(path)
         if tables is not None:
             found.append((path, path, tables))
+            _warn_hidden(directory, reader)
             break
         path = os.path.join(directory, "pyproject.toml")  # noqa: PTH118 - plain text
         table = _tool(reader.read(path, word=b"uv"), "uv")
@@ -244,6 +245,15 @@ def _uv_tables(start: str, environ: Mapping[str, str], reader: _Reader) -> list[
         if tables is not None:
             found.append((path, path, tables))
     return found
+
+
+def _warn_hidden(directory: str, reader: _Reader) -> None:
+    """Name the keys of ``[tool.uv]`` that do not count because a ``uv.toml`` stands beside them."""
+    path = os.path.join(directory, "pyproject.toml")  # noqa: PTH118 - plain text
+    table = _tool(reader.read(path, word=b"uv"), "uv") or {}
+    hidden = sorted((_UV_BOTH | _UV_TOP_ONLY | {"index", "pip"}).intersection(table))
+    if hidden:
+        reader.warnings.append(f"`{path}`: {', '.join(hidden)} in [tool.uv] do not count beside a `uv.toml`")
 
 
 def _shared_files(environ: Mapping[str, str]) -> list[str]:

@@ -81,6 +81,10 @@ def sync_environment(
     Raises EnvsyncError.
     """
     check_link_mode(options.link_mode, no_cache=options.no_cache)
+    if options.cert is not None:
+        from pytest_envsync.wheels.tls import check_bundle
+
+        check_bundle(options.cert)
     cache_dir, temporary = _cache(options, cwd, environ)
     with Engine(
         cache_dir=cache_dir, options=options, cwd=cwd, environ=environ, reporter=reporter, temporary=temporary

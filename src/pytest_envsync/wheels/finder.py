@@ -18,7 +18,7 @@ from pytest_envsync.requirements import IndexSource, Requirements, normalize_nam
 from pytest_envsync.target import Target
 from pytest_envsync.versions import canonical_version, meets, pinned_version
 from pytest_envsync.wheels.demand import Demand, MissingHashError, merge_requirements
-from pytest_envsync.wheels.indexes import Index
+from pytest_envsync.wheels.indexes import Index, ambiguous_paths
 from pytest_envsync.wheels.project_files import BEST_MATCH, FIRST_INDEX, ProjectFiles
 from pytest_envsync.wheels.refusals import explain
 from pytest_envsync.wheels.select import SelectionPolicy, Selector, digest_match, is_active, selection_policy
@@ -39,7 +39,7 @@ def find_candidates(
     client: Callable[[], Client],
     pool: Callable[[], Executor],
     installed: Mapping[str, str] | None = None,
-    reporter: Reporter | None = None,  # noqa: ARG001 - the client tells what there is to tell
+    reporter: Reporter | None = None,
     warnings: list[str] | None = None,
 ) -> tuple[Candidate, ...]:
     """Return one candidate for each name that is wanted on *target*, sorted by name.
@@ -51,6 +51,9 @@ def find_candidates(
     Raises InputError for what contradicts the hash policy, SelectionError for what contradicts itself or fits no
     file, FetchError when a server does not do its part. Of several errors the first by name is raised.
     """
+    if reporter is not None:
+        for text in ambiguous_paths(options):
+            reporter.warn(f"`{text}` is taken for a path, not for the name of an index: write `./{text}`")
     selector = Selector(target, selection_for(requirements, options))
     markers: dict[str | None, bool] = {}
 

@@ -57,6 +57,12 @@ def parse_index(text: str) -> Index:
     return Index(as_address(address), name)
 
 
+def ambiguous_paths(options: SyncOptions) -> list[str]:
+    """Return the values of ``--index`` and ``--default-index`` that look like a name but are a path."""
+    values = filter(None, (*options.index, options.default_index))
+    return [text for text in values if not is_url(text) and "=" not in text and text[0] not in "./~\\"]
+
+
 def as_address(text: str) -> str:
     """Return *text*, an address or a path, as an address."""
     return text if is_url(text) else file_url(os.path.abspath(os.path.expanduser(text)))  # noqa: PTH100, PTH111 - plain text in, plain text out

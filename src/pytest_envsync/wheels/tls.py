@@ -51,6 +51,17 @@ def trusting_context(
     return context
 
 
+def check_bundle(cert: str) -> None:
+    """Refuse a bundle of ``--cert`` that cannot be read, also where no server is asked. Raises UsageError."""
+    try:
+        Path(cert).open("rb").close()
+    except OSError as error:
+        raise UsageError(
+            f"the certificates in `{cert}` cannot be read: {error.strerror or error}",
+            hint="--cert takes a file of certificates in PEM form",
+        ) from error
+
+
 def careless_context() -> ssl.SSLContext:
     """Return a context that verifies nothing (``--allow-insecure-host``)."""
     import ssl

@@ -132,7 +132,18 @@ class Selector:
         self._positions: dict[str, int | None] = {}
 
     def choose(self, demand: Demand, files: Iterable[File]) -> Candidate | None:
-        """Return what ``select_candidate`` returns, or None when no file fits."""
+        """Return what ``select_candidate`` returns, or None when no file fits.
+
+        A yanked file of a find-links page is better than none, as for the reference.
+        """
+        offered = list(files)
+        candidate = self._choose(demand, offered)
+        listed = (
+            [file for file in offered if file.yanked is not None and not file.index_url] if candidate is None else []
+        )
+        return self._choose(demand, listed, yanked_too=True) if listed else candidate
+
+    def _choose(self, demand: Demand, files: Iterable[File], *, yanked_too: bool = False) -> Candidate | None:
         by_version: dict[str, list[tuple[str, File]]] = {}
         for file in files:
             text = version_in(file.filename, demand.name or "")
@@ -140,13 +151,15 @@ class Selector:
             if text is not None and version is not None:
                 by_version.setdefault(version, []).append((text, file))
         for version in ordered_versions(demand.specifier, {key: found[0][0] for key, found in by_version.items()}):
-            fitting = [file for _, file in by_version[version] if self.refusal(file, demand) is None]
+            fitting = [
+                file for _, file in by_version[version] if self.refusal(file, demand, yanked_too=yanked_too) is None
+            ]
             if fitting:
                 best = max(fitting, key=lambda file: self._rank(file, demand.digests))
                 return _candidate(demand, best, by_version[version][0][0])
         return None
 
-    def refusal(self, file: File, demand: Demand) -> Rejection | None:
+    def refusal(self, file: File, demand: Demand, *, yanked_too: bool = False) -> Rejection | None:
         """Return why a *file* of a wanted version is refused, or None when it fits."""
         name = demand.name or ""
         kind = kind_of(file.filename)
@@ -163,7 +176,7 @@ class Selector:
             return Rejection(file.filename, f"needs another Python than {self.python}", file.requires_python)
         if (late := _too_new(file, self.policy.cutoff_of(name))) is not None:
             return late
-        if file.yanked is not None and not _is_pinned_to(demand, file):
+        if file.yanked is not None and not yanked_too and not _is_pinned_to(demand, file):
             return Rejection(file.filename, "yanked", file.yanked)
         return None
 

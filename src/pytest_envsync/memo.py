@@ -3,8 +3,8 @@
 A record holds for the bytes of every file that was read, the ``${VARIABLES}`` that were expanded, the
 settings that decide a resolution, the interpreter's fingerprint, and the state of local
 wheels and find-links directories. Whatever cannot be pinned down by these is not remembered: ranges
-without hashes, inputs from addresses or standard input, git references that are no commits, source
-trees, relative ``--exclude-newer``, ``--refresh``.
+without hashes, inputs from addresses or standard input, git references that are no commits, relative
+``--exclude-newer``, ``--refresh``. A source tree is as it was when its cache keys say so.
 
 PYTEST_DONT_REWRITE
 """
@@ -104,7 +104,8 @@ def is_repeatable(requirements: Requirements, candidates: Sequence[Candidate], o
         return False
     if options.torch_backend == "auto" or _is_relative_date(options):
         return False
-    return all(_is_fixed(candidate) for candidate in candidates)
+    pinned = {package.name for package in requirements.pins if isinstance(package.source, VcsSource)}
+    return all(candidate.name in pinned or _is_fixed(candidate) for candidate in candidates)
 
 
 def _is_relative_date(options: SyncOptions) -> bool:
@@ -121,9 +122,10 @@ def _is_fixed(candidate: Candidate) -> bool:
         case ArchiveSource(url=url):
             return url.startswith("file:") or bool(candidate.digests)
         case VcsSource(commit_id=commit_id, requested_revision=revision):
-            return commit_id is not None and (revision is None or revision == commit_id)
+            return commit_id is not None and revision == commit_id
         case DirectorySource():
-            return False
+            # What a record does not say: that a build is refused, what its version has to meet.
+            return candidate.cache_info is not None and candidate.may_build and not candidate.specifier
 
 
 def local_stats(candidates: Sequence[Candidate], find_links: Sequence[str]) -> tuple[tuple[str, int, int], ...]:
@@ -159,8 +161,11 @@ def recall(cache_dir: Path, key: str, environ: Mapping[str, str]) -> Resolution 
             return None
         if any(stat_of(path) != (path, mtime, size) for path, mtime, size in record["stats"]):
             return None
+        candidates = tuple(candidate_from(row) for row in record["candidates"])
+        if not all(_is_as_it_was(candidate, environ) for candidate in candidates):
+            return None
         return Resolution(
-            candidates=tuple(candidate_from(row) for row in record["candidates"]),
+            candidates=candidates,
             digests=record["digests"],
             is_pylock=record["is_pylock"],
             is_empty=record["is_empty"],
@@ -177,6 +182,18 @@ def recall(cache_dir: Path, key: str, environ: Mapping[str, str]) -> Resolution 
     except (OSError, ValueError, KeyError, TypeError):
         # A record that is missing, of another version or damaged is as good as none.
         return None
+
+
+def _is_as_it_was(candidate: Candidate, environ: Mapping[str, str]) -> bool:
+    """Whether the source tree of *candidate*, if it is one, has the cache keys that were noted."""
+    match candidate.requested:
+        case DirectorySource(path=path, subdirectory=subdirectory):
+            from pytest_envsync.environment.freshness import directory_cache_info
+
+            place = os.path.join(path, subdirectory or "")  # noqa: PTH118 - plain text
+            return directory_cache_info(place, environ) == candidate.cache_info
+        case _:
+            return True
 
 
 def remember(cache_dir: Path, resolution: Resolution) -> None:

@@ -23,6 +23,7 @@ from pytest_envsync.errors import EnvsyncError, LockTimeout, UsageError
 from pytest_envsync.narration import SilentReporter
 from pytest_envsync.options import SyncOptions
 from pytest_envsync.plan import make_plan, planned_changes
+from pytest_envsync.requirements import DirectorySource
 from pytest_envsync.resolve import prepare, resolve
 from pytest_envsync.values import dataclass, field, replace
 
@@ -167,7 +168,11 @@ class _Sync:
             inputs=resolution.inputs,
             variables=resolution.variables,
             stats=resolution.stats,
-            repeatable=resolution.repeatable and not resolution.warnings and not installed.warnings,
+            repeatable=resolution.repeatable
+            and not resolution.warnings
+            and not installed.warnings
+            # Cache keys are more than the times of files.
+            and not any(isinstance(candidate.requested, DirectorySource) for candidate in resolution.candidates),
             # What is installed already was warned of when it came.
             warnings=() if plan.is_empty else resolution.late,
         )

@@ -35,19 +35,49 @@ def arrive(config: pytest.Config, parser: pytest.Parser, args: list[str]) -> int
     if has_envsync(config.invocation_params.args):
         return _obey(config, parser, args, values)
     if guard.claim():
+        from pytest_envsync.pytest_plugin.cells import lone_cell
         from pytest_envsync.pytest_plugin.session import Companion
 
-        config.stash[_SESSION] = Companion(config, values)
+        if "matrix" in values:
+            from pytest_envsync.pytest_plugin import matrix
+
+            cells = matrix.cells_of(values["matrix"])
+        else:
+            cells = [lone_cell(values)]
+        config.stash[_SESSION] = Companion(config, values, cells)
     return None
 
 
-def configure(config: pytest.Config) -> None:
-    """Register what accompanies the session, in the process that it was started for."""
+def before_configuring(config: pytest.Config) -> None:
+    """Turn the session into the controller of a matrix, if it is one."""
     session = config.stash.get(_SESSION, None)
+    values = guard.current()
+    if session is not None and values is not None and "matrix" in values:
+        from pytest_envsync.pytest_plugin import matrix
+
+        matrix.prepare(config, values["matrix"], session.cells)
+
+
+def configure(config: pytest.Config) -> None:
+    """Register what accompanies the session, in the process that it was started for, and in its workers."""
+    session = config.stash.get(_SESSION, None)
+    values = guard.current()
     if session is not None:
         from pytest_envsync.pytest_plugin.session import NAME
 
         config.pluginmanager.register(session, NAME)
+    if values is None or "matrix" in values or not values["identity"]:
+        return
+    is_worker = hasattr(config, "workerinput")
+    if is_worker or session is not None:
+        from pytest_envsync.pytest_plugin import selection
+
+        chosen = selection.Selection(config, values["identity"], values["identities"])
+        config.pluginmanager.register(chosen, selection.NAME)
+    if is_worker:
+        from pytest_envsync.pytest_plugin import matrix
+
+        config.pluginmanager.register(matrix.Worker(values["identity"]), matrix.WORKER)
 
 
 def _obey(config: pytest.Config, parser: pytest.Parser, args: list[str], values: dict[str, Any]) -> int:

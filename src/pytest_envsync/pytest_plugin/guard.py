@@ -55,11 +55,19 @@ def claim() -> bool:
     return True
 
 
+def deny(path: str) -> None:
+    """Take the claim of the guard file at *path*, for processes that are given it and are not its session's first."""
+    Path(path + ".claimed").touch()
+
+
 def write(directory: Path, values: dict[str, Any]) -> Path:
     """Write a guard file into *directory* and return its path."""
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / f"{os.getpid()}-{os.urandom(4).hex()}.json"
-    path.write_text(json.dumps({"schema": SCHEMA, **values}), encoding="utf-8")
+    # Addresses of indexes may hold credentials.
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump({"schema": SCHEMA, **values}, file)
     return path
 
 

@@ -132,8 +132,13 @@ def is_inside() -> bool:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
-    """Return the status of a session that already ran in a child process."""
-    return config.stash.get(CHILD_STATUS, None)
+    """Return the status of a session that already ran in a child process; prepare the controller of a matrix."""
+    status = config.stash.get(CHILD_STATUS, None)
+    if status is None and is_inside():
+        from pytest_envsync.pytest_plugin import arrival
+
+        arrival.before_configuring(config)
+    return status
 
 
 @pytest.hookimpl(trylast=True)

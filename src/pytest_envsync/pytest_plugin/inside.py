@@ -15,16 +15,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_envsync.errors import EnvsyncError
-from pytest_envsync.pytest_plugin import launch, report_file, way
-from pytest_envsync.pytest_plugin.asked import Asked, read_asked
-from pytest_envsync.pytest_plugin.command_line import inner_arguments
+from pytest_envsync.pytest_plugin import report_file, way
+from pytest_envsync.pytest_plugin.asked import read_asked
 from pytest_envsync.pytest_plugin.naming import name_of, split_name
-from pytest_envsync.pytest_plugin.silence import silence
+from pytest_envsync.pytest_plugin.probe import check_hosting
+from pytest_envsync.pytest_plugin.start import Start, run_inside
 
 if TYPE_CHECKING:
     import argparse
-
-    from pytest_envsync.pytest_plugin.provision import Provided
 
 
 def enter(config: pytest.Config, parser: pytest.Parser, args: list[str]) -> int | None:
@@ -43,7 +41,8 @@ def enter(config: pytest.Config, parser: pytest.Parser, args: list[str]) -> int 
         form = way.read_form(sys.orig_argv)
         _refuse_coverage(form)
         modules = _plugin_modules(config.invocation_params.plugins or ())
-        return _run(config, parser, args, asked=asked, form=form, modules=modules)
+        start = Start(config, parser, args, options, asked, form, modules)
+        return _run(start)
     except EnvsyncError as error:
         if options.envsync_report:
             _report_refusal(Path(config.invocation_params.dir, options.envsync_report), options, error)
@@ -66,40 +65,19 @@ def rendered(error: EnvsyncError) -> str:
     return f"envsync: {error}\nhint: {error.hint}" if error.hint else f"envsync: {error}"
 
 
-def _run(
-    config: pytest.Config,
-    parser: pytest.Parser,
-    args: list[str],
-    *,
-    asked: Asked,
-    form: way.Form,
-    modules: list[str],
-) -> int | None:
-    from pytest_envsync.pytest_plugin import provision
+def _run(start: Start) -> int | None:
+    from pytest_envsync.pytest_plugin import many, provision
+    from pytest_envsync.pytest_plugin.narrator import Narrator
+    from pytest_envsync.pytest_plugin.wanted import wanted_environments
 
-    owns = way.owns_process(form) and not config.invocation_params.plugins
-    provided = provision.provide_session(config, args, asked, modules=modules)
-    command = launch.session_command(
-        provided.environment.python,
-        form if form.is_pytest else way.Form(form.flags, module="pytest"),
-        provided.overlay,
-        behind=bool(provided.paths.behind),
-        bin_directory=provided.environment.bin,
-    )
-    command += inner_arguments(config.invocation_params.args, modules)
-    if owns:
-        way.replace_process(command, provided.environ)
-    status = _run_child(command, provided)
-    silence(config, parser, args)
-    return status
-
-
-def _run_child(command: Sequence[str], provided: Provided) -> int:
-    try:
-        return way.run_child(command, provided.environ)
-    finally:
-        # A child that was killed could not do it.
-        provided.release()
+    preparation = provision.prepare(start.config, start.args, start.asked, modules=start.modules)
+    wanted = wanted_environments(start.asked, preparation.declared)
+    if len(wanted) > 1 and not many.is_about_the_first(start.options):
+        return many.run(start, preparation, wanted)
+    with Narrator() as reporter:
+        provided = provision.provide_one(preparation, wanted[0], reporter=reporter)
+    check_hosting(provided)
+    return run_inside(start, provided)
 
 
 def _refuse_coverage(form: way.Form) -> None:

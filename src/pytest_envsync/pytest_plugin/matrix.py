@@ -1,27 +1,42 @@
-"""Everything that touches pytest-xdist.
+"""Everything that touches pytest-xdist: one session over several environments, and the workers of any session.
 
-Runs inside session environments: standard library, pytest, pluggy, and xdist where it is there.
+The controller runs inside the first environment that can host it. Each environment has workers
+of its own interpreter and a scheduler of its own; ids are rewritten here, in the controller, so that a
+worker knows nothing of the others.
+
+Runs inside session environments: standard library, pytest, pluggy and xdist.
 
 PYTEST_DONT_REWRITE
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import inspect
+import shlex
+from collections.abc import Generator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_envsync.pytest_plugin import remote, table
+from pytest_envsync.pytest_plugin.cells import Cell
+from pytest_envsync.pytest_plugin.identities import with_identity
 from pytest_envsync.pytest_plugin.ledger import ledger_of
-from pytest_envsync.pytest_plugin.session import accompany
+from pytest_envsync.pytest_plugin.session import IDENTITY, ORIGINAL, accompany
 
 if TYPE_CHECKING:
+    from _pytest.terminal import TerminalReporter
+    from xdist.dsession import DSession
     from xdist.workermanage import WorkerController
 
-NAME = "envsync-workers"
+WORKERS = "envsync-workers"
+WORKER = "envsync-worker"
+CONTROLLER = "envsync-controller"
+_RESTARTS = 4  # for each worker, as xdist has it with -n
 
 
 class Workers:
-    """In the controller: tells each worker whose leases it takes, and sees to the end."""
+    """In the controller of any session: tells each worker whose leases it takes, and sees to the end."""
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: WorkerController) -> None:
@@ -32,4 +47,341 @@ class Workers:
 
 def configure(config: pytest.Config) -> None:
     """Register what a controller of xdist needs."""
-    config.pluginmanager.register(Workers(), NAME)
+    config.pluginmanager.register(Workers(), WORKERS)
+
+
+class Worker:
+    """In a worker of a matrix: puts the environment into reports, for the controller to write into ids."""
+
+    def __init__(self, identity: str) -> None:
+        self._identity = identity
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_report_to_serializable(self) -> Generator[None, Any, None]:
+        """Add the environment to what is sent."""
+        outcome = yield
+        data = outcome.get_result()
+        if data is not None:
+            data[IDENTITY] = self._identity
+
+
+def cells_of(plan: Mapping[str, Any]) -> list[Cell]:
+    """Return the environments of a matrix, those that could not be had among them."""
+    return [Cell(cell["identity"], cell["values"], description=cell, error=cell["error"]) for cell in plan["cells"]]
+
+
+def prepare(config: pytest.Config, plan: Mapping[str, Any], cells: Sequence[Cell]) -> None:
+    """Turn the session of *config* into the controller of a matrix: before xdist looks at its options."""
+    usable = [cell for cell in cells if cell.values is not None]
+    asked = _asked_workers(config)
+    total = max(asked or 0, len(usable))
+    counts = {id(cell): total // len(usable) + (index < total % len(usable)) for index, cell in enumerate(usable)}
+    option = config.option
+    option.numprocesses = None
+    option.dist = "load" if option.dist == "no" else option.dist
+    option.tx = [
+        _spec(cell, index, plan["flags"])
+        for index, cell in enumerate(cells)
+        if cell.values is not None
+        for _ in range(counts[id(cell)])
+    ]
+    if option.maxworkerrestart is None:
+        option.maxworkerrestart = str(_RESTARTS * total)
+    slots = len(usable) if asked is not None and asked >= len(usable) else asked or 1
+    config.pluginmanager.register(Controller(config, cells, slots=slots, arguments=plan["arguments"]), CONTROLLER)
+
+
+def _asked_workers(config: pytest.Config) -> int | None:
+    """Return how many workers ``-n`` asks for; None without it."""
+    asked = config.option.numprocesses
+    if asked in ("auto", "logical"):
+        asked = config.hook.pytest_xdist_auto_num_workers(config=config)
+    most = config.option.maxprocesses
+    if asked and most:
+        asked = min(asked, most)
+    return int(asked) if asked else None
+
+
+def _spec(cell: Cell, index: int, flags: Sequence[str]) -> str:
+    """Return what execnet starts a worker by; ``envsync`` says of which environment it is."""
+    command = shlex.join([cell.description["python"], *flags])
+    return f"popen//python={command}//envsync={index}"
+
+
+class Environment:
+    """An environment of a running matrix: its workers and their scheduler."""
+
+    def __init__(self, cell: Cell) -> None:
+        self.cell = cell
+        self.nodes: set[WorkerController] = set()
+        self.collected: int | None = None
+        self.may_start = False
+        self.scheduler: Any = None
+        self.failures: list[str] = []
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether none of its workers could start."""
+        return self.cell.values is None or (self.scheduler is not None and self.scheduler.numnodes == 0)
+
+
+class Controller:
+    """Runs one session over several environments; *slots* of them at the same time."""
+
+    def __init__(self, config: pytest.Config, cells: Sequence[Cell], *, slots: int, arguments: Sequence[str]) -> None:
+        self._config = config
+        self._arguments = arguments
+        self._slots = slots
+        self._session: pytest.Session | None = None
+        self.environments = [Environment(cell) for cell in cells]
+        for environment in [one for one in self.environments if one.cell.values is not None][:slots]:
+            environment.may_start = True
+
+    def environment_of(self, node: WorkerController) -> Environment:
+        """Return the environment that a worker is of."""
+        return self.environments[int(node.gateway.spec.envsync)]
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_sessionstart(self, session: pytest.Session) -> Generator[None, None, None]:
+        """Take the places in xdist's session where no hook tells of which worker an event is."""
+        self._session = session
+        yield
+        dsession: DSession = self._config.pluginmanager.getplugin("dsession")
+        start_failed = dsession.worker_errordown
+
+        def logged(hook: Any) -> Any:
+            def call(node: WorkerController, nodeid: str, location: tuple[str, int | None, str]) -> None:
+                identity = self.environment_of(node).cell.identity
+                path, line, domain = location
+                hook(nodeid=with_identity(nodeid, identity), location=(path, line, with_identity(domain, identity)))
+
+            return call
+
+        def errordown(node: WorkerController, error: object | None) -> None:
+            if self.environment_of(node).collected is not None or dsession.shuttingdown:
+                start_failed(node, error)
+            else:
+                self._give_up(dsession, node, error)
+
+        hooks = self._config.hook
+        replaced: dict[str, Any] = {
+            "worker_logstart": logged(hooks.pytest_runtest_logstart),
+            "worker_logfinish": logged(hooks.pytest_runtest_logfinish),
+            "worker_errordown": errordown,
+        }
+        for name, function in replaced.items():
+            setattr(dsession, name, function)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_getremotemodule(self) -> Any:
+        """Send our module, which becomes xdist's in the right interpreter."""
+        return remote
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: WorkerController) -> None:
+        """Tell a worker where it is."""
+        import xdist.remote
+
+        environment = self.environment_of(node)
+        environment.nodes.add(node)
+        description = environment.cell.description
+        node.workerinput["envsync_cell"] = {
+            "environ": description["environ"],
+            "front": description["front"],
+            "behind": description["behind"],
+            "waits": not environment.may_start,
+            "source": inspect.getsource(xdist.remote),
+            "file": xdist.remote.__file__,
+        }
+
+    @pytest.hookimpl(tryfirst=True, optionalhook=True)
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
+        """Give each environment the scheduler that ``--dist`` asks for."""
+        dsession: DSession = config.pluginmanager.getplugin("dsession")
+        for environment in self.environments:
+            if environment.cell.values is not None:
+                environment.scheduler = dsession.pytest_xdist_make_scheduler(config, log)
+                environment.scheduler.numnodes = len(environment.nodes)
+        return PerEnvironment(self)
+
+    def collected(self, node: WorkerController, count: int) -> None:
+        """Take note of how many tests there are in an environment: the session counts all of them."""
+        self.environment_of(node).collected = count
+        if self._session is not None:
+            self._session.testscollected = sum(one.collected or 0 for one in self.environments)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: WorkerController, error: object | None) -> None:
+        """Let the next environment begin when this one is through."""
+        environment = self.environment_of(node)
+        environment.nodes.discard(node)
+        if error is None and not environment.nodes:
+            self._start_next()
+
+    def _start_next(self) -> None:
+        running = [one for one in self.environments if one.may_start and one.nodes]
+        waiting = [one for one in self.environments if not one.may_start and one.nodes]
+        for environment in waiting[: max(self._slots - len(running), 0)]:
+            environment.may_start = True
+            for node in environment.nodes:
+                node.sendcommand("envsync-start")
+
+    def _give_up(self, dsession: DSession, node: WorkerController, error: object | None) -> None:
+        """Go on without a worker that never came to collect; without any, its environment is an error."""
+        environment = self.environment_of(node)
+        environment.failures.append(_last_line(error))
+        self._config.hook.pytest_testnodedown(node=node, error=error)
+        environment.scheduler.numnodes -= 1
+        if node in environment.scheduler.nodes:
+            environment.scheduler.remove_node(node)
+        if environment.is_given_up:
+            environment.cell.error = f"no worker could start in it: {environment.failures[0]}"
+        elif environment.scheduler.collection_is_completed:
+            environment.scheduler.schedule()
+        dsession._active_nodes.discard(node)  # noqa: SLF001 - xdist has no other way to go on without a worker
+        self._start_next()
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_report_from_serializable(self, data: dict[str, Any]) -> Generator[None, Any, None]:
+        """Write the environment into the id of what a worker reports."""
+        identity = data.pop(IDENTITY, None)
+        if identity is None:
+            yield
+            return
+        original = data["nodeid"]
+        data["nodeid"] = with_identity(original, identity)
+        if data.get("location"):
+            path, line, domain = data["location"]
+            data["location"] = (path, line, with_identity(domain, identity))
+        if isinstance(data.get("user_properties"), list):
+            data["user_properties"] = [*data["user_properties"], *self._properties(identity)]
+        if data.get("$report_type") == "CollectReport" and isinstance(data.get("longrepr"), str):
+            # xdist shows equal errors once, and these are of two environments.
+            data["longrepr"] = f"in the environment {identity}:\n{data['longrepr']}"
+        outcome = yield
+        report = outcome.get_result()
+        if report is not None:
+            setattr(report, IDENTITY, identity)
+            setattr(report, ORIGINAL, original)
+
+    def _properties(self, identity: str) -> list[tuple[str, str]]:
+        values = next(one.cell.values for one in self.environments if one.cell.identity == identity)
+        if values is None:
+            return []
+        environment = values["environment"]
+        return [
+            ("envsync.environment", identity),
+            ("envsync.key", environment["key"]),
+            ("envsync.python", environment["version"]),
+        ]
+
+    @pytest.hookimpl(tryfirst=True, optionalhook=True)
+    def pytest_handlecrashitem(self, crashitem: str, report: pytest.TestReport) -> None:
+        """Say in which environment a worker crashed."""
+        node: WorkerController = report.node
+        identity = self.environment_of(node).cell.identity
+        report.nodeid = with_identity(crashitem, identity)
+        path, line, domain = report.location
+        report.location = (path, line, with_identity(domain, identity))
+        report.user_properties = [*report.user_properties, *self._properties(identity)]
+        setattr(report, IDENTITY, identity)
+        setattr(report, ORIGINAL, crashitem)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
+        """Show where the environments differ, and how to run the failures again."""
+        cells = [one.cell for one in self.environments]
+        lines = table.render(cells, width=terminalreporter._tw.fullwidth)  # noqa: SLF001 - as plugins do
+        again = table.rerun(cells, self._arguments, has_cache=self._config.pluginmanager.hasplugin("cacheprovider"))
+        if lines or again:
+            terminalreporter.section("environments")
+        for line in [*lines, *again]:
+            terminalreporter.write_line(line)
+
+
+def _last_line(error: object | None) -> str:
+    lines = [line for line in str(error).strip().splitlines() if line.strip()]
+    return lines[-1] if lines else "it ended without a word"
+
+
+class PerEnvironment:
+    """A scheduler of xdist that is several: one for each environment."""
+
+    def __init__(self, controller: Controller) -> None:
+        self._controller = controller
+        self._crashed: Environment | None = None
+
+    @property
+    def _active(self) -> list[Environment]:
+        return [one for one in self._controller.environments if not one.is_given_up]
+
+    def _of(self, node: WorkerController) -> Any:
+        return self._controller.environment_of(node).scheduler
+
+    @property
+    def nodes(self) -> list[WorkerController]:
+        """Every worker that may be told to shut down, those that wait for their turn too."""
+        scheduled = [node for one in self._active for node in one.scheduler.nodes]
+        waiting = [node for one in self._active if not one.may_start for node in one.nodes]
+        return [*scheduled, *waiting]
+
+    @property
+    def collection_is_completed(self) -> bool:
+        """Whether an environment is ready to run tests."""
+        return any(one.scheduler.collection_is_completed for one in self._active)
+
+    @property
+    def has_pending(self) -> bool:
+        """Whether tests are under way."""
+        return any(one.scheduler.has_pending for one in self._active)
+
+    @property
+    def tests_finished(self) -> bool:
+        """Whether all is done everywhere. Workers of an environment that is through are let go."""
+        is_finished = True
+        for one in self._active:
+            if not one.scheduler.collection_is_completed or not one.scheduler.tests_finished:
+                is_finished = False
+                continue
+            for node in one.scheduler.nodes:
+                if not node.shutting_down:
+                    node.shutdown()
+        return is_finished
+
+    def add_node(self, node: WorkerController) -> None:
+        """Take a worker that is ready."""
+        self._of(node).add_node(node)
+
+    def add_node_collection(self, node: WorkerController, collection: Sequence[str]) -> None:
+        """Take what a worker collected; environments may differ in it."""
+        self._of(node).add_node_collection(node, collection)
+        self._controller.collected(node, len(collection))
+
+    def mark_test_complete(self, node: WorkerController, item_index: int, duration: float = 0) -> None:
+        """Pass on that a test is done."""
+        self._of(node).mark_test_complete(node, item_index, duration)
+
+    def mark_test_pending(self, item: str) -> None:
+        """Pass on that a test is to run again, in the environment whose worker crashed last."""
+        if self._crashed is not None:
+            self._crashed.scheduler.mark_test_pending(item)
+
+    def remove_pending_tests_from_node(self, node: WorkerController, indices: Sequence[int]) -> None:
+        """Pass on what was stolen from a worker."""
+        self._of(node).remove_pending_tests_from_node(node, indices)
+
+    def remove_node(self, node: WorkerController) -> str | None:
+        """Forget a worker; return the id of the test that it ran when it crashed."""
+        scheduler = self._of(node)
+        if node not in scheduler.nodes:
+            return None
+        crashed: str | None = scheduler.remove_node(node)
+        if crashed is not None:
+            self._crashed = self._controller.environment_of(node)
+        return crashed
+
+    def schedule(self) -> None:
+        """Send tests to the workers of every environment that is ready."""
+        for one in self._active:
+            if one.scheduler.collection_is_completed:
+                one.scheduler.schedule()

@@ -21,10 +21,9 @@ from pytest_envsync.errors import EnvsyncError
 from pytest_envsync.pytest_plugin import guard, header, launch
 from pytest_envsync.pytest_plugin.host import surroundings_of
 from pytest_envsync.pytest_plugin.host_plugins import NamedPlugins, named_plugins
-from pytest_envsync.pytest_plugin.narrator import Narrator
 from pytest_envsync.pytest_plugin.overlay import Bring, Held, Overlay, make_overlay
 from pytest_envsync.pytest_plugin.project import Project, read_project, unmet_requirements
-from pytest_envsync.pytest_plugin.wanted import Wanted, wanted_environments
+from pytest_envsync.pytest_plugin.wanted import Wanted
 from pytest_envsync.settings import Said, Settings, session_settings
 from pytest_envsync.values import replace
 
@@ -45,6 +44,7 @@ class Provided(NamedTuple):
     paths: launch.Paths
     environ: dict[str, str]
     guard_path: str
+    values: dict[str, Any]
     cache_dir: Path
 
     def release(self) -> None:
@@ -67,16 +67,6 @@ class Preparation(NamedTuple):
     declared: Mapping[str, Declared]
     hook_options: Mapping[str, Any]
     plugins: NamedPlugins
-
-
-def provide_session(config: pytest.Config, args: Sequence[str], asked: Asked, *, modules: Sequence[str]) -> Provided:
-    """Provide the one environment that *asked* speaks of. Raises EnvsyncError."""
-    preparation = prepare(config, args, asked, modules=modules)
-    wanted = wanted_environments(asked, preparation.declared)
-    if len(wanted) > 1:
-        raise EnvsyncError("a matrix of environments cannot be run yet", hint="give one lockfile and one interpreter")
-    with Narrator() as reporter:
-        return provide_one(preparation, wanted[0], reporter=reporter)
 
 
 def prepare(config: pytest.Config, args: Sequence[str], asked: Asked, *, modules: Sequence[str]) -> Preparation:
@@ -169,8 +159,10 @@ def _find_project(wanted: str, rootdir: str) -> Project | None:
     return read_project(rootdir) if wanted == "auto" else read_project(wanted, declared=True)
 
 
-def provide_one(preparation: Preparation, wanted: Wanted, *, reporter: Reporter) -> Provided:
-    """Provide one environment. Raises EnvsyncError."""
+def provide_one(
+    preparation: Preparation, wanted: Wanted, *, reporter: Reporter, identities: Sequence[str] = ()
+) -> Provided:
+    """Provide one environment; *identities* are those of its matrix, if it is in one. Raises EnvsyncError."""
     asked = preparation.asked
     settings = settings_of(asked, preparation.hook_options, wanted)
     bring = _Late(settings, preparation, reporter)
@@ -205,6 +197,8 @@ def provide_one(preparation: Preparation, wanted: Wanted, *, reporter: Reporter)
     values = {
         "prefix": environment.path,
         "name": wanted.name,
+        "identity": wanted.identity,
+        "identities": list(identities),
         "environment": environment.as_dict(),
         "python": wanted.python,
         "project": completion.project,
@@ -228,4 +222,13 @@ def provide_one(preparation: Preparation, wanted: Wanted, *, reporter: Reporter)
         overlay=completion.overlay,
         paths=paths,
     )
-    return Provided(wanted, environment, completion.overlay, paths, environ, str(guard_path), preparation.cache_dir)
+    return Provided(
+        wanted=wanted,
+        environment=environment,
+        overlay=completion.overlay,
+        paths=paths,
+        environ=environ,
+        guard_path=str(guard_path),
+        values=values,
+        cache_dir=preparation.cache_dir,
+    )

@@ -12,12 +12,13 @@ from __future__ import annotations
 import atexit
 import os
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_envsync.pytest_plugin import guard, report_file
+from pytest_envsync.pytest_plugin.cells import Cell
 from pytest_envsync.pytest_plugin.engine import Engine, read_changes
 from pytest_envsync.pytest_plugin.handover import Handover, hand_over
 from pytest_envsync.pytest_plugin.ledger import ledger_of
@@ -31,17 +32,23 @@ if TYPE_CHECKING:
 SHOWN_FILES = 20
 NAME = "envsync-session"
 
+IDENTITY = "envsync_identity"
+ORIGINAL = "envsync_nodeid"
+"""Attributes of reports in a matrix: the environment, and the id that the test has there."""
+
 
 class Companion:
-    """Accompanies a session in its main process. *values* are those of the guard file, if it runs inside."""
+    """Accompanies a session in its main process.
 
-    def __init__(self, config: pytest.Config, values: dict[str, Any] | None) -> None:
+    *values* are those of the guard file, if it runs inside; *cells* the environments of its own.
+    """
+
+    def __init__(self, config: pytest.Config, values: dict[str, Any] | None, cells: Sequence[Cell] = ()) -> None:
         self._config = config
         self._values = values
+        self.cells = list(cells)
         self._guard_path = os.environ[guard.VARIABLE] if values is not None else None
         self._pid = os.getpid()
-        self._outcomes: dict[str, int] = {}
-        self._own: Handover | None = None
         self._others: list[Handover] = []
         self._is_over = False
         self._is_told = False
@@ -61,10 +68,13 @@ class Companion:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionstart(self) -> None:
         """Tell plugins that the environment is ready."""
-        if self._values is not None:
-            environment = self._values["environment"]
-            changes = read_changes(environment["changes"])
-            self._config.hook.pytest_envsync_synced(config=self._config, env=self._shown(environment), changes=changes)
+        for cell in self.cells:
+            if cell.values is not None:
+                environment = cell.values["environment"]
+                changes = read_changes(environment["changes"])
+                self._config.hook.pytest_envsync_synced(
+                    config=self._config, env=self._shown(environment), changes=changes
+                )
 
     def _shown(self, values: Any) -> SyncedEnv:
         return SyncedEnv(values, Engine(self._surroundings))
@@ -73,13 +83,19 @@ class Companion:
         """Count the outcomes as the terminal does."""
         status = self._config.hook.pytest_report_teststatus(report=report, config=self._config)
         category = status[0] if status else report.outcome if report.when == "call" or report.failed else ""
-        if category:
-            self._outcomes[category] = self._outcomes.get(category, 0) + 1
+        cell = self._cell(report)
+        if category and cell is not None:
+            cell.count(category, getattr(report, ORIGINAL, None))
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Count what could not be collected."""
-        if report.failed:
-            self._outcomes["error"] = self._outcomes.get("error", 0) + 1
+        cell = self._cell(report)
+        if report.failed and cell is not None:
+            cell.count("error", getattr(report, ORIGINAL, None))
+
+    def _cell(self, report: pytest.TestReport | pytest.CollectReport) -> Cell | None:
+        identity = getattr(report, IDENTITY, "")
+        return next((cell for cell in self.cells if cell.identity == identity), None)
 
     # Innermost of the wrappers: after all that others do at the end, before the summary is printed.
     @pytest.hookimpl(hookwrapper=True, trylast=True)
@@ -87,7 +103,11 @@ class Companion:
         """Compare the environments and give them back."""
         yield
         self._finish()
-        if self._drifts and self._surroundings.drift == "fail" and session.exitstatus == pytest.ExitCode.OK:
+        status = session.exitstatus
+        is_broken = any(cell.error for cell in self.cells) and status == pytest.ExitCode.NO_TESTS_COLLECTED
+        if status == pytest.ExitCode.OK:
+            is_broken = any(cell.error for cell in self.cells) or self._fails_by_drift
+        if is_broken:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
         self._write_report(int(session.exitstatus))
 
@@ -124,13 +144,17 @@ class Companion:
 
     @property
     def _handovers(self) -> list[Handover]:
-        return [*([self._own] if self._own is not None else []), *self._others]
+        return [*(cell.handover for cell in self.cells if cell.handover is not None), *self._others]
 
     @property
     def _drifts(self) -> list[Handover]:
         """Return what counts as drift."""
         found = [handover for handover in self._handovers if handover.diff]
         return [] if found and self._surroundings.drift == "ignore" else found
+
+    @property
+    def _fails_by_drift(self) -> bool:
+        return bool(self._drifts) and self._surroundings.drift == "fail"
 
     @property
     def _notes(self) -> list[str]:
@@ -140,17 +164,19 @@ class Companion:
         if self._is_over or os.getpid() != self._pid:
             return
         self._is_over = True
-        if self._values is not None:
-            environment = self._values["environment"]
-            self._own = self._hand_over(environment, [environment["lease"]])
+        for cell in self.cells:
+            if cell.values is not None:
+                environment = cell.values["environment"]
+                cell.handover = self._hand_over(environment, [environment["lease"]])
         ledger = ledger_of(self._config)
         given: dict[str, tuple[dict[str, Any], list[str]]] = {}
         for values in ledger.read():
             given.setdefault(values["path"], (values, []))[1].append(values["lease"])
         self._others = [self._hand_over(values, leases) for values, leases in given.values()]
         ledger.remove()
-        if self._guard_path is not None:
-            guard.remove(self._guard_path)
+        for path in (self._guard_path, *(cell.description.get("guard") for cell in self.cells)):
+            if path is not None:
+                guard.remove(path)
         for handover in self._handovers:
             if handover.diff:
                 self._config.hook.pytest_envsync_drift(
@@ -166,10 +192,9 @@ class Companion:
         path = self._surroundings.report
         if path is None:
             return
-        rows = []
-        if self._values is not None:
-            drift = self._own.diff.as_dict() if self._own is not None and self._own.diff else None
-            rows = [report_file.environment_row(self._values, outcomes=self._outcomes, drift=drift, error=error)]
+        rows = [cell.row() for cell in self.cells]
+        for row in rows:
+            row["error"] = row["error"] or error
         try:
             report_file.write_report(path, exitstatus, rows)
         except OSError as problem:

@@ -1,0 +1,50 @@
+"""Ids of tests in a matrix: the name of the environment stands in them as a last parameter.
+
+Pure; standard library only: this module runs inside session environments.
+
+PYTEST_DONT_REWRITE
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+# xdist puts the group of ``--dist loadgroup`` behind an id.
+_ID = re.compile(r"(?P<path>.*?)(?P<rest>::.*?)?(?P<group>@[^\]\[:/]*)?", re.DOTALL)
+
+
+def with_identity(nodeid: str, identity: str) -> str:
+    """Return ``test_x[low]`` or ``test_x[1-low]`` for *nodeid* in the environment *identity*."""
+    body, group = _split(nodeid)
+    if "::" in body and body.endswith("]"):
+        return f"{body[:-1]}-{identity}]{group}"
+    return f"{body}[{identity}]{group}"
+
+
+def without_identity(nodeid: str, identity: str) -> str | None:
+    """Return the id that *nodeid* has in its own environment; None when it is of another one."""
+    body, group = _split(nodeid)
+    if body.endswith(f"[{identity}]"):
+        return body[: -len(identity) - 2] + group
+    if body.endswith(f"-{identity}]") and "::" in body:
+        return f"{body[: -len(identity) - 2]}]{group}"
+    return None
+
+
+def identity_in(nodeid: str, identities: Iterable[str]) -> bool:
+    """Whether *nodeid* ends as one does that an environment of *identities* was put into."""
+    return any(without_identity(nodeid, identity) is not None for identity in identities)
+
+
+def function_part(nodeid: str) -> str:
+    """Return *nodeid* without its parameters."""
+    path, separator, rest = nodeid.partition("::")
+    return path + separator + rest.partition("[")[0]
+
+
+def _split(nodeid: str) -> tuple[str, str]:
+    match = _ID.fullmatch(nodeid)
+    if match is None or match["rest"] is None or match["group"] is None:
+        return nodeid, ""
+    return match["path"] + match["rest"], match["group"]

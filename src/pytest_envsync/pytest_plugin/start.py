@@ -1,0 +1,64 @@
+"""A session that is about to move, and its last step outside.
+
+Only in the host interpreter.
+
+PYTEST_DONT_REWRITE
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from pytest_envsync.pytest_plugin import launch, way
+from pytest_envsync.pytest_plugin.command_line import inner_arguments
+from pytest_envsync.pytest_plugin.silence import silence
+
+if TYPE_CHECKING:
+    import argparse
+
+    import pytest
+
+    from pytest_envsync.pytest_plugin.asked import Asked
+    from pytest_envsync.pytest_plugin.provision import Provided
+
+
+class Start(NamedTuple):
+    """A session that is about to move: what pytest knows of it, what it asks for, how it was started."""
+
+    config: pytest.Config
+    parser: pytest.Parser
+    args: list[str]
+    options: argparse.Namespace
+    asked: Asked
+    form: way.Form
+    modules: list[str]
+
+    @property
+    def owns_process(self) -> bool:
+        """Whether the process may be replaced."""
+        return way.owns_process(self.form) and not self.config.invocation_params.plugins
+
+
+def run_inside(start: Start, provided: Provided) -> int:
+    """Run the session in *provided*; return its status where the process is not replaced."""
+    if start.owns_process:
+        way.replace_process(command_of(start, provided), provided.environ)
+    try:
+        return way.run_child(command_of(start, provided), provided.environ)
+    finally:
+        # A child that was killed could not do it.
+        provided.release()
+        silence(start.config, start.parser, start.args)
+
+
+def command_of(start: Start, provided: Provided) -> list[str]:
+    """Return the command of pytest in *provided*."""
+    form = start.form
+    command = launch.session_command(
+        provided.environment.python,
+        form if form.is_pytest else way.Form(form.flags if form.module or form.script else (), module="pytest"),
+        provided.overlay,
+        behind=bool(provided.paths.behind),
+        bin_directory=provided.environment.bin,
+    )
+    return [*command, *inner_arguments(start.config.invocation_params.args, start.modules)]

@@ -1,0 +1,79 @@
+"""The table at the end of a matrix: where environments differ, and how to run the failures again.
+
+Pure; standard library only: this module runs inside session environments.
+
+PYTEST_DONT_REWRITE
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+from pytest_envsync.pytest_plugin.cells import Cell
+from pytest_envsync.pytest_plugin.identities import with_identity
+
+MOST_ROWS = 50
+MOST_IDS = 20
+_FAILED = {"failed", "error"}
+
+
+def render(cells: Sequence[Cell], *, width: int) -> list[str]:
+    """Return the lines: tests that differ as rows, environments as columns, the others as counts.
+
+    *width* is that of the terminal; ids that do not fit are cut in front.
+    """
+    present = [cell for cell in cells if cell.values is not None and not cell.error]
+    lines = [f"{cell.identity}: {cell.error}" for cell in cells if cell.error]
+    tests = list(dict.fromkeys(nodeid for cell in present for nodeid in cell.results))
+    if len(present) > 1:
+        rows = [(nodeid, [cell.results.get(nodeid, "-") for cell in present]) for nodeid in tests]
+        lines += _rows([row for row in rows if len(set(row[1])) > 1], [cell.identity for cell in present], width)
+        counts: dict[str, int] = {}
+        for _, (result, *others) in rows:
+            if set(others) == {result}:
+                counts[result] = counts.get(result, 0) + 1
+        if counts:
+            found = ", ".join(f"{count} {result}" for result, count in sorted(counts.items()))
+            lines.append(f"the same in all {len(present)}: {found}")
+    return lines
+
+
+def _rows(rows: Sequence[tuple[str, Sequence[str]]], names: Sequence[str], width: int) -> list[str]:
+    if not rows:
+        return []
+    columns = [max(len(name), *(len(results[index]) for _, results in rows)) for index, name in enumerate(names)]
+    room = max(width - sum(columns) - 2 * len(columns), 20)
+    shown = [_cut(nodeid, room) for nodeid, _ in rows[:MOST_ROWS]]
+    first = max(map(len, shown))
+    lines = ["  ".join([" " * first, *(name.ljust(column) for name, column in zip(names, columns, strict=True))])]
+    for text, (_, results) in zip(shown, rows, strict=False):
+        lines.append("  ".join([text.ljust(first), *(r.ljust(c) for r, c in zip(results, columns, strict=True))]))
+    if len(rows) > MOST_ROWS:
+        lines.append(f"... and {len(rows) - MOST_ROWS} more that differ")
+    return [line.rstrip() for line in lines]
+
+
+def _cut(text: str, room: int) -> str:
+    return text if len(text) <= room else f"...{text[3 - room :]}"
+
+
+def rerun(cells: Sequence[Cell], arguments: Sequence[str], *, has_cache: bool) -> list[str]:
+    """Return the line with the command that runs the failures again; nothing when there are none.
+
+    *arguments* are those of the command line. Without pytest's cache the command names the tests.
+    """
+    failed = [
+        with_identity(nodeid, cell.identity)
+        for cell in cells
+        for nodeid, result in cell.results.items()
+        if result in _FAILED
+    ]
+    if not failed:
+        return []
+    words = list(arguments)
+    if has_cache:
+        words += [] if {"--lf", "--last-failed"} & set(words) else ["--lf"]
+    else:
+        words += failed[:MOST_IDS]
+    return [f"run the failures again: pytest {shlex.join(words)}"]

@@ -49,6 +49,9 @@ class World:
         self.prefix = root / "venv"
         self.built: list[str] = []
         shutil.copytree(bare_environment(), self.prefix, symlinks=True)
+        for name in ("interpreters", "templates"):
+            if (known := bare_environment().parent / name).is_dir() and not (self.cache / name).exists():
+                shutil.copytree(known, self.cache / name)
 
     def tree(self, name: str = "demo", version: str = "1.0", *, extra: Mapping[str, Content] | None = None) -> Path:
         """Write a project whose backend is in the tree; *extra* replaces or adds files."""
@@ -77,6 +80,10 @@ class World:
             )
         finally:
             self.built = reporter.subjects
+            for name in ("interpreters", "templates"):
+                # What is known of the interpreter is the same for every cache, and takes its time.
+                if (found := self.cache / name).is_dir() and not (bare_environment().parent / name).exists():
+                    shutil.copytree(found, bare_environment().parent / name)
 
     def refused(self, *lines: str, **options: Any) -> EnvsyncError:
         """The error that syncing *lines* ends with; it left the environment and the cache's private places alone."""

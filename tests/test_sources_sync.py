@@ -94,6 +94,16 @@ def test_settings_of_the_build_are_noted_and_compared(world: World) -> None:
     assert world.built == []
 
 
+def test_other_settings_build_what_came_from_an_index_again(world: World) -> None:
+    links = world.root / "links"
+    make_sdist(links)
+    world.sync("demo==1.0", find_links=(str(links),))
+    for settings in (("a=b",), ("a=c",), ()):
+        changes = world.sync("demo==1.0", find_links=(str(links),), config_settings=settings).changes
+        assert changes.reinstalled == {"demo": "1.0"}
+        assert len(world.built) == len(settings)
+
+
 def test_settings_of_builds_leave_ordinary_wheels_alone(world: World) -> None:
     links = world.root / "links"
     make_wheel(links)

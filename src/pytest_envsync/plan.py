@@ -116,7 +116,7 @@ def unsatisfied(
     build, source and its freshness, tags, version. ``Requires-Python``, hashes and contents of what is
     installed are not looked at again.
     """
-    if installed.build_info is not None and _settings(installed.build_info) != _settings(candidate.build_info):
+    if installed.build_info is not None and settings_of(installed.build_info) != settings_of(candidate.build_info):
         return "built with other settings"
     difference = source_difference(candidate.requested, installed.direct_url, same_file)
     if difference is not None:
@@ -130,7 +130,8 @@ def unsatisfied(
     return None
 
 
-def _settings(build_info: Mapping[str, object] | None) -> dict[str, object]:
+def settings_of(build_info: Mapping[str, object] | None) -> dict[str, object]:
+    """Return what a note says, without what it says by an empty value."""
     return {key: value for key, value in (build_info or {}).items() if value}
 
 
@@ -146,7 +147,7 @@ def _is_fresh(candidate: Candidate, installed: InstalledDistribution) -> bool:
         return False
     before, now = dict(installed.cache_info), dict(candidate.cache_info)
     marks = before.pop("directories", None), now.pop("directories", None)
-    return _is_same_marks(*marks) and _settings(before) == _settings(now)
+    return _is_same_marks(*marks) and settings_of(before) == settings_of(now)
 
 
 def _is_same_marks(before: object, now: object) -> bool:

@@ -14,6 +14,7 @@ from pytest_envsync.addresses import file_path
 from pytest_envsync.errors import BuildError, InputError, SelectionError
 from pytest_envsync.hashes import HashPolicy
 from pytest_envsync.memo import Resolution, is_repeatable, local_stats, recall, remember, resolution_key
+from pytest_envsync.plan import settings_of
 from pytest_envsync.requirements import ArchiveSource, DirectorySource, VcsSource, normalize_name
 from pytest_envsync.values import replace
 
@@ -87,7 +88,7 @@ def _find(
         target=target,
         client=lambda: engine.client,
         pool=lambda: engine.pool,
-        installed=None if installed is None else _usable(installed, target),
+        installed=None if installed is None else _usable(installed, options=options, target=target),
         reporter=engine.reporter,
         warnings=late,
     )
@@ -200,17 +201,21 @@ def settle_source(candidate: Candidate, *, options: SyncOptions, target: Target,
 
 
 def _build_info(candidate: Candidate, options: SyncOptions) -> dict[str, Any] | None:
-    """Return the settings that *candidate* would be built with, as they are noted.
+    """Return the settings that *candidate* would be built with, as they are noted; None for a wheel of an index.
 
     What is installed already and may stay has no file; it may have been built.
     """
-    if not (options.config_settings or options.config_settings_package):
-        return None
     if candidate.kind == "wheel" and candidate.file is not None:
+        return None
+    return _build_settings(candidate.name, options)
+
+
+def _build_settings(name: str, options: SyncOptions) -> dict[str, Any] | None:
+    if not (options.config_settings or options.config_settings_package):
         return None
     from pytest_envsync.wheels.backend import config_settings
 
-    settings = config_settings(options, candidate.name)
+    settings = config_settings(options, name)
     return {"config_settings": settings} if settings else None
 
 
@@ -227,7 +232,7 @@ def _checked(candidate: Candidate, *, target: Target, engine: Engine) -> Candida
     )
 
 
-def _usable(installed: Sequence[InstalledDistribution], target: Target) -> dict[str, str]:
+def _usable(installed: Sequence[InstalledDistribution], *, options: SyncOptions, target: Target) -> dict[str, str]:
     """Return name to version of what may stay if its version is right."""
     tags = frozenset(target.tags)
     seen: dict[str, str] = {}
@@ -235,7 +240,9 @@ def _usable(installed: Sequence[InstalledDistribution], target: Target) -> dict[
     for distribution in installed:
         if distribution.name in seen:
             twice.add(distribution.name)
-        if not distribution.tags or not tags.isdisjoint(distribution.tags):
+        fits = not distribution.tags or not tags.isdisjoint(distribution.tags)
+        built = distribution.build_info
+        if fits and (built is None or settings_of(built) == settings_of(_build_settings(distribution.name, options))):
             seen[distribution.name] = distribution.version
     return {name: version for name, version in seen.items() if name not in twice}
 

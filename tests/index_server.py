@@ -90,6 +90,8 @@ class IndexServer:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            # Headers and body are two packets: the second must not wait for the first to be acknowledged.
+            disable_nagle_algorithm = True
 
             def do_GET(self) -> None:
                 outer._answer(self)

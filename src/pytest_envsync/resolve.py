@@ -232,6 +232,21 @@ def _checked(candidate: Candidate, *, target: Target, engine: Engine) -> Candida
     )
 
 
+def resolve_project(path: str, *, editable: bool, options: SyncOptions, target: Target, engine: Engine) -> Resolution:
+    """Settle the project at *path* (absolute) as a lock's line of its own would be, without its dependencies.
+
+    Raises InputError for a directory that is not there, BuildError.
+    """
+    from pytest_envsync.distributions import Candidate
+    from pytest_envsync.requirements import Requirements, SpecifiedRequirement
+
+    source = DirectorySource(path, editable=editable)
+    line = SpecifiedRequirement(name=None, source=source, text=f"-e {path}" if editable else path)
+    (named,) = name_sources(Requirements(entries=(line,)), target=target, engine=engine).entries
+    candidate = Candidate(name=named.name or "", version=None, kind="tree", requested=source)
+    return Resolution(candidates=(settle_source(candidate, options=options, target=target, engine=engine),))
+
+
 def _usable(installed: Sequence[InstalledDistribution], *, options: SyncOptions, target: Target) -> dict[str, str]:
     """Return name to version of what may stay if its version is right."""
     tags = frozenset(target.tags)

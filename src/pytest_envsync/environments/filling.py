@@ -32,7 +32,7 @@ OVERLAY_ENTRY = "zzz_envsync_overlay.pth"
 def path_entries(request: EnvironmentRequest) -> list[list[str]]:
     """Return file name and line of each ``.pth`` file that *request* brings."""
     entries = []
-    if request.project is not None:
+    if request.project is not None and request.project.mode == "path":
         source = os.path.join(request.project.path, "src")
         entries.append([PROJECT_ENTRY, source if os.path.isdir(source) else request.project.path])
     if request.overlay is not None:

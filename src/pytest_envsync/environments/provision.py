@@ -36,9 +36,10 @@ from pytest_envsync.environments.repair import repair
 from pytest_envsync.environments.request import CachedEnvironment, EnvironmentRequest
 from pytest_envsync.errors import DamagedStoreError, EnvsyncError, StoreError
 from pytest_envsync.leases import count_sessions, take_lease
-from pytest_envsync.resolve import prepare, resolve
+from pytest_envsync.resolve import prepare, resolve, resolve_project
 
 if TYPE_CHECKING:
+    from pytest_envsync.distributions import Candidate
     from pytest_envsync.engine import Engine
     from pytest_envsync.memo import Resolution
     from pytest_envsync.target import Target
@@ -95,17 +96,21 @@ class Provision:
         self.question = question_key(request, cwd=engine.cwd, base_prefix=self.base.base_prefix)
         self.began = time.monotonic()
         self._wheels: dict[str, PreparedWheel] | None = None
+        self._project: Resolution | None = None
+        self._project_wheels: dict[str, PreparedWheel] = {}
+        self._notes: tuple[str, ...] = ()
 
     def find(self, complete: Completion | None) -> str:
         """Settle what is asked for and return the directory of its key. Raises EnvsyncError."""
         options = self.request.options
         self.resolution: Resolution = resolve(self.request.files, options=options, target=self.base, engine=self.engine)
         digests = self._digests()
+        packages = {candidate.name: candidate.version or "" for candidate in self.resolution.candidates}
         if complete is not None:
-            packages = {candidate.name: candidate.version or "" for candidate in self.resolution.candidates}
             self.request = complete(self.request, packages, self.base)
+        digests |= self._add_project(packages)
         self.key = environment_key(
-            self.resolution.candidates,
+            self.candidates,
             digests,
             fingerprint=self.base.fingerprint,
             request=self.request,
@@ -113,6 +118,30 @@ class Provision:
         )
         self.home = str(self.engine.cache_dir / "environments" / self.key)
         return self.home
+
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """What the lock asks for, and the project under test if that is to be installed, by name."""
+        project = () if self._project is None else self._project.candidates
+        return tuple(sorted((*self.resolution.candidates, *project), key=lambda candidate: candidate.name))
+
+    def _add_project(self, packages: Mapping[str, str]) -> dict[str, str]:
+        """Settle and build the project that is to be installed; return the sha256 of its wheel by its name."""
+        wanted = self.request.project
+        if wanted is None or wanted.mode == "path":
+            return {}
+        options = self.request.options
+        found = resolve_project(
+            wanted.path, editable=wanted.mode == "editable", options=options, target=self.base, engine=self.engine
+        )
+        (candidate,) = found.candidates
+        if candidate.name in packages:
+            # Only its build could tell the name, so that nobody saw it coming.
+            self._notes = (f"{candidate.name} is taken from the lock, not from the working tree",)
+            return {}
+        self._project = found
+        self._project_wheels = prepare(found, options=options, target=self.base, engine=self.engine)
+        return {name: item.wheel.sha256 for name, item in self._project_wheels.items()}
 
     def run(self, complete: Completion | None = None) -> CachedEnvironment:
         """Return the environment, ready and leased. Raises EnvsyncError."""
@@ -181,14 +210,14 @@ class Provision:
         return self._answer(generation, record, repaired=seen.diff or None, warnings=mended(repaired.damage))
 
     def _make(self) -> CachedEnvironment:
-        wheels = self._prepared()
+        wheels = {**self._prepared(), **self._project_wheels}
         generation = following(self.home)
         record = describe(
             self.request,
             key=self.key,
             path=generation.prefix,
             base=self.base,
-            candidates=self.resolution.candidates,
+            candidates=self.candidates,
             wheels=wheels,
             engine=self.engine,
             question=self.question,
@@ -256,7 +285,7 @@ class Provision:
                 f"{shown} lacks {name}, needed by {needed_by}: not a complete lock?"
                 for name, needed_by in record.missing.items()
             ),
-            warnings=warnings,
+            warnings=(*self._notes, *warnings),
             seconds=time.monotonic() - self.began,
         )
 

@@ -18,11 +18,13 @@ from pytest_envsync.values import asdict, dataclass, field, fields, replace
 class ProjectRequest:
     """The project under test. *path* is absolute.
 
-    *mode* ``path``: a path entry for its ``src`` directory, or for itself when it has none.
+    *mode* ``editable`` and ``wheel``: it is built and installed as a lock's line would be, without its dependencies;
+    the lock wins if it has the name. ``path``: a path entry for its ``src`` directory, or for itself when it has
+    none, and nothing is built.
     """
 
     path: str
-    mode: Literal["path"] = "path"
+    mode: Literal["path", "editable", "wheel"] = "path"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -133,7 +133,7 @@ WORK = (
 INDEXES = (
     Option(
         "index", "--index", "An index to ask before the default one: a URL, a path, or NAME=URL", kind="list",
-        metavar="INDEX", variable="INDEX", relative="address",
+        metavar="INDEX", variable="INDEX", separator=" ", relative="address",
     ),
     Option(
         "default_index", "--default-index", "The index to ask last, instead of the public one", kind="value",
@@ -145,7 +145,7 @@ INDEXES = (
     ),
     Option(
         "extra_index_urls", "--extra-index-url", "As --index, by its older name", kind="list", metavar="URL",
-        variable="EXTRA_INDEX_URL", relative="address",
+        variable="EXTRA_INDEX_URL", separator=" ", relative="address",
     ),
     Option(
         "find_links", "-f --find-links", "A directory or page that lists wheels and sdists", kind="list",
@@ -222,7 +222,7 @@ NETWORK = (
     ),
     Option(
         "allow_insecure_host", "--allow-insecure-host", "Do not verify the certificate of this host", kind="list",
-        metavar="HOST", aliases="--trusted-host", variable="INSECURE_HOST", scope="global",
+        metavar="HOST", aliases="--trusted-host", variable="INSECURE_HOST", separator=" ", scope="global",
     ),
 )  # fmt: skip
 

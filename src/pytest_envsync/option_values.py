@@ -77,7 +77,7 @@ def _is_name(text: str) -> bool:
 
 def read_list(option: Option, text: str, place: str) -> tuple[str, ...]:
     """Return the items that one occurrence of a list option gives; an empty text gives none."""
-    items = text.split(",") if option.kind == "commas" else [text]
+    items = text.split(option.separator) if option.separator else [text]
     return tuple(check_value(option, item.strip(), place) for item in items if item.strip())
 
 

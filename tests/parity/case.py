@@ -30,9 +30,9 @@ class Step:
 class Case:
     """Runs of both tools in twin directories, which have to end alike.
 
-    *files* are written first, *installed* wheels of the shelf are put into ``.venv`` as pip would, and
-    *tree* (from a wheel's name to a directory) are unpacked source trees of the shelf. *venv* is the
-    kind of ``.venv``: ``plain``, ``uv`` (made by the reference without seeds) or ``none``.
+    The environment is made at *place*; *venv* is its kind: ``plain``, ``uv`` (made by the reference without
+    seeds) or ``none``. *installed* wheels of the shelf are put into it as pip would, then *files* are
+    written. With *index* the shelf's index is the default one.
 
     *differs* is the reason why we differ on purpose (DESIGN §4.4): then the outcomes have to differ.
     """
@@ -42,10 +42,10 @@ class Case:
     files: Mapping[str, Text] = field(default_factory=dict)
     installed: tuple[str, ...] = ()
     venv: str = "plain"
+    place: str = ".venv"
     environ: Mapping[str, str] = field(default_factory=dict)
     index: bool = True
     differs: str = ""
-    lines: bool = True
 
 
 def case(
@@ -56,6 +56,7 @@ def case(
     files: Mapping[str, Text] | None = None,
     installed: str = "",
     venv: str = "plain",
+    place: str = ".venv",
     environ: Mapping[str, str] | None = None,
     stdin: str = "",
     status: int = 0,
@@ -64,7 +65,6 @@ def case(
     then: tuple[Step, ...] = (),
     index: bool = True,
     differs: str = "",
-    same_lines: bool = True,
 ) -> Case:
     """Return a case whose first run is ``sync ARGS``, with *lines* in ``r.txt``."""
     first = Step(args=args, status=status, reference=reference, says=says, stdin=stdin)
@@ -75,8 +75,8 @@ def case(
         files={**written, **(files or {})},
         installed=tuple(installed.split()),
         venv=venv,
+        place=place,
         environ=environ or {},
         index=index,
         differs=differs,
-        lines=same_lines,
     )

@@ -10,7 +10,7 @@ PATH = "@WHEELS@/aaa-1.0-py3-none-any.whl"
 
 CASES: list[Case] = [
     case("right", f"aaa==1.0 {GOOD}\n"),
-    case("wrong", f"aaa==1.0 {BAD}\n", installed="bbb-1.0", status=1, says="@"),
+    case("wrong", f"aaa==1.0 {BAD}\n", installed="bbb-1.0", status=1, says="Expected"),
     case("one-of-two", f"aaa==1.0 {BAD} {GOOD}\n"),
     case("continued", f"aaa==1.0 \\\n    {BAD} \\\n    {GOOD}\n"),
     case("with-a-space", "aaa==1.0 --hash sha256:@SHA256:aaa-1.0@\n"),
@@ -22,7 +22,7 @@ CASES: list[Case] = [
     case("no-hex", "aaa==1.0 --hash=sha256:" + "z" * 64 + "\n", status=2),
     case("no-colon", "aaa==1.0 --hash=" + "0" * 64 + "\n", status=2),
     case("without-a-value", "aaa==1.0 --hash\n", status=2),
-    case("unpinned-and-hashed", f"aaa {GOOD}\n"),
+    case("unpinned-and-hashed", f"aaa {GOOD}\n", status=1, reference=0, differs="a hash that is given is enforced, whether or not the version is pinned"),
     case("some-lines-only", f"aaa==1.0 {GOOD}\nbbb==1.0\n"),
     case("not-verified", f"aaa==1.0 {BAD}\n", "--no-verify-hashes r.txt"),
     case("not-verified-by-the-variable", f"aaa==1.0 {BAD}\n", environ={"UV_NO_VERIFY_HASHES": "1"}),

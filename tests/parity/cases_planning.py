@@ -10,6 +10,7 @@ from shelf import CP, PY
 SITE = f".venv/lib/python{PY}/site-packages"
 META = "Metadata-Version: 2.1\nName: {}\nVersion: 1.0\n"
 WHEEL = "@WHEELS@/aaa-1.0-py3-none-any.whl"
+SEEDED = "home = @BIN@\nimplementation = CPython\nuv = 0.13.9\ninclude-system-site-packages = false\nseed = true\n"
 
 
 def url(**values: object) -> str:
@@ -30,7 +31,7 @@ CASES: list[Case] = [
     case("edited-files", "aaa==1.0\n", installed="aaa-1.0", then=(Step(files={f"{SITE}/aaa.py": "edited"}), Step(gone=(f"{SITE}/aaa.py",)))),
     case("seeds-stay", "aaa==1.0\n", installed="pip-1.0 setuptools-1.0 wheel-1.0 uv-1.0 packaging-1.0"),
     case("seeds-go-where-uv-made-the-environment", "aaa==1.0\n", installed="pip-1.0 setuptools-1.0", venv="uv"),
-    case("seeds-stay-where-uv-put-them", "aaa==1.0\n", installed="pip-1.0 setuptools-1.0 wheel-1.0", files={".venv/pyvenv.cfg": f"home = /nowhere\nimplementation = CPython\nuv = 0.13.9\nversion_info = {PY}.0\ninclude-system-site-packages = false\nseed = true\n"}, venv="none", status=2),
+    case("seeds-stay-where-uv-put-them", "aaa==1.0\n", installed="pip-1.0 setuptools-1.0 wheel-1.0", files={".venv/pyvenv.cfg": SEEDED}),
     case("a-seed-is-asked-for", "pip==1.0\n", installed="pip-1.0"),
     case("strays-stay", "aaa==1.0\n", files={f"{SITE}/stray.py": "", f"{SITE}/folder/x.py": "", f"{SITE}/x.pth": ""}),
     case("installed-twice", "aaa==1.0\n", installed="aaa-1.0 aaa-2.0"),
@@ -41,7 +42,7 @@ CASES: list[Case] = [
     case("dist-info-left-behind-with-a-bad-version", "bbb\n", files={f"{SITE}/~dd-x.dist-info/METADATA": META.format("odd")}),
     case("dist-info-without-metadata", "odd==1.0\n", files={f"{SITE}/odd-1.0.dist-info/RECORD": ""}),
     case("dist-info-that-is-a-file", "bbb\n", files={f"{SITE}/odd-1.0.dist-info": ""}),
-    case("another-name-in-metadata", "bbb\n", files={f"{SITE}/odd-1.0.dist-info/METADATA": META.format("other"), f"{SITE}/odd-1.0.dist-info/RECORD": "odd.py,,\n", f"{SITE}/odd.py": ""}),
+    case("another-name-in-metadata", "bbb\n", files={f"{SITE}/odd-1.0.dist-info/METADATA": META.format("other"), f"{SITE}/odd-1.0.dist-info/RECORD": "odd.py,,\n", f"{SITE}/odd.py": ""}, differs="nothing is reported as removed that is still there"),
     case("bad-direct-url", "aaa==1.0\n", installed="aaa-1.0", files={f"{SITE}/aaa-1.0.dist-info/direct_url.json": url(url="nonsense", archive_info={})}),
     case("direct-url-that-is-no-json", "aaa==1.0\n", installed="aaa-1.0", files={f"{SITE}/aaa-1.0.dist-info/direct_url.json": "{"}, status=2),
     case("an-address-meets-a-pin", "aaa==1.0\n", installed="aaa-1.0", files={f"{SITE}/aaa-1.0.dist-info/direct_url.json": url(url="https://example.org/aaa-1.0-py3-none-any.whl", archive_info={})}),
@@ -53,7 +54,7 @@ CASES: list[Case] = [
     case("the-same-address-with-a-user", "aaa @ @FILES@/aaa-1.0-py3-none-any.whl\n", installed="aaa-1.0", files={f"{SITE}/aaa-1.0.dist-info/direct_url.json": '{"url": "http://u:p@example.org/aaa-1.0-py3-none-any.whl", "archive_info": {}}'}),
     case("the-same-address-editable", "aaa @ @FILES@/aaa-1.0-py3-none-any.whl\n", installed="aaa-1.0", files={f"{SITE}/aaa-1.0.dist-info/direct_url.json": '{"url": "@FILES@/aaa-1.0-py3-none-any.whl", "dir_info": {"editable": true}}'}),
     case("the-same-address-with-a-subdirectory", "aaa @ @FILES@/aaa-1.0-py3-none-any.whl\n", installed="aaa-1.0", files={f"{SITE}/aaa-1.0.dist-info/direct_url.json": '{"url": "@FILES@/aaa-1.0-py3-none-any.whl", "archive_info": {}, "subdirectory": "x"}'}),
-    case("the-same-address-escaped", "aaa @ @FILES@/aaa-1.0-py3-none-any.whl\n", installed="aaa-1.0", files={f"{SITE}/aaa-1.0.dist-info/direct_url.json": '{"url": "@FILES@/%61aa-1.0-py3-none-any.whl", "archive_info": {}}'}),
+    case("the-same-address-escaped", "aaa @ @FILES@/aaa-1.0-py3-none-any.whl\n", installed="aaa-1.0", files={f"{SITE}/aaa-1.0.dist-info/direct_url.json": '{"url": "@FILES@/%61aa-1.0-py3-none-any.whl", "archive_info": {}}'}, differs="addresses that name the same place are the same"),
     case("a-path-without-a-note", f"{WHEEL}\n", installed="aaa-1.0", files={f"{SITE}/aaa-1.0.dist-info/direct_url.json": '{"url": "file://@WHEELS@/aaa-1.0-py3-none-any.whl", "archive_info": {}}'}),
     case("a-path-again", f"{WHEEL}\n", then=(Step(), Step(files={"r.txt": "aaa==1.0\n"}), Step(files={"r.txt": "aaa==2.0\n"}))),
     case("a-path-by-another-spelling", f"{WHEEL}\n", then=(Step(files={"r.txt": "aaa @ file://@WHEELS@/../wheels/aaa-1.0-py3-none-any.whl\n"}),)),
@@ -65,8 +66,8 @@ CASES: list[Case] = [
     case("a-local-version-is-met", "local==1.0\n", installed="local-1.0+cpu"),
     case("a-yanked-one-stays", "yank\n", installed="yank-2.0"),
     case("a-pre-release-stays", "pre\n", installed="pre-1.1a1"),
-    case("no-record", "bbb\n", installed="aaa-1.0", files={f"{SITE}/odd-1.0.dist-info/METADATA": META.format("odd")}, differs="a distribution without RECORD is removed by what is known of it"),
-    case("record-that-is-no-csv", "bbb\n", files={f"{SITE}/odd-1.0.dist-info/METADATA": META.format("odd"), f"{SITE}/odd-1.0.dist-info/RECORD": 'a"b,"c\n'}),
+    case("no-record", "bbb\n", installed="aaa-1.0", files={f"{SITE}/odd-1.0.dist-info/METADATA": META.format("odd")}, status=2, reference=0, differs="what cannot be removed is an error: nothing is reported as removed that is still there"),
+    case("record-that-is-no-csv", "bbb\n", files={f"{SITE}/odd-1.0.dist-info/METADATA": META.format("odd"), f"{SITE}/odd-1.0.dist-info/RECORD": 'a"b,"c\n'}, status=2),
     case("record-that-escapes", "bbb\n", files={"outside.txt": "", f"{SITE}/odd-1.0.dist-info/METADATA": META.format("odd"), f"{SITE}/odd-1.0.dist-info/RECORD": "../../../../../outside.txt,,\nodd.py,,\nodd-1.0.dist-info/METADATA,,\nodd-1.0.dist-info/RECORD,,\n", f"{SITE}/odd.py": ""}),
     case("record-with-a-slash-in-front", "bbb\n", files={f"{SITE}/odd-1.0.dist-info/METADATA": META.format("odd"), f"{SITE}/odd-1.0.dist-info/RECORD": "/odd.py,,\nodd-1.0.dist-info/METADATA,,\nodd-1.0.dist-info/RECORD,,\n", f"{SITE}/odd.py": ""}),
     case("record-with-a-directory", "bbb\n", files={f"{SITE}/odd-1.0.dist-info/METADATA": META.format("odd"), f"{SITE}/odd-1.0.dist-info/RECORD": "odd,,\nodd-1.0.dist-info/METADATA,,\nodd-1.0.dist-info/RECORD,,\n", f"{SITE}/odd/sub/x.py": ""}),

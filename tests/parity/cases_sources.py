@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from case import Case, Step, Text, case
-
 from factories import project_files
 
 
@@ -22,7 +21,7 @@ CASES: list[Case] = [
     case("editable-without-a-dot", "-e p\n", files=tree("p")),
     case("editable-meets-a-pin", "-e ./p\n", files=tree("p"), then=(Step(files={"r.txt": "proj==1.0\n"}),)),
     case("editable-though-nothing-is-built", "-e ./p\n", "--no-build r.txt", files=tree("p")),
-    case("directory-though-nothing-is-built", "./p\n", "--no-build r.txt", files=tree("p"), status=2),
+    case("directory-though-nothing-is-built", "./p\n", "--no-build r.txt", files=tree("p"), status=1),
     case("directory-with-a-dry-run", "./p\n", "--dry-run r.txt", files=tree("p")),
     case("directory-without-a-project", "./p\n", files={"p/x.py": ""}, status=1),
     case("directory-missing", "./p\n", status=1),

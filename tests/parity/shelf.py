@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import sys
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from index_server import IndexServer
 
 CP = f"cp{sys.version_info.major}{sys.version_info.minor}"
 PY = f"{sys.version_info.major}.{sys.version_info.minor}"
+BASE = str(Path(sys.base_prefix) / "bin")
 OLD, NEW = "2001-01-01T00:00:00Z", "2021-01-01T00:00:00Z"
 
 
@@ -50,6 +53,7 @@ class Shelf:
             "DIR": str(directory),
             "CP": CP,
             "PY": PY,
+            "BIN": BASE,
         }
 
     def close(self) -> None:
@@ -59,7 +63,7 @@ class Shelf:
     def find(self, prefix: str) -> Path:
         """The file whose name starts with *prefix*, a name and a version."""
         for directory in (self.wheels, self.odd, self.directory / "elsewhere"):
-            for path in sorted(directory.glob(f"{prefix}[-.]*")):
+            for path in sorted(directory.glob(f"{prefix}*")):
                 return path
         raise LookupError(prefix)
 
@@ -74,8 +78,6 @@ class Shelf:
             if kind == "SHA256":
                 return sha256(self.find(prefix))
             if kind in ("MD5", "SHA512"):
-                import hashlib
-
                 return hashlib.new(kind.lower(), self.find(prefix).read_bytes()).hexdigest()
             if kind == "SIZE":
                 return str(self.find(prefix).stat().st_size)
@@ -180,8 +182,6 @@ class Shelf:
         self._without("nowheel", "WHEEL")
 
     def _without(self, name: str, member: str) -> None:
-        import zipfile
-
         source = make_wheel(self.directory / "whole", name, "1.0")
         with zipfile.ZipFile(source) as whole, zipfile.ZipFile(self.odd / source.name, "w") as less:
             for info in whole.infolist():
@@ -199,10 +199,17 @@ class Shelf:
         }
         links = "".join(f'<a href="files/{name}"{more}>{name}</a>\n' for name, more in rows.items())
         raw("/links.html", f"<html><body>{links}</body></html>".encode(), "text/html")
+        both = "".join(
+            f'<a href="files/yank-{version}-py3-none-any.whl"{more}>yank</a>\n'
+            for version, more in (("1.0", ""), ("2.0", ' data-yanked=""'))
+        )
+        raw("/yanked.html", f"<html><body>{both}</body></html>".encode(), "text/html")
         raw("/remote.txt", b"aaa==1.0\n-c constraints.txt\n", "text/plain")
         raw("/constraints.txt", b"bbb==1.0\n", "text/plain")
         raw("/script.py", b'# /// script\n# dependencies = ["aaa==1.0"]\n# ///\n', "text/plain")
-        based = f'<html><head><base href="{self.index.base}/files/"></head><a href="aaa-1.0-py3-none-any.whl">x</a></html>'
+        based = (
+            f'<html><head><base href="{self.index.base}/files/"></head><a href="aaa-1.0-py3-none-any.whl">x</a></html>'
+        )
         raw("/based/aaa/", based.encode(), "text/html")
         lock = (
             'lock-version = "1.0"\ncreated-by = "tests"\n[[packages]]\nname = "aaa"\nversion = "1.0"\n'

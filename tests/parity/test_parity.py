@@ -11,6 +11,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 import cases_hashes
 import cases_indexes
 import cases_inputs
@@ -21,10 +23,10 @@ import cases_planning
 import cases_pylock
 import cases_requirements
 import cases_sources
-import pytest
 from case import Case
 from shelf import Shelf
-from twins import Run, Twins
+from twins import Twins
+from verdict import complaints, report
 
 UV = shutil.which("uv", path=str(Path(sys.executable).parent)) or shutil.which("uv")
 if UV is None:
@@ -59,35 +61,11 @@ def twins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Twins]:
         shelf.close()
 
 
-def outcome(run: Run, *, lines: bool) -> dict[str, object]:
-    """What has to be the same."""
-    return {
-        "status": run.status,
-        "changes": run.changes,
-        "counts": run.counts if lines and not run.status else [],
-        "data": run.data,
-        "warned": "warning:" in run.stderr,
-    }
-
-
 @pytest.mark.parametrize(
     ("section", "case"),
     [pytest.param(section, case, id=f"{section}-{case.name}") for section, cases in TABLES.items() for case in cases],
 )
 def test_both_do_the_same(twins: Twins, section: str, case: Case) -> None:
     expected, found = twins.both(case, real=section == "output")
-    said = "\n".join(f"--- {a.status}\n{a.stdout}{a.stderr}+++ {b.status}\n{b.stdout}{b.stderr}" for a, b in zip(expected, found, strict=True))
-    for step, theirs, ours in zip(case.steps, expected, found, strict=True):
-        assert ours.status == step.status, said
-        assert theirs.status == (step.status if step.reference is None else step.reference), said
-        assert "pytest_envsync/" not in ours.stderr, said
-        assert step.says in ours.stderr, said
-    theirs_all = [(outcome(run, lines=case.lines), run.tree) for run in expected]
-    ours_all = [(outcome(run, lines=case.lines), run.tree) for run in found]
-    if case.differs:
-        assert ours_all != theirs_all, f"no longer different: {case.differs}\n{said}"
-        return
-    for (their_outcome, their_tree), (our_outcome, our_tree) in zip(theirs_all, ours_all, strict=True):
-        assert our_outcome == their_outcome, said
-        assert sorted(our_tree) == sorted(their_tree), said
-        assert our_tree == their_tree, said
+    wrong = complaints(case, expected, found)
+    assert not wrong, "\n".join([*wrong, report(expected, found)])

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from case import Case, Step, Text
-from shelf import PY, Shelf
+from shelf import BASE, PY, Shelf
 
 OWN_FILES = {"INSTALLER", "uv_cache.json", "uv_build.json", "envsync.json"}
 """What an installer writes about itself."""
@@ -44,13 +44,18 @@ class Run(NamedTuple):
 
     @property
     def changes(self) -> list[str]:
-        """The lines that say what changed."""
-        return [line for line in self.stderr.splitlines() if CHANGE.match(line)]
+        """The lines that say what changed; the reference shows the hash in an address, we do not."""
+        return [re.sub(r"#sha256=\w+\)", ")", line) for line in self.stderr.splitlines() if CHANGE.match(line)]
 
     @property
     def counts(self) -> list[str]:
         """The lines that count, without their times."""
         return [TIME.sub("", line.partition(" (hint")[0]) for line in self.stderr.splitlines() if COUNT.match(line)]
+
+    @property
+    def has_warned(self) -> bool:
+        """Whether there was a warning; its words are each tool's own."""
+        return "warning:" in self.stderr
 
     @property
     def data(self) -> object:
@@ -84,7 +89,9 @@ class Twins:
         """Let both learn once what there is to know of the interpreter."""
         self._lay_out(Case(name="prime", steps=()))
         for tool in ("uv", "envsync"):
-            self._start(tool, "sync", Step(args="--allow-empty-requirements -"), {}, self.root / f"{tool}-primed", real=False)
+            self._start(
+                tool, "sync", Step(args="--allow-empty-requirements -"), {}, self.root / f"{tool}-primed", real=False
+            )
         shutil.rmtree(self.here)
 
     def close(self) -> None:
@@ -101,9 +108,9 @@ class Twins:
     def _run(self, tool: str, case: Case, *, real: bool) -> list[Run]:
         cache = self.root / f"{tool}-cache"
         shutil.copytree(self.root / f"{tool}-primed", cache)
-        self._lay_out(case)
         runs = []
         try:
+            self._lay_out(case)
             for step in case.steps:
                 for name in step.gone:
                     place = self.here / name
@@ -115,15 +122,15 @@ class Twins:
                 status, stdout, stderr = self._start(tool, "sync", step, environ, cache, real=real)
                 runs.append(Run(status, stdout, stderr, snapshot(self.here)))
         finally:
-            shutil.rmtree(self.here)
+            shutil.rmtree(self.here, ignore_errors=True)
             shutil.rmtree(cache)
         return runs
 
     def _lay_out(self, case: Case) -> None:
         self.here.mkdir()
         if case.venv != "none":
-            make_environment(self.here / ".venv", made_by_uv=case.venv == "uv")
-        site_packages = self.here / ".venv" / "lib" / f"python{PY}" / "site-packages"
+            make_environment(self.here / case.place, made_by_uv=case.venv == "uv")
+        site_packages = self.here / case.place / "lib" / f"python{PY}" / "site-packages"
         for prefix in case.installed:
             install(self.shelf.find(prefix), site_packages)
         self._write(case.files)
@@ -151,6 +158,8 @@ class Twins:
             "ENVSYNC_CACHE_DIR": str(cache),
             "UV_PYTHON_DOWNLOADS": "never",
             "UV_HTTP_RETRIES": "0",
+            # Else the reference warns that its pylock.toml is an experiment.
+            "UV_PREVIEW_FEATURES": "pylock",
             # Nothing gets out: whoever asks for the public index meets a closed port.
             "HTTPS_PROXY": "http://127.0.0.1:9",
             "PIP_CONFIG_FILE": os.devnull,
@@ -161,7 +170,13 @@ class Twins:
         if tool == "uv" or real:
             start = [self.uv, "pip"] if tool == "uv" else [sys.executable, "-m", "pytest_envsync"]
             ended = subprocess.run(
-                [*start, *argv], cwd=self.here, env=environ, input=step.stdin, capture_output=True, text=True, check=False
+                [*start, *argv],
+                cwd=self.here,
+                env=environ,
+                input=step.stdin,
+                capture_output=True,
+                text=True,
+                check=False,
             )
             return ended.returncode, ended.stdout, ended.stderr
         streams = {name: str(self.root / name) for name in ("stdin", "stdout", "stderr")}
@@ -175,15 +190,15 @@ class Twins:
         return status, Path(streams["stdout"]).read_text(), Path(streams["stderr"]).read_text()
 
 
-def make_environment(path: Path, *, made_by_uv: bool = False, seed: bool = False) -> None:
+def make_environment(path: Path, *, made_by_uv: bool = False) -> None:
     """Make the least that is a virtual environment; ``pyvenv.cfg`` says who made it."""
     (path / "bin").mkdir(parents=True)
     (path / "lib" / f"python{PY}" / "site-packages").mkdir(parents=True)
-    base = Path(sys.base_prefix) / "bin" / f"python{PY}"
+    base = Path(BASE) / f"python{PY}"
     for name in ("python", "python3", f"python{PY}"):
         (path / "bin" / name).symlink_to(base)
     version = ".".join(map(str, sys.version_info[:3]))
-    made = f"uv = 0.13.9\n{'seed = true' if seed else ''}\n" if made_by_uv else ""
+    made = "uv = 0.13.9\n" if made_by_uv else ""
     (path / "pyvenv.cfg").write_text(
         f"home = {base.parent}\nimplementation = CPython\n{made}version_info = {version}\n"
         "include-system-site-packages = false\n"

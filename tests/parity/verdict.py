@@ -1,0 +1,62 @@
+"""Judges what both tools did with a case."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from case import Case
+from twins import Run
+
+
+def complaints(case: Case, expected: Sequence[Run], found: Sequence[Run]) -> list[str]:
+    """Return what is wrong with a case; *expected* are the runs of the reference, *found* are ours."""
+    wrong = list(_endings(case, expected, found))
+    differences = [
+        f"step {number}: {difference}"
+        for number, (theirs, ours) in enumerate(zip(expected, found, strict=True))
+        for difference in _differences(theirs, ours)
+    ]
+    if case.differs:
+        # What is different on purpose has to be so: the reference may have learned it meanwhile.
+        return wrong if differences else [*wrong, f"no longer different: {case.differs}"]
+    return [*wrong, *differences]
+
+
+def report(expected: Sequence[Run], found: Sequence[Run]) -> str:
+    """Return what both printed, step by step."""
+    return "\n".join(
+        f"-- {tool}: {run.status}\n{run.stdout}{run.stderr}"
+        for runs in zip(expected, found, strict=True)
+        for tool, run in zip(("the reference", "ours"), runs, strict=True)
+    )
+
+
+def _endings(case: Case, expected: Sequence[Run], found: Sequence[Run]) -> Iterator[str]:
+    for step, theirs, ours in zip(case.steps, expected, found, strict=True):
+        reference = step.status if step.reference is None else step.reference
+        if ours.status != step.status:
+            yield f"we ended with {ours.status}, not {step.status}"
+        if theirs.status != reference:
+            yield f"the reference ended with {theirs.status}, not {reference}"
+        if step.says not in ours.stderr:
+            yield f"`{step.says}` was not said"
+        if "pytest_envsync/" in ours.stderr:
+            yield "a traceback was printed"
+
+
+def _differences(theirs: Run, ours: Run) -> Iterator[str]:
+    if theirs.status != ours.status:
+        yield f"status {theirs.status}, ours {ours.status}"
+    if theirs.changes != ours.changes:
+        yield f"changes {theirs.changes}, ours {ours.changes}"
+    if theirs.data != ours.data:
+        yield f"JSON {theirs.data}, ours {ours.data}"
+    # Who fails says less or more before that.
+    if not theirs.status and theirs.counts != ours.counts:
+        yield f"lines {theirs.counts}, ours {ours.counts}"
+    if not theirs.status and theirs.has_warned != ours.has_warned:
+        yield f"warned: {theirs.has_warned}, ours: {ours.has_warned}"
+    for path in sorted(theirs.tree.keys() | ours.tree.keys()):
+        there, here = theirs.tree.get(path), ours.tree.get(path)
+        if there != here:
+            yield f"{path}: {there}, ours {here}"

@@ -58,7 +58,7 @@ def test_shell_script(tmp_path: Path, index: IndexServer) -> None:
     scenario.type(Command("unset ENVSYNC_CACHE_DIR", "", 0))
     scenario.type(Command(f"{RECIPE / 'run.sh'}", "...\nRemoved 0 wheels (0 B)", 0))
     # Another machine with the saved cache.
-    scenario.type(Command("tar --format=posix -cf cache.tar .cache && rm -r .cache reports && tar -xf cache.tar", "", 0))
+    scenario.type(Command("tar --format=posix -cf c.tar .cache && rm -r .cache reports && tar -xf c.tar", "", 0))
     reused = "...\nenvsync: locks/{}.txt -> 0123456789 (CPython 3.12.1, 1 distribution, reused)\n"
     scenario.type(Command(f"{RECIPE / 'run.sh'}", reused.format("high") + reused.format("low") + "...", 0))
     done(scenario)

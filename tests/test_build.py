@@ -14,8 +14,7 @@ import pytest
 from factories import make_wheel, project_files, setuptools_free_backend, write_tree
 from pytest_envsync.errors import BuildError
 from pytest_envsync.options import SyncOptions
-from pytest_envsync.wheels.backend import config_settings
-from pytest_envsync.wheels.build import build_jobs
+from pytest_envsync.wheels.build_settings import build_jobs, config_settings
 from source_world import World
 
 
@@ -246,6 +245,24 @@ def test_without_isolation_the_backend_comes_from_the_environment(world: World) 
     world.sync(str(tool))
     world.sync(str(tool), str(tree), no_build_isolation=True)
     assert world.installed() == {"demo": "1.0", "tool": "1.0"}
+    other = World(world.root / "other")
+    assert "`nowhere` was not found" in str(
+        other.refused(str(tree), no_build_isolation_package=("other",), refresh=True)
+    )
+
+
+def test_without_isolation_what_is_installed_along_counts_and_a_failure_installs_nothing(world: World) -> None:
+    table = '[build-system]\nrequires = []\nbuild-backend = "tool"\n[project]\nname = "demo"\nversion = "1.0"\n'
+    tree = world.tree(extra={"pyproject.toml": table})
+    backend = "import part\n" + setuptools_free_backend("demo", "1.0")
+    tool = make_wheel(world.root / "links", "tool", files={"tool.py": backend})
+    part = make_wheel(world.root / "links", "part", files={"part.py": ""})
+    error = world.refused(str(tree), str(tool), no_build_isolation_package=("Demo",))
+    assert "No module named 'part'" in str(error)
+    world.sync(str(part))
+    # One is there already, the other comes with it.
+    world.sync(str(tree), str(tool), str(part), no_build_isolation_package=("Demo",))
+    assert world.installed() == {"demo": "1.0", "part": "1.0", "tool": "1.0"}
 
 
 def test_config_settings_of_a_project_come_before_those_for_all() -> None:

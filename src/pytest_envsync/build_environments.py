@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from copy import copy
 from pathlib import Path
@@ -23,7 +23,8 @@ from pytest_envsync.hashes import HashPolicy
 from pytest_envsync.plan import Plan
 from pytest_envsync.requirements import IndexSource, Requirements
 from pytest_envsync.values import replace
-from pytest_envsync.wheels.build import BuildEnvironment, Builder, backend_environ
+from pytest_envsync.wheels.build import BuildEnvironment, Builder
+from pytest_envsync.wheels.build_settings import backend_environ
 
 if TYPE_CHECKING:
     from typing import ParamSpec
@@ -68,6 +69,14 @@ def make_builder(engine: Engine, *, target: Target, options: SyncOptions) -> Bui
     return builder
 
 
+def stage_builds(builder: Builder, wheels: Mapping[str, PreparedWheel], *, engine: Engine, over: Target | None) -> None:
+    """Let builds without isolation see *wheels*, which are about to be installed, in front of what *over* holds."""
+    from pytest_envsync.environment.interpreter import base_of
+
+    base = base_of(builder.target, engine.cache_dir)
+    builder.shared = IsolatedEnvironments(engine, base=base, options=builder.options).stage(wheels, over=over)
+
+
 def _log_directory(engine: Engine) -> Path:
     if not engine.is_temporary:
         return engine.cache_dir / "logs"
@@ -98,8 +107,21 @@ class IsolatedEnvironments:
 
     def provide(self, requires: Sequence[str], *, chain: tuple[str, ...]) -> BuildEnvironment:
         """Return an environment that holds *requires* with all they depend on. Raises EnvsyncError."""
-        wheels = self._wheels(requires, chain)
-        question = [self.target.fingerprint, sorted((name, item.wheel.sha256) for name, item in wheels.items())]
+        return self._holding(self._wheels(requires, chain))
+
+    def stage(self, wheels: Mapping[str, PreparedWheel], *, over: Target | None) -> BuildEnvironment:
+        """Return what the environment *over* is like once *wheels* are installed, for builds without isolation.
+
+        None stands for an environment that is made anew. Whatever fails afterwards has touched nothing.
+        """
+        if over is not None and not wheels:
+            return BuildEnvironment(over.python, backend_environ(self.engine.environ, over.python))
+        return self._holding(wheels, over=over)
+
+    def _holding(self, wheels: Mapping[str, PreparedWheel], *, over: Target | None = None) -> BuildEnvironment:
+        """Return an environment with *wheels* in it, in front of what *over* holds."""
+        paths = [] if over is None else list(dict.fromkeys([over.paths["purelib"], over.paths["platlib"]]))
+        question = [self.target.fingerprint, sorted((name, item.wheel.sha256) for name, item in wheels.items()), paths]
         key = hashlib.sha256(json.dumps(question).encode()).hexdigest()[:20]
         home = self.engine.cache_dir / "build-environments" / key
         lock = exclusive(
@@ -107,15 +129,15 @@ class IsolatedEnvironments:
             timeout=lock_timeout(self.engine.environ),
         )
         with lock:
-            place = _usable(home) or self._make(home, wheels)
+            place = _usable(home) or self._make(home, wheels, paths)
         python = self.target.in_virtual_environment(str(place)).python
-        return BuildEnvironment(python, backend_environ(self.engine.environ, python))
+        environ = backend_environ(self.engine.environ, python)
+        if over is not None:
+            own, _, rest = environ["PATH"].partition(os.pathsep)
+            environ["PATH"] = os.pathsep.join([own, over.paths["scripts"], rest])
+        return BuildEnvironment(python, environ)
 
-    def wheels(self, requires: Sequence[str]) -> dict[str, PreparedWheel]:
-        """Return the wheels of *requires* and of all they depend on, in the store. Raises EnvsyncError."""
-        return self._wheels(requires, ())
-
-    def _make(self, home: Path, wheels: dict[str, PreparedWheel]) -> Path:
+    def _make(self, home: Path, wheels: Mapping[str, PreparedWheel], paths: Sequence[str]) -> Path:
         from pytest_envsync.environment.transaction import apply_plan
         from pytest_envsync.environment.virtualenvs import create_virtualenv
         from pytest_envsync.snapshot import save_snapshot, take_snapshot
@@ -132,6 +154,9 @@ class IsolatedEnvironments:
                 store=self.engine.store,
                 durable=False,
             )
+        if paths:
+            lines = [f"import site; site.addsitedir({path!r})\n" for path in paths]
+            Path(target.paths["purelib"], "zzz_envsync_target.pth").write_text("".join(lines), encoding="utf-8")
         # Written last: what has no snapshot was cut short.
         save_snapshot(take_snapshot(place), place.with_suffix(".snapshot"))
         return place

@@ -213,7 +213,7 @@ def _build_info(candidate: Candidate, options: SyncOptions) -> dict[str, Any] | 
 def _build_settings(name: str, options: SyncOptions) -> dict[str, Any] | None:
     if not (options.config_settings or options.config_settings_package):
         return None
-    from pytest_envsync.wheels.backend import config_settings
+    from pytest_envsync.wheels.build_settings import config_settings
 
     settings = config_settings(options, name)
     return {"config_settings": settings} if settings else None
@@ -276,7 +276,7 @@ def prepare(
     When the digest of every wheel is known afterwards, the resolution is remembered.
     Raises FetchError, HashMismatch, WheelError, BuildError, StoreError.
     """
-    from pytest_envsync.wheels.prepare import PreparedWheel, prepare_wheels
+    from pytest_envsync.wheels.prepare import PreparedWheel
 
     wanted = [c for c in resolution.candidates if names is None or c.name in names]
     ready: dict[str, PreparedWheel] = {}
@@ -289,25 +289,49 @@ def prepare(
         else:
             ready[candidate.name] = PreparedWheel(candidate, wheel, fresh=False)
     if missing:
-        ready |= prepare_wheels(
-            missing,
-            store=engine.store,
-            client=lambda: engine.client,
-            pool=lambda: engine.pool,
-            target=target,
-            policy=_policy(resolution, options),
-            progress=engine.reporter,
-            builder=lambda candidate: engine.builder(target)(candidate),  # noqa: PLW0108 - made only when something is built
-            call_off=engine.end_builds,
-            validate=not engine.is_set("INSECURE_NO_ZIP_VALIDATION"),
-            skip_filename_check=engine.is_set("SKIP_WHEEL_FILENAME_CHECK"),
-            refresh=options.refresh
-            or options.reinstall
-            or frozenset((*options.refresh_package, *options.reinstall_package)),
-        )  # fmt: skip
+        shared = [candidate for candidate in missing if _is_shared(candidate, options)]
+        others = [candidate for candidate in missing if candidate not in shared]
+        ready |= _prepared(others, resolution, options=options, target=target, engine=engine)
+        if shared:
+            from pytest_envsync.build_environments import stage_builds
+
+            # An environment that is made anew holds nothing yet (names is None); another is there and stays as it is.
+            over = None if names is None else target
+            stage_builds(engine.builder(target), ready, engine=engine, over=over)
+            ready |= _prepared(shared, resolution, options=options, target=target, engine=engine)
         digests = {**resolution.digests, **{name: prepared.wheel.sha256 for name, prepared in ready.items()}}
         remember(engine.cache_dir, replace(resolution, digests=digests))
     return dict(sorted(ready.items()))
+
+
+def _is_shared(candidate: Candidate, options: SyncOptions) -> bool:
+    """Whether *candidate* is built without isolation, with what else is about to be installed."""
+    if candidate.kind == "wheel":
+        return False
+    return options.no_build_isolation or candidate.name in set(map(normalize_name, options.no_build_isolation_package))
+
+
+def _prepared(
+    candidates: Sequence[Candidate], resolution: Resolution, *, options: SyncOptions, target: Target, engine: Engine
+) -> dict[str, PreparedWheel]:
+    from pytest_envsync.wheels.prepare import prepare_wheels
+
+    return prepare_wheels(
+        candidates,
+        store=engine.store,
+        client=lambda: engine.client,
+        pool=lambda: engine.pool,
+        target=target,
+        policy=_policy(resolution, options),
+        progress=engine.reporter,
+        builder=lambda candidate: engine.builder(target)(candidate),  # noqa: PLW0108 - made only when something is built
+        call_off=engine.end_builds,
+        validate=not engine.is_set("INSECURE_NO_ZIP_VALIDATION"),
+        skip_filename_check=engine.is_set("SKIP_WHEEL_FILENAME_CHECK"),
+        refresh=options.refresh
+        or options.reinstall
+        or frozenset((*options.refresh_package, *options.reinstall_package)),
+    )  # fmt: skip
 
 
 def _policy(resolution: Resolution, options: SyncOptions) -> HashPolicy:

@@ -11,13 +11,11 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
-from pytest_envsync.errors import BuildError, UsageError
-from pytest_envsync.requirements import normalize_name
+from pytest_envsync.errors import BuildError
 
 if TYPE_CHECKING:
     from pyproject_hooks import BuildBackendHookCaller
 
-    from pytest_envsync.options import SyncOptions
     from pytest_envsync.wheels.processes import Processes
 
 TAIL = 40
@@ -233,33 +231,3 @@ def output_tail(log: Path) -> list[str]:
             return stream.read().decode("utf-8", "replace").splitlines()[-TAIL:]
     except OSError:
         return []
-
-
-def config_settings(options: SyncOptions, name: str) -> dict[str, Any]:
-    """Return the PEP 517 settings for the project *name*: its own, then those for all.
-
-    A key that is given more than once becomes a list. Raises UsageError for a setting without ``=``.
-    """
-    settings: dict[str, Any] = {}
-    for text in options.config_settings_package:
-        project, separator, setting = text.partition(":")
-        key, equals, value = setting.partition("=")
-        if not separator or not equals:
-            raise UsageError(f"--config-settings-package `{text}` must be PROJECT:KEY=VALUE")
-        if normalize_name(project) == name:
-            _append(settings, key, value)
-    for text in options.config_settings:
-        key, separator, value = text.partition("=")
-        if not separator:
-            raise UsageError(f"--config-setting `{text}` must be KEY=VALUE")
-        _append(settings, key, value)
-    return settings
-
-
-def _append(settings: dict[str, Any], key: str, value: str) -> None:
-    if key not in settings:
-        settings[key] = value
-    elif isinstance(settings[key], list):
-        settings[key].append(value)
-    else:
-        settings[key] = [settings[key], value]

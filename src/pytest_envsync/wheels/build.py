@@ -15,16 +15,18 @@ import json
 import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from copy import copy
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from pytest_envsync.cache import exclusive, lock_timeout
 from pytest_envsync.errors import BuildError
 from pytest_envsync.requirements import DirectorySource, SpecifiedRequirement, normalize_name
 from pytest_envsync.versions import canonical_version
-from pytest_envsync.wheels.backend import Backend, config_settings, read_build_system
+from pytest_envsync.wheels.answers import read_answer, write_answer
+from pytest_envsync.wheels.backend import Backend, read_build_system
+from pytest_envsync.wheels.build_settings import backend_environ, build_jobs, build_timeout, config_settings
 from pytest_envsync.wheels.git import Repositories
 from pytest_envsync.wheels.processes import Processes
 from pytest_envsync.wheels.source_tree import Workplace, unnamed_candidate
@@ -37,9 +39,6 @@ if TYPE_CHECKING:
     from pytest_envsync.target import Target
     from pytest_envsync.wheels.archives import Archives
     from pytest_envsync.wheels.store import Store
-
-DEFAULT_TIMEOUT = 3600.0
-"""Seconds that one hook may take: an hour is enough for the slowest extension modules that are built in CI."""
 
 _LOGS_KEPT = 14 * 86400.0  # seconds; the log of a failure is read soon or never
 
@@ -91,6 +90,8 @@ class Builder:
         self.archives = archives
         self.reporter = reporter
         self.chain: tuple[str, ...] = ()
+        self.shared: BuildEnvironment | None = None
+        """Where builds without isolation run; None: in the target as it is."""
         self.processes = processes
         self.repositories = Repositories(cache_dir, environ, processes=processes, offline=options.offline)
         self._extra: dict[tuple[str, bool], tuple[str, ...]] = {}
@@ -131,7 +132,7 @@ class Builder:
             self.reporter.building(workplace.subject)
             with self._logged(workplace) as log:
                 backend = self._backend(workplace, log)
-                with self._turn_of(key, candidate.name):
+                with self._turn_of(key, f"building {candidate.name}"):
                     # Another process may have built it while this one waited.
                     known = None if again else self._kept(key)
                     wheel = _checked(known or self._build(backend, workplace), workplace)
@@ -155,19 +156,20 @@ class Builder:
         with self._workplace(candidate) as workplace:
             key = self._key(workplace)
             place = self.cache_dir / "metadata" / key[:2] / f"{key}.json"
-            said = _read_answer(place)
+            said = read_answer(place)
             if said is not None and (name_only or said.is_complete):
                 return said
             is_release = candidate.kind == "sdist"
             found = static_metadata(workplace.tree(), is_release=is_release)
             is_enough = found is not None and (name_only or found.is_complete)
-            if found is None or not is_enough:
-                found = self._asked_metadata(workplace, normalize_name(found.name) if found is not None else "")
-            if is_release or not is_enough:
-                _write_answer(place, found)
-            return found
+            if found is not None and is_enough:
+                if is_release:
+                    write_answer(place, found)
+                return found
+            return self._asked_metadata(workplace, normalize_name(found.name) if found is not None else "", place)
 
-    def _asked_metadata(self, workplace: Workplace, name: str) -> SourceMetadata:
+    def _asked_metadata(self, workplace: Workplace, name: str, place: Path) -> SourceMetadata:
+        """Have the backend make the metadata, and keep them at *place*; *name* is that of the project, if known."""
         refused = {*self.options.only_binary, *((":all:",) if self.options.no_build else ())}
         if not workplace.editable and (":all:" in refused or name in set(map(normalize_name, refused))):
             raise BuildError(
@@ -179,14 +181,22 @@ class Builder:
         settings = config_settings(self.options, name)
         with self._logged(workplace) as log:
             backend = self._backend(workplace, log)
-            dist_info = backend.metadata(
-                workplace.directory("metadata"), editable=workplace.editable, settings=settings
-            )
-            if dist_info is not None:
-                return read_metadata(dist_info, workplace.subject)
-            wheel = backend.build(workplace.directory("wheel"), editable=workplace.editable, settings=settings)
-            stored = self.store.add(wheel, filename=wheel.name, built=True)
-            return SourceMetadata(stored.name, stored.version, stored.requires_dist)
+            with self._turn_of(place.stem, f"asking {workplace.subject}"):
+                # Another process may have asked while this one waited.
+                found = read_answer(place)
+                if found is None or not found.is_complete:
+                    found = self._made_metadata(backend, workplace, settings)
+                    write_answer(place, found)
+                return found
+
+    def _made_metadata(self, backend: Backend, workplace: Workplace, settings: Mapping[str, Any]) -> SourceMetadata:
+        editable = workplace.editable
+        dist_info = backend.metadata(workplace.directory("metadata"), editable=editable, settings=settings)
+        if dist_info is not None:
+            return read_metadata(dist_info, workplace.subject)
+        wheel = backend.build(workplace.directory("wheel"), editable=editable, settings=settings)
+        stored = self.store.add(wheel, filename=wheel.name, built=True)
+        return SourceMetadata(stored.name, stored.version, stored.requires_dist)
 
     def _workplace(self, candidate: Candidate) -> Workplace:
         return Workplace(
@@ -261,8 +271,9 @@ class Builder:
                 turn=lambda: self._turn_in(workplace),
             )
 
-        if self._shares_environment(workplace.candidate.name):
-            return backend_in(BuildEnvironment(self.target.python, backend_environ(self.environ, self.target.python)))
+        if self.is_shared(workplace.candidate.name):
+            here = BuildEnvironment(self.target.python, backend_environ(self.environ, self.target.python))
+            return backend_in(self.shared or here)
         chain = (*self.chain, name)
         backend = backend_in(self.environments.provide(system.requires, chain=chain))
         settings = config_settings(self.options, workplace.candidate.name)
@@ -270,12 +281,13 @@ class Builder:
         new = [item for item in more if item not in system.requires]
         return backend_in(self.environments.provide([*system.requires, *new], chain=chain)) if new else backend
 
-    def _shares_environment(self, name: str) -> bool:
+    def is_shared(self, name: str) -> bool:
+        """Whether *name* is built without isolation."""
         shared = {normalize_name(item) for item in self.options.no_build_isolation_package}
         return self.options.no_build_isolation or name in shared
 
-    def _turn_of(self, key: str, name: str) -> AbstractContextManager[None]:
-        return self._locked(f"build-{hashlib.sha256(key.encode()).hexdigest()[:24]}", f"building {name}")
+    def _turn_of(self, key: str, doing: str) -> AbstractContextManager[None]:
+        return self._locked(f"build-{hashlib.sha256(key.encode()).hexdigest()[:24]}", doing)
 
     @contextmanager
     def _turn_in(self, workplace: Workplace) -> Iterator[None]:
@@ -292,7 +304,8 @@ class Builder:
     def _locked(self, name: str, doing: str) -> AbstractContextManager[None]:
         def waiting(holder: str, seconds: float) -> None:
             self.processes.check()
-            self.reporter.note(f"waiting for process {holder} {doing} ({seconds:.0f} s)")
+            if round(seconds) % 10 == 1:
+                self.reporter.note(f"waiting for process {holder or '?'} {doing} ({seconds:.0f} s)")
 
         # A build may take longer than other holders of locks.
         timeout = max(lock_timeout(self.environ), build_timeout(self.environ))
@@ -303,7 +316,7 @@ class Builder:
         """Give the file that takes the output of a build; it stays when the build fails."""
         import time
 
-        with _ignored_errors():
+        with suppress(OSError):
             for old in self.logs.glob("*.log"):
                 if time.time() - old.stat().st_mtime > _LOGS_KEPT:
                     old.unlink()
@@ -311,36 +324,6 @@ class Builder:
         log = self.logs / f"build-{name}-{os.getpid()}-{threading.get_ident() % 1_000_000}-{os.urandom(2).hex()}.log"
         yield log
         log.unlink(missing_ok=True)
-
-
-def build_jobs(environ: Mapping[str, str]) -> int:
-    """Return how many builds may run at once (``UV_CONCURRENT_BUILDS``; one for each core)."""
-    text = environ.get("ENVSYNC_CONCURRENT_BUILDS") or environ.get("UV_CONCURRENT_BUILDS") or ""
-    return int(text) if text.isdecimal() and int(text) > 0 else os.cpu_count() or 1
-
-
-def build_timeout(environ: Mapping[str, str]) -> float:
-    """Return the time limit of one hook in seconds (``ENVSYNC_BUILD_TIMEOUT``)."""
-    try:
-        return float(environ.get("ENVSYNC_BUILD_TIMEOUT") or DEFAULT_TIMEOUT)
-    except ValueError:
-        return DEFAULT_TIMEOUT
-
-
-def backend_environ(environ: Mapping[str, str], python: str) -> dict[str, str]:
-    """Return the variables for a backend that runs in *python*: its ``bin`` first on PATH, no other environment's."""
-    dropped = {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__", "ENVSYNC_SESSION"}
-    kept = {name: value for name, value in environ.items() if name not in dropped}
-    place = Path(python).parent
-    return {
-        **kept,
-        "PATH": os.pathsep.join(filter(None, [str(place), environ.get("PATH", "")])),
-        "VIRTUAL_ENV": str(place.parent),
-        "PYTHONNOUSERSITE": "1",
-        "PYTHONIOENCODING": "utf-8",
-        # What a backend printed before it was ended must not be lost in its buffer.
-        "PYTHONUNBUFFERED": "1",
-    }
 
 
 def _checked(wheel: StoredWheel, workplace: Workplace) -> StoredWheel:
@@ -358,26 +341,3 @@ def _checked(wheel: StoredWheel, workplace: Workplace) -> StoredWheel:
 def _is_asked_version(built: str, asked: str) -> bool:
     """Whether a build of *asked* may come out as *built*: a local part may be added to it."""
     return canonical_version(asked) in {canonical_version(built), canonical_version(built.partition("+")[0])}
-
-
-def _ignored_errors() -> AbstractContextManager[None]:
-    from contextlib import suppress
-
-    return suppress(OSError)
-
-
-def _read_answer(place: Path) -> SourceMetadata | None:
-    try:
-        name, version, requires_dist, extras = json.loads(place.read_bytes())
-        return SourceMetadata(name, version, None if requires_dist is None else tuple(requires_dist), tuple(extras))
-    except (OSError, ValueError, TypeError):
-        return None
-
-
-def _write_answer(place: Path, metadata: SourceMetadata) -> None:
-    """Keep *metadata*; a cache that cannot be written costs time, not correctness."""
-    private = place.with_name(f".{place.name}.{os.urandom(4).hex()}")
-    with _ignored_errors():
-        place.parent.mkdir(parents=True, exist_ok=True)
-        private.write_text(json.dumps(metadata), encoding="utf-8")
-        private.replace(place)

@@ -1,0 +1,31 @@
+"""What build backends said of sources, kept: a small file for each source and setting.
+
+PYTEST_DONT_REWRITE
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from pytest_envsync.wheels.static import SourceMetadata
+
+
+def read_answer(place: Path) -> SourceMetadata | None:
+    """Return what is kept at *place*, or None."""
+    try:
+        name, version, requires_dist, extras = json.loads(place.read_bytes())
+        return SourceMetadata(name, version, None if requires_dist is None else tuple(requires_dist), tuple(extras))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def write_answer(place: Path, metadata: SourceMetadata) -> None:
+    """Keep *metadata*; a cache that cannot be written costs time, not correctness."""
+    private = place.with_name(f".{place.name}.{os.urandom(4).hex()}")
+    with suppress(OSError):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        private.write_text(json.dumps(metadata), encoding="utf-8")
+        private.replace(place)

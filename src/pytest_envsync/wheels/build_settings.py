@@ -1,0 +1,80 @@
+"""What options and variables say of builds: settings of backends, how many at once, how long, in which surrounding.
+
+PYTEST_DONT_REWRITE
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_envsync.errors import UsageError
+from pytest_envsync.requirements import normalize_name
+
+if TYPE_CHECKING:
+    from pytest_envsync.options import SyncOptions
+
+DEFAULT_TIMEOUT = 3600.0
+"""Seconds that one hook may take: an hour is enough for the slowest extension modules that are built in CI."""
+
+
+def config_settings(options: SyncOptions, name: str) -> dict[str, Any]:
+    """Return the PEP 517 settings for the project *name*: its own, then those for all.
+
+    A key that is given more than once becomes a list. Raises UsageError for a setting without ``=``.
+    """
+    settings: dict[str, Any] = {}
+    for text in options.config_settings_package:
+        project, separator, setting = text.partition(":")
+        key, equals, value = setting.partition("=")
+        if not separator or not equals:
+            raise UsageError(f"--config-settings-package `{text}` must be PROJECT:KEY=VALUE")
+        if normalize_name(project) == name:
+            _append(settings, key, value)
+    for text in options.config_settings:
+        key, separator, value = text.partition("=")
+        if not separator:
+            raise UsageError(f"--config-setting `{text}` must be KEY=VALUE")
+        _append(settings, key, value)
+    return settings
+
+
+def _append(settings: dict[str, Any], key: str, value: str) -> None:
+    if key not in settings:
+        settings[key] = value
+    elif isinstance(settings[key], list):
+        settings[key].append(value)
+    else:
+        settings[key] = [settings[key], value]
+
+
+def build_jobs(environ: Mapping[str, str]) -> int:
+    """Return how many builds may run at once (``UV_CONCURRENT_BUILDS``; one for each core)."""
+    text = environ.get("ENVSYNC_CONCURRENT_BUILDS") or environ.get("UV_CONCURRENT_BUILDS") or ""
+    return int(text) if text.isdecimal() and int(text) > 0 else os.cpu_count() or 1
+
+
+def build_timeout(environ: Mapping[str, str]) -> float:
+    """Return the time limit of one hook in seconds (``ENVSYNC_BUILD_TIMEOUT``)."""
+    try:
+        return float(environ.get("ENVSYNC_BUILD_TIMEOUT") or DEFAULT_TIMEOUT)
+    except ValueError:
+        return DEFAULT_TIMEOUT
+
+
+def backend_environ(environ: Mapping[str, str], python: str) -> dict[str, str]:
+    """Return the variables for a backend that runs in *python*: its ``bin`` first on PATH, no other environment's."""
+    dropped = {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__", "ENVSYNC_SESSION"}
+    kept = {name: value for name, value in environ.items() if name not in dropped}
+    place = Path(python).parent
+    return {
+        **kept,
+        "PATH": os.pathsep.join(filter(None, [str(place), environ.get("PATH", "")])),
+        "VIRTUAL_ENV": str(place.parent),
+        "PYTHONNOUSERSITE": "1",
+        "PYTHONIOENCODING": "utf-8",
+        # What a backend printed before it was ended must not be lost in its buffer.
+        "PYTHONUNBUFFERED": "1",
+    }

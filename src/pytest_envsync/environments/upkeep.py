@@ -203,12 +203,14 @@ def auto_prune(engine: Engine, *, now: float | None = None) -> Pruned | None:
     if not os.path.isdir(environments) or not is_prune_due(environments, now=now):
         return None
     Path(environments, PRUNED).touch()
+    from pytest_envsync.wheels.build_upkeep import prune_builds
     from pytest_envsync.wheels.upkeep import prune
 
     try:
         pruned = prune_environments(engine, now=now)
         wheels = prune(engine.store, keep=referenced_wheels(environments), older_than_days=UNREFERENCED, now=now)
+        builds = prune_builds(engine.store, older_than_days=UNREFERENCED, now=now)
     except (StoreError, LockTimeout, OSError) as error:
         engine.reporter.debug(f"not pruned: {error}")
         return None
-    return pruned._replace(wheels=wheels.entries, bytes=pruned.bytes + wheels.size)
+    return pruned._replace(wheels=wheels.entries, bytes=pruned.bytes + wheels.size + builds)

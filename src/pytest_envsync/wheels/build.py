@@ -130,7 +130,7 @@ class Builder:
                     hint=f"take `{candidate.name}` out of --only-binary, drop --no-build, or name a wheel of it",
                 )
             self.reporter.building(workplace.subject)
-            with self._logged(workplace) as log:
+            with self.store.hold(), self._logged(workplace) as log:
                 backend = self._backend(workplace, log)
                 with self._turn_of(key, f"building {candidate.name}"):
                     # Another process may have built it while this one waited.
@@ -179,7 +179,7 @@ class Builder:
                 hint="give a wheel of it, or drop --no-build",
             )
         settings = config_settings(self.options, name)
-        with self._logged(workplace) as log:
+        with self.store.hold(), self._logged(workplace) as log:
             backend = self._backend(workplace, log)
             with self._turn_of(place.stem, f"asking {workplace.subject}"):
                 # Another process may have asked while this one waited.

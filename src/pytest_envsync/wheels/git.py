@@ -9,6 +9,7 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -108,6 +109,7 @@ class Repositories:
             if not (clone / "HEAD").exists():
                 clone.parent.mkdir(parents=True, exist_ok=True)
                 self._git(["init", "--quiet", "--bare", str(clone)], url=source.url)
+            os.utime(clone)  # what was not used for long is removed
             if commit is not None and self._has(clone, commit):
                 return clone
             if self.offline:

@@ -137,6 +137,10 @@ class IsolatedEnvironments:
             environ["PATH"] = os.pathsep.join([own, over.paths["scripts"], rest])
         return BuildEnvironment(python, environ)
 
+    def wheels(self, requires: Sequence[str]) -> dict[str, PreparedWheel]:
+        """Return the wheels of *requires* and of all they depend on, in the store. Raises EnvsyncError."""
+        return self._wheels(requires, ())
+
     def _make(self, home: Path, wheels: Mapping[str, PreparedWheel], paths: Sequence[str]) -> Path:
         from pytest_envsync.environment.transaction import apply_plan
         from pytest_envsync.environment.virtualenvs import create_virtualenv

@@ -41,6 +41,9 @@ def arrive(config: pytest.Config, parser: pytest.Parser, args: list[str]) -> int
         if "matrix" in values:
             from pytest_envsync.pytest_plugin import matrix
 
+            # Plugins that ask early whether tests are distributed, as pytest-cov does, must see it.
+            if getattr(config.known_args_namespace, "dist", None) == "no":
+                config.known_args_namespace.dist = "load"
             cells = matrix.cells_of(values["matrix"])
         else:
             cells = [lone_cell(values)]

@@ -190,6 +190,8 @@ class Controller:
             "front": description["front"],
             "behind": description["behind"],
             "waits": not environment.may_start,
+            # pytest-cov erases what is there when a worker starts: what others measured, if that is late.
+            "arguments": ["--cov-append"] if self._config.pluginmanager.hasplugin("_cov") else [],
             "source": inspect.getsource(xdist.remote),
             "file": xdist.remote.__file__,
         }
@@ -219,6 +221,9 @@ class Controller:
             self._start_next()
 
     def _start_next(self) -> None:
+        dsession: DSession = self._config.pluginmanager.getplugin("dsession")
+        if dsession.shuttingdown:
+            return  # those that wait were told
         running = [one for one in self.environments if one.may_start and one.nodes]
         waiting = [one for one in self.environments if not one.may_start and one.nodes]
         for environment in waiting[: max(self._slots - len(running), 0)]:

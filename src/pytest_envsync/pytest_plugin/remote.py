@@ -57,5 +57,5 @@ if __name__ == "__channelexec__":
     sys.path[:] = [*cell["front"], *(entry for entry in sys.path if entry), *cell["behind"]]
     if not cell["waits"] or may_start(outer):
         path = list(sys.path)
-        globals()["channel"] = Replayed(outer, (workerinput, args, option_dict, path))
+        globals()["channel"] = Replayed(outer, (workerinput, [*cell["arguments"], *args], option_dict, path))
         exec(compile(cell["source"], cell["file"], "exec"), globals())  # noqa: S102 - xdist's own module, as it does

@@ -1,0 +1,419 @@
+"""One session over several environments."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from session_project import SessionProject, cached_environments, leases
+
+TESTS = """\
+import sys, demo, pytest
+
+def test_place():
+    assert demo.__file__.startswith(sys.prefix)
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_version(n):
+    assert demo.VERSION == "1.0" or n == 1
+"""
+
+BOTH = ("--envsync", "low.txt", "--envsync", "high.txt")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> SessionProject:
+    """A project with a low lock of demo 1.0 and a high lock of demo 2.0."""
+    found = SessionProject(tmp_path)
+    found.lock("low.txt", found.wheel("demo", "1.0"))
+    found.lock("high.txt", found.wheel("demo", "2.0"))
+    found.write({"test_it.py": TESTS})
+    return found
+
+
+def cached(project: SessionProject, *args: str) -> list[str]:
+    """Arguments with pytest's cache switched on again."""
+    return ["-p", "cacheprovider", *args]
+
+
+@pytest.mark.parametrize("workers", [[], ["-n", "1"], ["-n", "2"], ["-n", "3"]])
+def test_each_test_runs_once_in_each_environment(project: SessionProject, cache_dir: Path, workers: list[str]) -> None:
+    run = project.pytest(*BOTH, *workers, "-rA", "--envsync-report", "report.json")
+    assert run.returncode == 1, run.out
+    assert run.outcomes == {"passed": 5, "failed": 1}
+    shown = [line.split()[1] for line in run.stdout.splitlines() if line.startswith(("PASSED ", "FAILED "))]
+    assert sorted(shown) == [
+        "test_it.py::test_place[high]",
+        "test_it.py::test_place[low]",
+        "test_it.py::test_version[1-high]",
+        "test_it.py::test_version[1-low]",
+        "test_it.py::test_version[2-high]",
+        "test_it.py::test_version[2-low]",
+    ]
+    assert "test_version[2-high]" in next(line for line in run.stdout.splitlines() if line.startswith("FAILED"))
+    report = project.report()
+    assert report["exitstatus"] == 1
+    assert [(row["name"], row["outcomes"], row["error"]) for row in report["environments"]] == [
+        ("low", {"passed": 3}, None),
+        ("high", {"passed": 2, "failed": 1}, None),
+    ]
+    assert leases(cache_dir) == []
+    assert list((cache_dir / "sessions").iterdir()) == []
+
+
+def test_the_header_and_the_table(project: SessionProject) -> None:
+    run = project.pytest(*BOTH)
+    header = run.header()
+    assert header[0] == "2 environments"
+    assert any(line.startswith("low: low.txt -> ") for line in header)
+    assert any(line.startswith("high: high.txt -> ") for line in header)
+    lines = [line.split() for line in run.stdout.splitlines()]
+    assert ["low", "high"] in lines
+    assert ["test_it.py::test_version[2]", "passed", "failed"] in lines
+    assert "the same in all 2: 2 passed" in run.stdout
+    assert "run the failures again: pytest" in run.stdout
+
+
+def test_without_n_the_environments_take_turns(project: SessionProject) -> None:
+    project.write(
+        {
+            "test_it.py": (
+                "import demo, time\n"
+                "def note(word):\n"
+                "    with open('order', 'a') as file: file.write(f'{demo.VERSION} {word}\\n')\n"
+                "def test_one():\n"
+                "    note('begins'); time.sleep(0.3); note('ends')\n"
+                "def test_two(): note('two')\n"
+            )
+        }
+    )
+    run = project.pytest(*BOTH)
+    assert run.returncode == 0, run.out
+    order = (project.path / "order").read_text().split("\n")[:-1]
+    assert order == [f"{version} {word}" for version in ("1.0", "2.0") for word in ("begins", "ends", "two")]
+
+
+@pytest.mark.parametrize("dist", ["load", "loadscope", "loadfile", "loadgroup", "worksteal"])
+def test_dist_keeps_its_meaning_inside_each(project: SessionProject, dist: str) -> None:
+    project.write(
+        {
+            f"test_{name}.py": (
+                "import demo, pytest\n"
+                "@pytest.mark.parametrize('n', range(5))\n"
+                "def test_it(n, worker_id):\n"
+                "    with open('who', 'a') as file: file.write(f'{demo.VERSION} {__name__} {worker_id}\\n')\n"
+            )
+            for name in ("it", "a", "b")
+        }
+    )
+    run = project.pytest(*BOTH, "-n", "4", "--dist", dist)
+    assert run.returncode == 0, run.out
+    assert run.outcomes == {"passed": 30}
+    rows = {tuple(line.split()) for line in (project.path / "who").read_text().splitlines()}
+    by_worker = {worker: {row[0] for row in rows if row[2] == worker} for *_, worker in rows}
+    assert all(len(versions) == 1 for versions in by_worker.values())
+    if dist in {"loadscope", "loadfile"}:
+        assert len({(version, module) for version, module, _ in rows}) == len(rows)
+
+
+@pytest.mark.parametrize(("args", "word"), [(["--dist", "each"], "--dist each"), (["--tx", "popen"], "--tx")])
+def test_what_makes_no_sense_is_wrong_usage(project: SessionProject, args: list[str], word: str) -> None:
+    run = project.pytest(*BOTH, *args)
+    assert run.returncode == 4, run.out
+    assert word in run.stderr
+
+
+def test_two_interpreters(project: SessionProject) -> None:
+    other = next(
+        (
+            path
+            for minor in ("3.12", "3.13", "3.11")
+            if f"{sys.version_info.major}.{sys.version_info.minor}" != minor
+            for path in Path(sys.base_prefix).parent.glob(f"{minor}.*/bin/python{minor}")
+        ),
+        None,
+    )
+    if other is None:
+        pytest.skip("there is one interpreter here")
+    minor = other.name.removeprefix("python")
+    own = f"{sys.version_info.major}.{sys.version_info.minor}"
+    project.write({"test_it.py": "import sys\ndef test_it(): print(sys.version_info)\n"})
+    run = project.pytest("--envsync", "low.txt", "--envsync-python", own, "--envsync-python", minor, "-n", "2", "-rA")
+    assert run.returncode == 0, run.out
+    assert f"test_it.py::test_it[py{own}]" in run.stdout
+    assert f"test_it.py::test_it[py{minor}]" in run.stdout
+    assert run.outcomes == {"passed": 2}
+
+
+def test_keywords_and_names(project: SessionProject) -> None:
+    run = project.pytest("--envsync", "old=low.txt", "--envsync", "new=high.txt", "-k", "old and version", "-rA")
+    assert run.outcomes["passed"] == 2, run.out
+    assert "test_version[1-old]" in run.stdout
+    assert "-new]" not in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("pasted", "passed"),
+    [
+        (["test_it.py::test_place[low]"], 1),
+        (["test_it.py::test_version[1-high]"], 1),
+        (["test_it.py::test_version[1-high]", "test_it.py::test_place[low]"], 2),
+        (["test_it.py::test_version[1]"], 2),
+        (["test_it.py::test_place[low]", "test_it.py::test_place"], 2),
+    ],
+)
+def test_a_pasted_id_selects_that_test_there(project: SessionProject, pasted: list[str], passed: int) -> None:
+    run = project.pytest(*BOTH, *pasted, "-rA")
+    assert run.returncode == 0, run.out
+    assert run.outcomes["passed"] == passed
+    for nodeid in pasted:
+        assert nodeid.removesuffix("]") in run.stdout
+
+
+def test_last_failed_runs_the_failures_where_they_were(project: SessionProject) -> None:
+    def run(*args: str) -> dict[str, int]:
+        command = [sys.executable, "-m", "pytest", *project.offline(), *BOTH, *args]
+        found = project.run(*command).outcomes
+        found.pop("deselected", None)
+        return found
+
+    assert run() == {"passed": 5, "failed": 1}
+    assert run("--lf") == {"failed": 1}
+    assert run("--ff", "-n", "2") == {"passed": 5, "failed": 1}
+    project.write({"test_it.py": TESTS.replace('== "1.0" or n == 1', "in ('1.0', '2.0')")})
+    assert run("--lf") == {"passed": 1}
+
+
+def test_maxfail_ends_the_session_everywhere(project: SessionProject) -> None:
+    project.write(
+        {"test_it.py": "import time\ndef test_a(): assert 0\ndef test_b(): assert 0\ndef test_c(): assert 0\n"}
+    )
+    run = project.pytest(*BOTH, "-x")
+    assert run.returncode in {1, 2}, run.out
+    assert run.outcomes["failed"] < 4
+    assert "stopping after 1 failures" in run.stdout
+
+
+def test_junit_has_unique_ids_and_says_where(project: SessionProject) -> None:
+    project.pytest(*BOTH, "-n", "2", "--junitxml", "junit.xml", "--durations=2")
+    cases = list(ET.parse(project.path / "junit.xml").iter("testcase"))  # noqa: S314 - written by this test
+    assert len(cases) == 6
+    assert len({(case.get("classname"), case.get("name")) for case in cases}) == 6
+    properties = {row.get("name"): row.get("value") for case in cases for row in case.iter("property")}
+    assert properties["envsync.environment"] in {"low", "high"}
+    assert "envsync.python" in properties
+
+
+def test_an_environment_that_cannot_be_made_is_one_error_and_the_others_finish(project: SessionProject) -> None:
+    project.write({"unfit.txt": "nowhere==1.0\n", "test_it.py": "import demo\ndef test_it(): pass\n"})
+    run = project.pytest("--envsync", "unfit.txt", *BOTH, "--envsync-report", "report.json")
+    assert run.returncode == 1, run.out
+    assert run.outcomes == {"passed": 2}
+    assert any(line.startswith("unfit: not there:") for line in run.header())
+    assert any(line.startswith("unfit: ") and "nowhere" in line for line in run.stdout.splitlines())
+    rows = project.report()["environments"]
+    assert [bool(row["error"]) for row in rows] == [True, False, False]
+
+
+def test_no_environment_at_all_is_wrong_usage(project: SessionProject) -> None:
+    project.write({"unfit.txt": "nowhere==1.0\n", "worse.txt": "nowhere==2.0\n"})
+    run = project.pytest("--envsync", "unfit.txt", "--envsync", "worse.txt", "--envsync-report", "report.json")
+    assert run.returncode == 4, run.out
+    assert "unfit: " in run.stderr
+    assert "worse: " in run.stderr
+    assert len(project.report()["environments"]) == 2
+
+
+def test_an_environment_that_cannot_host_pytest_is_one_error(project: SessionProject) -> None:
+    project.lock("old.txt", project.wheel("demo", "1.0"), project.wheel("pluggy", "1.0.0"))
+    broken = project.wheel("iniconfig", "9.0", files={"iniconfig.py": "raise RuntimeError('broken here')\n"})
+    project.lock("broken.txt", project.wheel("demo", "1.0"), broken)
+    project.write({"test_it.py": "import demo\ndef test_it(): pass\n"})
+    run = project.pytest("--envsync", "old.txt", "--envsync", "broken.txt", "--envsync", "high.txt")
+    assert run.returncode == 1, run.out
+    assert run.outcomes == {"passed": 1}
+    assert run.stdout.count("cannot host pytest") >= 2
+    assert "broken here" in run.stdout
+
+
+def test_a_conftest_that_fails_in_one_environment_is_its_error(project: SessionProject) -> None:
+    project.write(
+        {
+            "conftest.py": "import demo\nif demo.VERSION == '2.0': raise RuntimeError('not with this one')\n",
+            "test_it.py": "def test_it(): pass\n",
+        }
+    )
+    for workers in ([], ["-n", "4"]):
+        run = project.pytest(*BOTH, *workers, "--envsync-report", "report.json")
+        assert run.returncode == 1, run.out
+        assert run.outcomes == {"passed": 1}
+        assert "not with this one" in run.stdout
+        rows = project.report()["environments"]
+        assert [bool(row["error"]) for row in rows] == [False, True]
+
+
+def test_a_worker_that_crashes_is_replaced_and_the_crash_named(project: SessionProject) -> None:
+    project.write(
+        {
+            "test_it.py": (
+                "import demo, os\n"
+                "def test_a(): pass\n"
+                "def test_crash():\n"
+                "    if demo.VERSION == '2.0': os._exit(3)\n"
+                "def test_b(): pass\n"
+                "def test_c(): pass\n"
+            )
+        }
+    )
+    for workers in ([], ["-n", "2"]):
+        run = project.pytest(*BOTH, *workers)
+        assert run.returncode == 1, run.out
+        assert run.outcomes == {"passed": 7, "failed": 1}
+        assert "FAILED test_it.py::test_crash[high]" in run.stdout
+
+
+def test_collections_may_differ(project: SessionProject) -> None:
+    project.write(
+        {
+            "test_it.py": (
+                "import demo, pytest\n"
+                "@pytest.mark.parametrize('n', range(int(demo.VERSION[0])))\n"
+                "def test_it(n): pass\n"
+                "if demo.VERSION == '2.0':\n"
+                "    def test_more(): pass\n"
+            )
+        }
+    )
+    for workers in ([], ["-n", "4"]):
+        run = project.pytest(*BOTH, *workers)
+        assert run.returncode == 0, run.out
+        assert run.outcomes == {"passed": 4}
+        assert "test_it.py::test_more" in run.stdout
+
+
+def test_a_module_that_cannot_be_collected_in_one_environment(project: SessionProject) -> None:
+    project.write({"test_it.py": "import demo\nassert demo.VERSION == '1.0'\ndef test_it(): pass\n"})
+    project.write({"test_bad.py": "import absent\n"})
+    run = project.pytest(*BOTH)
+    assert run.returncode != 0
+    assert "in the environment high:" in run.stdout
+    assert run.stdout.count("No module named 'absent'") >= 2
+
+
+def test_nothing_collected_anywhere(project: SessionProject) -> None:
+    assert project.pytest(*BOTH, "-k", "nothing").returncode == 5
+    run = project.pytest(*BOTH, "-k", "low")
+    assert run.returncode == 0, run.out
+
+
+def test_coverage_is_combined(project: SessionProject) -> None:
+    project.write(
+        {
+            "mine.py": (
+                "import demo\n\n\n"
+                "def which():\n    if demo.VERSION == '1.0':\n        return 'low'\n    return 'high'\n"
+            ),
+            "test_it.py": "import mine\ndef test_it(): assert mine.which()\n",
+        }
+    )
+    for workers in ([], ["-n", "2"]):
+        run = project.pytest(*BOTH, *workers, "--cov=mine", "--cov-report=term")
+        assert run.returncode == 0, run.out
+        assert [line.split()[-1] for line in run.stdout.splitlines() if line.startswith("mine.py")] == ["100%"]
+
+
+def test_drift_is_told_for_each_environment(project: SessionProject) -> None:
+    project.write(
+        {
+            "test_it.py": (
+                "import demo, pathlib\n"
+                "def test_it():\n"
+                "    if demo.VERSION == '2.0': pathlib.Path(demo.__file__).with_name('added.py').write_text('')\n"
+            )
+        }
+    )
+    run = project.pytest(*BOTH, "-n", "2", "--envsync-drift", "fail", "--envsync-report", "report.json")
+    assert run.returncode == 1, run.out
+    assert "high.txt -> " in run.stdout.partition("envsync drift")[2]
+    assert [bool(row["drift"]) for row in project.report()["environments"]] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("args", "passed"),
+    [
+        (["-s"], 1),
+        (["-n", "0"], 1),
+        (["--pdb"], 1),
+        (["-p", "no:xdist"], 1),
+        (["--collect-only"], 0),
+        (["--setup-show"], 1),
+    ],
+)
+def test_environments_own_the_terminal_in_turn(project: SessionProject, args: list[str], passed: int) -> None:
+    project.write({"test_it.py": "import demo\ndef test_it(): print('version', demo.VERSION)\n"})
+    run = project.pytest(*BOTH, *args, "--envsync-report", "report.json")
+    assert run.returncode == 0, run.out
+    assert "envsync: low\n" in run.stdout
+    assert "envsync: high\n" in run.stdout
+    if args == ["-s"]:
+        assert "version 1.0" in run.stdout
+        assert "version 2.0" in run.stdout
+    outcomes = [row["outcomes"] for row in project.report()["environments"]]
+    assert outcomes == [{"passed": passed} if passed else {}] * 2
+
+
+def test_questions_are_answered_by_the_first(project: SessionProject, cache_dir: Path) -> None:
+    run = project.pytest(*BOTH, "--markers")
+    assert run.returncode == 0, run.out
+    assert "@pytest.mark.envsync" in run.stdout
+    assert len(cached_environments(cache_dir)) == 1
+
+
+def test_the_ini_file_may_hold_the_matrix(project: SessionProject) -> None:
+    project.write(
+        {
+            "pytest.ini": "[pytest]\nenvsync = low* new=high.txt\n",
+            "pyproject.toml": "[tool.envsync.environments]\nlower = { files = ['low.txt'] }\n",
+        }
+    )
+    run = project.pytest("-rA", "-k", "place")
+    assert run.returncode == 0, run.out
+    assert "test_it.py::test_place[lower]" in run.stdout
+    assert "test_it.py::test_place[new]" in run.stdout
+
+
+def test_pytest_main_gets_the_status_of_a_matrix(project: SessionProject, cache_dir: Path) -> None:
+    project.write(
+        {"runner.py": "import sys, pytest\nstatus = pytest.main(sys.argv[1:])\nprint('status', int(status))\n"}
+    )
+    run = project.run(sys.executable, "runner.py", *BOTH, *project.offline())
+    assert run.stdout.splitlines()[-1] == "status 1", run.out
+    assert run.outcomes == {"passed": 5, "failed": 1}
+    assert leases(cache_dir) == []
+
+
+def test_synced_env_in_a_matrix(project: SessionProject, cache_dir: Path) -> None:
+    project.lock("other.txt", project.wheel("other"))
+    project.write(
+        {
+            "test_it.py": (
+                "import sys, pytest\n"
+                "@pytest.mark.envsync('other.txt')\n"
+                "def test_other(synced_env): assert synced_env.packages == {'other': '1.0'}\n"
+                "def test_own(synced_env): assert str(synced_env.path) == sys.prefix\n"
+            )
+        }
+    )
+    run = project.pytest(*BOTH, "-n", "2")
+    assert run.returncode == 0, run.out
+    assert run.outcomes == {"passed": 4}
+    assert leases(cache_dir) == []
+
+
+def test_two_names_that_clash_are_wrong_usage(project: SessionProject) -> None:
+    run = project.pytest("--envsync", "x=low.txt", "--envsync", "x=high.txt")
+    assert run.returncode == 4
+    assert "`x`" in run.stderr

@@ -11,6 +11,7 @@ import pytest
 from factories import make_sdist, make_wheel, project_files, setuptools_free_backend, sha256, write_tree
 from index_server import IndexServer
 from pytest_envsync.errors import BuildError, HashMismatch, InputError, SelectionError
+from pytest_envsync.wheels.store import Store
 from source_world import World, touch
 
 DYNAMIC = """
@@ -319,6 +320,18 @@ def test_scripts_of_an_editable_work_and_go_with_it(world: World) -> None:
     assert subprocess.run([script], check=True, capture_output=True, text=True).stdout == "from the tree\n"
     world.sync("", allow_empty_requirements=True)
     assert not script.exists()
+
+
+def test_a_built_wheel_whose_files_were_damaged_is_had_again_without_a_build(world: World) -> None:
+    from pytest_envsync.wheels.upkeep import verify
+
+    world.sync(str(world.tree()))
+    stored = next(world.cache.glob("wheels/*/*/tree/demo.py"))
+    stored.unlink()
+    stored.write_text("damaged")
+    found = verify(Store(world.cache), deep=True, repair=True)
+    assert [entry.outcome for entry in found.damaged] == ["repaired"]
+    assert stored.read_text() == 'VERSION = "1.0"\n'
 
 
 def test_two_worktrees_never_share_an_editable(world: World) -> None:

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 Fetch = Callable[[str, Path], object]
 _DAY = 86_400
 _LOCK_SECONDS = 300.0
+_KEPT_ARCHIVE = "archive.whl"
 _TAKEN = {errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR, errno.EACCES if sys.platform == "win32" else errno.EEXIST}
 _FULL = {errno.ENOSPC, errno.EDQUOT} if hasattr(errno, "EDQUOT") else {errno.ENOSPC}
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -146,11 +147,14 @@ class Store:
         """Unpack the wheel file *archive*, whose name is *filename*, and return its entry.
 
         *sha256* and *digests* (algorithm -> hex digits) are those of its bytes, as the caller computed them; without
-        *sha256* they are computed here. The archive is not kept; *url* says where to get it again, if that has no
-        secrets in it. Without *validate* the zip's layout and the hashes of RECORD are not looked at.
+        *sha256* they are computed here. The archive is not kept, unless it was *built*: no build makes the same bytes
+        again for certain. *url* says where to get another one, if that has no secrets in it. Without *validate* the
+        zip's layout and the hashes of RECORD are not looked at.
         Raises WheelError for what is no valid wheel of that name, StoreError when it cannot be written.
         """
         # Reading what is there must not pay for what unpacks.
+        import shutil
+
         from pytest_envsync.wheels.digests import digest_file
         from pytest_envsync.wheels.entry import describe
         from pytest_envsync.wheels.identity import check_filename
@@ -184,6 +188,8 @@ class Store:
                 )
                 write_rows(f"{entry}/manifest", rows)
                 write_values(f"{entry}/wheel", wheel_values(wheel))
+                if built:
+                    shutil.copyfile(archive, f"{entry}/{_KEPT_ARCHIVE}")
                 return self._publish(entry, scratch, wheel)
 
     def _unpack(
@@ -274,6 +280,9 @@ class Store:
             mend(self.entry(wheel.sha256), rows, damages, unpack_again)
 
     def _fetch(self, wheel: StoredWheel, destination: Path, fetch: Fetch | None) -> Path:
+        kept = Path(self.entry(wheel.sha256), _KEPT_ARCHIVE)
+        if kept.is_file():
+            return kept
         if wheel.url is not None and wheel.url.startswith("file:"):
             local = Path(file_path(wheel.url))
             if local.is_file():

@@ -19,11 +19,10 @@ from pytest_envsync.environment.discovery import find_target
 from pytest_envsync.environment.journal import journal_directory
 from pytest_envsync.environment.link import check_link_mode
 from pytest_envsync.environment.site_packages import kept_seeds, scan
-from pytest_envsync.errors import EnvsyncError, LockTimeout, UsageError
+from pytest_envsync.errors import EnvsyncError, LockTimeout
 from pytest_envsync.narration import SilentReporter
-from pytest_envsync.options import SyncOptions
 from pytest_envsync.plan import make_plan, planned_changes
-from pytest_envsync.requirements import DirectorySource
+from pytest_envsync.requirements import DirectorySource, normalize_name
 from pytest_envsync.resolve import prepare, resolve
 from pytest_envsync.values import dataclass, field, replace
 
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from pytest_envsync.distributions import Candidate, InstalledDistribution
     from pytest_envsync.memo import Resolution
     from pytest_envsync.narration import Reporter
+    from pytest_envsync.options import SyncOptions
     from pytest_envsync.plan import Plan
     from pytest_envsync.requirements import InputFile
     from pytest_envsync.target import Target
@@ -204,7 +204,7 @@ class _Sync:
             installed,
             target=self.target,
             reinstall=options.reinstall,
-            reinstall_packages=options.reinstall_package,
+            reinstall_packages=frozenset(map(normalize_name, options.reinstall_package)),
             keep_seeds=kept_seeds(self.target),
             damaged=damaged,
             same_file=_is_same_file,
@@ -321,28 +321,23 @@ def sync(files: Sequence[str | os.PathLike[str]], *, python: str | os.PathLike[s
     """Make the environment of *python* hold exactly what *files* say, and tell what changed.
 
     *python* is an interpreter or the directory of a virtual environment. *options* are the long
-    options of ``envsync sync`` with underscores (``index_url=...``, ``extras=[...]``); lists and
-    tuples are taken for options that may be repeated. Settings files and variables are not
-    read: the call says it all.
+    options of ``envsync sync`` with underscores (``index_url=...``, ``extras=[...]``); what they do not
+    say is taken from variables and configuration files, as the command takes it, but for interpreter, place and
+    link mode.
 
     Raises EnvsyncError; the environment is then as it was.
     """
-    known: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list | set) else value for name, value in options.items()
-    }
+    from pytest_envsync.settings import session_settings
+
+    given = {name: list(value) if isinstance(value, set | frozenset) else value for name, value in options.items()}
+    cwd = os.getcwd()  # noqa: PTH109 - plain text
     try:
-        settings = SyncOptions(python=os.fspath(python), **known)
-    except TypeError as error:
-        raise UsageError(
-            f"sync() does not know an option that was given: {error}",
-            hint="the names are those of `envsync sync --help`, with underscores",
-        ) from error
-    try:
+        settings = session_settings(given={**given, "python": os.fspath(python)}, cwd=cwd, environ=os.environ)
         outcome = sync_environment(
             [os.fspath(name) for name in files],
-            options=settings,
-            cwd=os.getcwd(),  # noqa: PTH109 - plain text
-            environ=os.environ,
+            options=settings.options,
+            cwd=cwd,
+            environ=settings.environ,
             reporter=SilentReporter(),
         )
     except EnvsyncError as error:

@@ -1,0 +1,120 @@
+"""One sync from files to changes, through the public function."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from factories import make_wheel, sha256
+from index_server import IndexServer
+from pytest_envsync import EnvsyncError, sync
+from pytest_envsync.errors import HashMismatch, SelectionError
+
+MakeVenv = Callable[..., Path]
+
+
+@pytest.fixture
+def lock(tmp_path: Path, wheels: Path, index: IndexServer) -> Path:
+    """A lock of two distributions that the index has in two versions."""
+    lines = []
+    for name in ("demo", "other"):
+        for version in ("1.0", "2.0"):
+            index.add(make_wheel(wheels, name, version))
+        lines.append(f"{name}==1.0 --hash=sha256:{sha256(wheels / f'{name}-1.0-py3-none-any.whl')}\n")
+    path = tmp_path / "requirements.txt"
+    path.write_text("".join(lines))
+    return path
+
+
+def site(venv: Path) -> set[str]:
+    """What is in site-packages, bytecode aside."""
+    return {path.name for path in next((venv / "lib").glob("python*/site-packages")).iterdir()} - {"__pycache__"}
+
+
+def test_a_sync_brings_what_is_missing_and_then_nothing(lock: Path, index: IndexServer, make_venv: MakeVenv) -> None:
+    venv = make_venv()
+    first = sync([lock], python=venv, index_url=index.url)
+    assert (first.installed, first.removed, first.reinstalled) == ({"demo": "1.0", "other": "1.0"}, {}, {})
+    assert site(venv) == {"demo.py", "demo-1.0.dist-info", "other.py", "other-1.0.dist-info"}
+    asked = len(index.requests)
+    assert not sync([lock], python=venv, index_url=index.url)
+    assert len(index.requests) == asked
+
+
+def test_a_second_environment_asks_nobody(lock: Path, index: IndexServer, make_venv: MakeVenv) -> None:
+    sync([lock], python=make_venv("one"), index_url=index.url)
+    asked = len(index.requests)
+    assert sync([lock], python=make_venv("two"), index_url=index.url).installed == {"demo": "1.0", "other": "1.0"}
+    assert len(index.requests) == asked
+
+
+def test_what_nobody_asked_for_goes_and_an_upgrade_is_both(lock: Path, index: IndexServer, make_venv: MakeVenv) -> None:
+    venv = make_venv()
+    sync([lock], python=venv, index_url=index.url)
+    lock.write_text("demo==2.0\n")
+    changes = sync([lock], python=venv, index_url=index.url)
+    assert str(changes) == " - demo==1.0\n + demo==2.0\n - other==1.0"
+    assert site(venv) == {"demo.py", "demo-2.0.dist-info"}
+
+
+@pytest.mark.parametrize("options", [{"dry_run": True}, {"check": True}])
+def test_a_dry_run_tells_and_does_nothing(
+    options: dict[str, Any], lock: Path, index: IndexServer, make_venv: MakeVenv
+) -> None:
+    venv = make_venv()
+    assert sync([lock], python=venv, index_url=index.url, **options).installed == {"demo": "1.0", "other": "1.0"}
+    assert site(venv) == set()
+
+
+def test_variables_and_files_count_here_too(
+    lock: Path, index: IndexServer, make_venv: MakeVenv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_INDEX_URL", index.url)
+    monkeypatch.setenv("UV_LINK_MODE", "symlink")
+    venv = make_venv()
+    assert sync([lock], python=venv).installed == {"demo": "1.0", "other": "1.0"}
+    assert not next(venv.glob("lib/python*/site-packages/demo.py")).is_symlink()
+
+
+def test_a_failure_leaves_everything_as_it_was(
+    lock: Path, index: IndexServer, wheels: Path, make_venv: MakeVenv
+) -> None:
+    venv = make_venv()
+    sync([lock], python=venv, index_url=index.url)
+    before = site(venv)
+    lock.write_text(f"demo==2.0\nother==2.0 --hash=sha256:{'0' * 64}\n")
+    with pytest.raises(HashMismatch) as mismatch:
+        sync([lock], python=venv, index_url=index.url)
+    assert sha256(wheels / "other-2.0-py3-none-any.whl") in str(mismatch.value)
+    assert f"{lock.name}:2" in str(mismatch.value)
+    lock.write_text("demo==3.0\n")
+    with pytest.raises(SelectionError, match="no version of `demo` meets `==3.0`"):
+        sync([lock], python=venv, index_url=index.url)
+    assert site(venv) == before
+
+
+def test_verifying_finds_and_mends_an_edited_file(lock: Path, index: IndexServer, make_venv: MakeVenv) -> None:
+    venv, twin = make_venv("one"), make_venv("two")
+    for place in (venv, twin):
+        sync([lock], python=place, index_url=index.url)
+    edited = next(venv.glob("lib/python*/site-packages/demo.py"))
+    untouched = edited.read_bytes()
+    edited.chmod(0o644)
+    # In place, size and time kept: with hard links this is the store's file, and the twin's.
+    status = edited.stat()
+    edited.write_bytes(untouched.replace(b"1.0", b"6.6"))
+    os.utime(edited, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert not sync([lock], python=venv, index_url=index.url)
+    assert sync([lock], python=venv, index_url=index.url, verify_files=True).reinstalled == {"demo": "1.0"}
+    assert edited.read_bytes() == untouched
+    assert sync([lock], python=twin, index_url=index.url, verify_files=True).reinstalled in ({}, {"demo": "1.0"})
+    assert next(twin.glob("lib/python*/site-packages/demo.py")).read_bytes() == untouched
+
+
+def test_an_option_that_is_none_is_named(lock: Path, make_venv: MakeVenv) -> None:
+    with pytest.raises(EnvsyncError, match="index_ur"):
+        sync([lock], python=make_venv(), index_ur="x")

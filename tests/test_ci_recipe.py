@@ -44,13 +44,13 @@ def done(scenario: Scenario) -> None:
         pytest.fail("\n\n".join(faults), pytrace=False)
 
 
-def check_reports(report: Path, junit: Path) -> None:
-    values = json.loads(report.read_text())
+def check_reports(directory: Path, *, environments: int) -> None:
+    values = json.loads((directory / "report.json").read_text())
     assert values["exitstatus"] == 0
-    assert [environment["outcomes"] for environment in values["environments"]] == [{"passed": 1}]
-    suite = ET.parse(junit).getroot().find("testsuite")  # noqa: S314 - pytest wrote it a moment ago
+    assert [environment["outcomes"] for environment in values["environments"]] == [{"passed": 1}] * environments
+    suite = ET.parse(directory / "junit.xml").getroot().find("testsuite")  # noqa: S314 - pytest wrote it a moment ago
     assert suite is not None
-    assert (suite.get("tests"), suite.get("failures")) == ("1", "0")
+    assert (suite.get("tests"), suite.get("failures")) == (str(environments), "0")
 
 
 def test_shell_script(tmp_path: Path, index: IndexServer) -> None:
@@ -58,12 +58,12 @@ def test_shell_script(tmp_path: Path, index: IndexServer) -> None:
     scenario.type(Command("unset ENVSYNC_CACHE_DIR", "", 0))
     scenario.type(Command(f"{RECIPE / 'run.sh'}", "...\nRemoved 0 wheels (0 B)", 0))
     # Another machine with the saved cache.
-    scenario.type(Command("tar --format=posix -cf c.tar .cache && rm -r .cache reports && tar -xf c.tar", "", 0))
-    reused = "...\nenvsync: locks/{}.txt -> 0123456789 (CPython 3.12.1, 1 distribution, reused)\n"
+    saved = "tar --format=posix -cf c.tar .cache && rm -r .cache report.json junit.xml && tar -xf c.tar"
+    scenario.type(Command(saved, "", 0))
+    reused = "...\nenvsync: {0}: locks/{0}.txt -> 0123456789 (CPython 3.12.1, 1 distribution, reused)\n"
     scenario.type(Command(f"{RECIPE / 'run.sh'}", reused.format("high") + reused.format("low") + "...", 0))
     done(scenario)
-    for name in ("low", "high"):
-        check_reports(scenario.cwd / "reports" / f"{name}.json", scenario.cwd / "reports" / f"{name}.xml")
+    check_reports(scenario.cwd, environments=2)
 
 
 def test_workflow(tmp_path: Path, index: IndexServer) -> None:
@@ -81,4 +81,4 @@ def test_workflow(tmp_path: Path, index: IndexServer) -> None:
         scenario.type(Command(f"mkdir {lock} && mv report.json junit.xml {lock}", "", 0))
     done(scenario)
     for lock in locks:
-        check_reports(scenario.cwd / lock / "report.json", scenario.cwd / lock / "junit.xml")
+        check_reports(scenario.cwd / lock, environments=1)

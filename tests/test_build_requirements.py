@@ -101,6 +101,7 @@ def test_what_nobody_has_is_named_with_who_needs_it(world: World, links: Path) -
     error = world.refused(str(tree), find_links=(str(links),))
     assert isinstance(error, SelectionError)
     assert "nowhere>=1: tool 1.0 needs it" in str(error)
+    assert f"needed to build `demo @ {tree.as_uri()}`" in str(error)
     assert error.exit_status == 1
 
 
@@ -146,7 +147,10 @@ def test_required_build_hashes_must_be_there_and_must_match(world: World, links:
     constraints = world.root / "c.txt"
     constraints.write_text("tool==1.0\n")
     missing = world.refused(str(tree), **wanted)
-    assert missing.exit_status == 1 or isinstance(missing, InputError)
+    assert (missing.exit_status, "no trusted hash was provided for `tool`" in str(missing)) == (1, True)
+    constraints.write_text("tool<2\n")
+    unpinned = world.refused(str(tree), **wanted)
+    assert (unpinned.exit_status, isinstance(unpinned, InputError), "c.txt" in str(unpinned)) == (2, True, True)
     constraints.write_text(f"tool==1.0 --hash=sha256:{'0' * 64}\n")
     assert world.refused(str(tree), **wanted).exit_status == 1
     constraints.write_text(f"tool==1.0 --hash=sha256:{sha256(tool)}\n")

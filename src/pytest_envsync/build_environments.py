@@ -19,10 +19,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from pytest_envsync.cache import exclusive, lock_timeout
+from pytest_envsync.errors import InputError
 from pytest_envsync.hashes import HashPolicy
 from pytest_envsync.plan import Plan
 from pytest_envsync.requirements import IndexSource, Requirements
 from pytest_envsync.values import replace
+from pytest_envsync.versions import pinned_version
 from pytest_envsync.wheels.build import BuildEnvironment, Builder
 from pytest_envsync.wheels.build_settings import backend_environ
 
@@ -184,6 +186,13 @@ class IsolatedEnvironments:
         hashes: dict[str, tuple[Digest, ...]] = {}
         for item in constraints.constraints:
             if item.name is not None and isinstance(item.source, IndexSource):
+                if self.options.require_hashes and pinned_version(item.source.specifier) is None:
+                    raise InputError(
+                        f"hashes are required for builds, so their constraints must be pinned with `==`:"
+                        f" found `{item.name}{item.source.specifier}`",
+                        origin=item.origin,
+                        hint="pin it to one version, and give its hashes",
+                    )
                 joined = [specifiers.get(item.name, ""), item.source.specifier]
                 specifiers[item.name] = ",".join(filter(None, joined))
                 hashes[item.name] = (*hashes.get(item.name, ()), *item.digests)

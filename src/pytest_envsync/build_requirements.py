@@ -76,7 +76,9 @@ def parse_asked(text: str, markers: Mapping[str, str], extras: Iterable[str] = (
     try:
         requirement = Requirement(text)
     except InvalidRequirement as error:
-        raise InputError(f"`{masked(text)}` is no requirement: {error}", hint="see `build-system.requires`") from error
+        raise InputError(
+            f"`{masked(text)}` is no requirement: {error}", hint="see `build-system.requires`", exit_status=1
+        ) from error
     if requirement.marker is not None and not any(
         requirement.marker.evaluate({**markers, "extra": extra}) for extra in extras
     ):

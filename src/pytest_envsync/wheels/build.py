@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from pytest_envsync.cache import exclusive, lock_timeout
-from pytest_envsync.errors import BuildError
+from pytest_envsync.errors import BuildError, EnvsyncError
 from pytest_envsync.requirements import DirectorySource, SpecifiedRequirement, normalize_name
 from pytest_envsync.versions import canonical_version
 from pytest_envsync.wheels.answers import read_answer, write_answer
@@ -274,12 +274,18 @@ class Builder:
         if self.is_shared(workplace.candidate.name):
             here = BuildEnvironment(self.target.python, backend_environ(self.environ, self.target.python))
             return backend_in(self.shared or here)
-        chain = (*self.chain, name)
-        backend = backend_in(self.environments.provide(system.requires, chain=chain))
+        backend = backend_in(self._environment(system.requires, name, subject))
         settings = config_settings(self.options, workplace.candidate.name)
         more = backend.requires(editable=workplace.editable, settings=settings)
         new = [item for item in more if item not in system.requires]
-        return backend_in(self.environments.provide([*system.requires, *new], chain=chain)) if new else backend
+        return backend_in(self._environment([*system.requires, *new], name, subject)) if new else backend
+
+    def _environment(self, requires: Sequence[str], name: str, subject: str) -> BuildEnvironment:
+        try:
+            return self.environments.provide(requires, chain=(*self.chain, name))
+        except EnvsyncError as error:
+            error.message += f"\n  needed to build `{subject}`"
+            raise
 
     def is_shared(self, name: str) -> bool:
         """Whether *name* is built without isolation."""

@@ -171,11 +171,17 @@ def test_a_backend_that_hangs_is_ended_with_all_it_started(world: World) -> None
     assert [is_running(int(pid)) for pid in pids.read_text().split()] == [False, False]
 
 
-def test_an_interrupt_ends_the_builds_and_leaves_the_environment_alone(world: World) -> None:
+@pytest.mark.parametrize("hook", ["build_wheel", "get_requires_for_build_wheel"])
+def test_an_interrupt_ends_the_builds_and_leaves_the_environment_alone(world: World, hook: str) -> None:
     world.sync(str(world.tree("other")))
     before = world.files()
     pids = world.root / "pids"
-    (world.root / "requirements.txt").write_text(f"{world.broken(HANGS.format(path=str(pids)))}\n")
+    tree = world.broken(HANGS.format(path=str(pids)).replace("build_wheel", hook))
+    if hook != "build_wheel":
+        # Its name is asked for, before anything else.
+        table = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+        (tree / "pyproject.toml").write_text(table)
+    (world.root / "requirements.txt").write_text(f"{tree}\n")
     command = [sys.executable, "-m", "pytest_envsync", "sync", "--python", str(world.prefix), "requirements.txt"]
     process = subprocess.Popen(command, cwd=world.root, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:

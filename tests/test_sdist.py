@@ -5,9 +5,12 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import random
+import shutil
 import tarfile
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -194,6 +197,41 @@ def test_a_damaged_archive_is_one_error(tmp_path: Path, place: Path, kind: str, 
     damage(archive)
     with pytest.raises(WheelError, match="damaged"):
         unpack_sdist(archive, place)
+
+
+def test_a_header_that_claims_gigabytes_is_not_read(tmp_path: Path, place: Path) -> None:
+    path = tmp_path / "demo-1.0.tar.gz"
+    header = member("demo-1.0/long", b"")[0]
+    header.type, header.size = tarfile.XHDTYPE, 10 * 1024**3
+    with gzip.open(path, "wb") as stream:
+        stream.write(header.tobuf(tarfile.GNU_FORMAT) + bytes(1 << 20))
+    with pytest.raises(WheelError, match="a header of 10737418240 bytes"):
+        unpack_sdist(path, place)
+
+
+@pytest.mark.parametrize("kind", ["tar.gz", "zip"])
+def test_whatever_bytes_come_there_is_a_tree_or_one_error(tmp_path: Path, kind: str) -> None:
+    chance = random.Random(4)
+    good = make_sdist(tmp_path / "good", format=kind).read_bytes()
+    plain = gzip.decompress(good) if kind == "tar.gz" else good
+    for number in range(150):
+        content = bytearray(plain)
+        for _ in range(chance.randint(1, 8)):
+            content[chance.randrange(len(content))] = chance.randrange(256)
+        # Half of them are damaged inside of the compression, half of them outside.
+        packed = gzip.compress(bytes(content), 1) if kind == "tar.gz" and number % 2 else bytes(content)
+        if kind == "tar.gz" and not number % 2:
+            broken = bytearray(good)
+            broken[chance.randrange(len(broken))] ^= 1 << chance.randrange(8)
+            packed = bytes(broken)
+        path = tmp_path / f"demo-1.{number}.{kind}"
+        path.write_bytes(packed)
+        place = tmp_path / str(number)
+        place.mkdir()
+        with suppress(WheelError):
+            unpack_sdist(path, place)
+        shutil.rmtree(place)
+    assert not list(tmp_path.glob("out*"))
 
 
 def test_an_archive_without_one_top_directory_is_refused(tmp_path: Path, place: Path) -> None:

@@ -8,21 +8,23 @@ PYTEST_DONT_REWRITE
 
 from __future__ import annotations
 
+import errno
 import os
 import posixpath
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from pytest_envsync.errors import StoreError, WheelError
 
 if TYPE_CHECKING:
     import tarfile
-    import zipfile
+    from gzip import GzipFile
 
 MAX_SIZE = 2 * 1024**3
 """Bytes that an sdist may unpack to. The largest of the public index unpack to about a tenth of it."""
 MAX_MEMBERS = 200_000
 _CHUNK = 1 << 20
+_LONGEST_READ = 8 << 20
 
 
 def unpack_sdist(archive: Path, destination: Path) -> Path:
@@ -31,6 +33,9 @@ def unpack_sdist(archive: Path, destination: Path) -> Path:
     Returns the source tree: the single top-level directory. Raises WheelError for whatever a
     well-made sdist does not hold; what was written so far lies below *destination* only.
     """
+    import tarfile
+    import zlib
+
     name = archive.name
     try:
         if name.endswith(".zip"):
@@ -39,10 +44,11 @@ def unpack_sdist(archive: Path, destination: Path) -> Path:
             _unpack_tar(archive, destination)
         else:
             raise WheelError(name, "an sdist is a `.tar.gz` or `.zip` file (PEP 625)", exit_status=2)
-    except (EOFError, ValueError) as error:
+    except (EOFError, ValueError, NotImplementedError, RuntimeError, zlib.error, tarfile.TarError) as error:
         raise WheelError(name, f"the archive is damaged: {error}") from error
     except OSError as error:
-        if error.errno is None or error.__class__.__name__ == "BadGzipFile":
+        # EINVAL: an offset in front of the file.
+        if error.errno in {None, errno.EINVAL} or error.__class__.__name__ == "BadGzipFile":
             raise WheelError(name, f"the archive is damaged: {error}") from error
         raise StoreError(f"`{name}` could not be unpacked: {error.strerror or error}") from error
     entries = sorted(destination.iterdir())
@@ -82,34 +88,53 @@ class _Budget:
 
 
 def _unpack_tar(archive: Path, destination: Path) -> None:
+    import gzip
     import tarfile
 
-    budget = _Budget(archive.name)
-    with _open_tar(archive) as tar:
-        for member in tar:
-            path = _checked_path(archive.name, member.name)
-            budget.member(member.size if member.isreg() else 0)
-            place = destination / path
-            if member.isdir():
-                place.mkdir(parents=True, exist_ok=True)
-            elif member.issym() or member.islnk():
-                _link(archive.name, member, path, destination)
-            elif member.isreg():
-                source = tar.extractfile(member)
-                if source is None:
-                    raise WheelError(archive.name, f"the member `{path}` has no content")
-                _write(source, place, member.size, executable=bool(member.mode & 0o111))
-            elif member.type not in {tarfile.XGLTYPE, tarfile.XHDTYPE}:
-                raise WheelError(archive.name, f"the member `{path}` is a device or another special file")
+    with gzip.open(archive) as stream:
+        # Nothing is written to it.
+        bounded: Any = _Bounded(stream)
+        with tarfile.open(fileobj=bounded, mode="r:") as tar:
+            _take_members(tar, archive.name, destination)
 
 
-def _open_tar(archive: Path) -> tarfile.TarFile:
+def _take_members(tar: tarfile.TarFile, filename: str, destination: Path) -> None:
     import tarfile
 
-    try:
-        return tarfile.open(archive, "r:gz")
-    except tarfile.TarError as error:
-        raise WheelError(archive.name, f"the archive is damaged: {error}") from error
+    budget = _Budget(filename)
+    for member in tar:
+        path = _checked_path(filename, member.name)
+        if member.size < 0:
+            raise ValueError(f"`{path}` has a negative size")
+        budget.member(member.size if member.isreg() else 0)
+        place = destination / path
+        if member.isdir():
+            place.mkdir(parents=True, exist_ok=True)
+        elif member.issym() or member.islnk():
+            _link(filename, member, path, destination)
+        elif member.isreg():
+            source = tar.extractfile(member)
+            if source is None:
+                raise WheelError(filename, f"the member `{path}` has no content")
+            _write(source, place, member.size, executable=bool(member.mode & 0o111))
+        elif member.type not in {tarfile.XGLTYPE, tarfile.XHDTYPE}:
+            raise WheelError(filename, f"the member `{path}` is a device or another special file")
+
+
+class _Bounded:
+    """A stream that gives little at a time: a header may say that it is as long as the memory of the machine."""
+
+    def __init__(self, stream: GzipFile) -> None:
+        self.seek = stream.seek
+        self.tell = stream.tell
+        self.close = stream.close
+        self._read = stream.read
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return the next *size* bytes. Raises ValueError when that is more than any header has."""
+        if size < 0 or size > _LONGEST_READ:
+            raise ValueError(f"it has a header of {size} bytes")
+        return self._read(size)
 
 
 def _link(filename: str, member: tarfile.TarInfo, path: str, destination: Path) -> None:
@@ -139,6 +164,7 @@ def _unpack_zip(archive: Path, destination: Path) -> None:
 
     budget = _Budget(archive.name)
     try:
+        # RuntimeError and NotImplementedError: an encrypted member, a version or a compression that nobody uses.
         with zipfile.ZipFile(archive) as opened:
             for member in opened.infolist():
                 path = _checked_path(archive.name, member.orig_filename)
@@ -149,17 +175,10 @@ def _unpack_zip(archive: Path, destination: Path) -> None:
                 if member.is_dir():
                     (destination / path).mkdir(parents=True, exist_ok=True)
                     continue
-                with _opened(opened, member) as source:
+                with opened.open(member) as source:
                     _write(source, destination / path, member.file_size, executable=bool(mode & 0o111))
     except zipfile.BadZipFile as error:
         raise WheelError(archive.name, f"the archive is damaged: {error}") from error
-
-
-def _opened(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> IO[bytes]:
-    try:
-        return archive.open(member)
-    except (NotImplementedError, RuntimeError) as error:
-        raise ValueError(str(error)) from error
 
 
 def _write(source: IO[bytes], place: Path, size: int, *, executable: bool) -> None:

@@ -2,6 +2,8 @@
 
 The forms that locking tools write (comparisons of platform and Python version, joined by ``and``,
 ``or`` and parentheses) are judged here; all others are handed to the library.
+A comparison that means nothing (of two texts, of a Python version with what is none) is left out, as the
+reference does: a marker of which nothing remains holds.
 
 PYTEST_DONT_REWRITE
 """
@@ -11,6 +13,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from pytest_envsync.versions import canonical_version
+
 _TOKEN = re.compile(
     r"""\s*(?:(?P<bracket>[()])|(?P<text>'[^']*'|"[^"]*")|(?P<operator>===|==|~=|!=|<=|>=|<|>)|(?P<word>[A-Za-z_.]+))"""
 )
@@ -19,9 +23,10 @@ _VERSION_NAMES = frozenset({"python_version", "python_full_version", "implementa
 _TEXT_NAMES = frozenset(
     {
         "os_name", "sys_platform", "platform_machine", "platform_system",
-        "platform_python_implementation", "implementation_name",
+        "platform_python_implementation", "implementation_name", "platform_release", "platform_version",
     }
 )  # fmt: skip
+_NAMES = _VERSION_NAMES | _TEXT_NAMES | {"extra"}
 
 
 class _NotPlainError(Exception):
@@ -49,8 +54,8 @@ def _by_library(marker: str, environment: Mapping[str, str]) -> bool:
         return Marker(marker).evaluate({"extra": "", **environment})
     except InvalidMarker as error:
         raise ValueError(f"`{marker}` is no marker: {str(error).splitlines()[0]}") from error
-    except (UndefinedComparison, UndefinedEnvironmentName) as error:
-        raise ValueError(f"`{marker}` cannot be evaluated: {error}") from error
+    except (UndefinedComparison, UndefinedEnvironmentName):
+        return True
 
 
 class _Evaluation:
@@ -73,23 +78,26 @@ class _Evaluation:
         value = self._any()
         if self.tokens[self.at][0] != "end":
             raise _NotPlainError
-        return value
+        return value is None or value
 
-    def _any(self) -> bool:
-        value = self._all()
+    def _any(self) -> bool | None:
+        values = [self._all()]
         while self.tokens[self.at] == ("word", "or"):
             self.at += 1
-            value = self._all() or value
-        return value
+            values.append(self._all())
+        meant = [value for value in values if value is not None]
+        return any(meant) if meant else None
 
-    def _all(self) -> bool:
-        value = self._atom()
+    def _all(self) -> bool | None:
+        values = [self._atom()]
         while self.tokens[self.at] == ("word", "and"):
             self.at += 1
-            value = self._atom() and value
-        return value
+            values.append(self._atom())
+        meant = [value for value in values if value is not None]
+        return all(meant) if meant else None
 
-    def _atom(self) -> bool:
+    def _atom(self) -> bool | None:
+        """Judge a comparison, or what stands in parentheses; None when it means nothing."""
         if self.tokens[self.at] == ("bracket", "("):
             self.at += 1
             value = self._any()
@@ -98,16 +106,24 @@ class _Evaluation:
             return value
         left, operator, right = self._next(), self._operator(), self._next()
         kinds = {left[0], right[0]}
-        if kinds != {"text", "word"}:
+        if not operator or not kinds <= {"text", "word"}:
             raise _NotPlainError
+        words = {value for kind, value in (left, right) if kind == "word"}
+        if not words <= _NAMES:
+            raise _NotPlainError
+        if len(kinds) == 1 or ("extra" in words and operator not in {"==", "!="}):
+            return None
         name = left[1] if left[0] == "word" else right[1]
-        value_of = {"word": self.environment.get(name), "text": (right if left[0] == "word" else left)[1][1:-1]}
+        text = (right if left[0] == "word" else left)[1][1:-1]
+        value_of = {"word": self.environment.get(name), "text": text}
         first, second = value_of[left[0]], value_of[right[0]]
         if first is None or second is None:
             raise _NotPlainError
         if name in _TEXT_NAMES:
             return _compare_text(first, operator, second)
         if name in _VERSION_NAMES:
+            if not _is_comparable(text, operator):
+                return None
             return _compare_releases(first, operator, second)
         raise _NotPlainError
 
@@ -125,12 +141,21 @@ class _Evaluation:
         return text if kind == "operator" or text == "in" else ""
 
 
-def _compare_text(first: str, operator: str, second: str) -> bool:
+def _is_comparable(text: str, operator: str) -> bool:
+    """Whether a Python version can be compared with *text*."""
+    if operator in {"in", "not in"}:
+        return any(canonical_version(part) is not None for part in re.split(r"[\s,|]+", text))
+    return canonical_version(text.removesuffix(".*") if operator in {"==", "!=", "==="} else text) is not None
+
+
+def _compare_text(first: str, operator: str, second: str) -> bool | None:
     if operator in {"==", "!="}:
         return (first == second) is (operator == "==")
     if operator in {"in", "not in"}:
         return (first in second) is (operator == "in")
-    raise _NotPlainError
+    if operator in {"<", "<=", ">", ">="}:
+        return {"<": first < second, "<=": first <= second, ">": first > second, ">=": first >= second}[operator]
+    return None if operator == "~=" else first == second
 
 
 def _compare_releases(first: str, operator: str, second: str) -> bool:

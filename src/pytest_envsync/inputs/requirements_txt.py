@@ -214,6 +214,10 @@ class _File:
         match = _OPTION.match(statement.text)
         option = "" if match is None else _SHORT.get(match[1], match[1])
         rest = "" if match is None else match[2]
+        if option in _IGNORED and option in _FLAGS and (not rest or rest[0] in "= \t"):
+            # As in the reference, the rest of the line goes with it.
+            self._warn_ignored(option)
+            return
         if option in _FLAGS and (not rest or rest[0].isspace()):
             self._set_flag(option)
             if rest.strip():
@@ -231,10 +235,8 @@ class _File:
     def _set_flag(self, option: str) -> None:
         if option == "--no-index":
             self.collected.no_index = True
-        elif option == "--require-hashes":
-            self.collected.require_hashes = True
         else:
-            self._warn_ignored(option)
+            self.collected.require_hashes = True
 
     def _warn_ignored(self, option: str) -> None:
         hint = f" (hint: pass `{option}` on the command line instead)" if _IGNORED[option] else ""

@@ -330,7 +330,7 @@ def _prepared(
         skip_filename_check=engine.is_set("SKIP_WHEEL_FILENAME_CHECK"),
         refresh=options.refresh
         or options.reinstall
-        or frozenset((*options.refresh_package, *options.reinstall_package)),
+        or frozenset(map(normalize_name, (*options.refresh_package, *options.reinstall_package))),
     )  # fmt: skip
 
 

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from pytest_envsync.errors import EnvsyncError
+
+if TYPE_CHECKING:
+    import subprocess
 
 _SHORTEST, _LONGEST = 0.001, 0.02  # seconds between two looks at a process that runs
 
@@ -50,16 +52,18 @@ class Processes:
         environ: Mapping[str, str],
         cwd: str | Path | None = None,
         output: IO[bytes],
-        errors: IO[bytes] | int = subprocess.STDOUT,
+        errors: IO[bytes] | None = None,
         timeout: float,
         with_descendants: bool = False,
     ) -> int:
-        """Run *command* and return its exit status; it reads nothing.
+        """Run *command* and return its exit status; it reads nothing. Without *errors* those go to *output* too.
 
         With *with_descendants* it has a process group and session of its own, and whatever it started goes with
         it, also when it ends well. Raises ``subprocess.TimeoutExpired`` after *timeout* seconds, CalledOff when
         ``end`` was called meanwhile, OSError when it cannot be started.
         """
+        import subprocess
+
         self.check()
         process = subprocess.Popen(
             list(command),
@@ -67,7 +71,7 @@ class Processes:
             env=dict(environ),
             stdin=subprocess.DEVNULL,
             stdout=output,
-            stderr=errors,
+            stderr=subprocess.STDOUT if errors is None else errors,
             start_new_session=with_descendants,
         )
         with self._lock:
@@ -101,7 +105,9 @@ def _await(process: subprocess.Popen[bytes], timeout: float) -> None:
     pause = _SHORTEST
     while os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
         if time.monotonic() > deadline:
-            raise subprocess.TimeoutExpired(process.args, timeout)
+            from subprocess import TimeoutExpired
+
+            raise TimeoutExpired(process.args, timeout)
         time.sleep(pause)
         pause = min(pause * 1.5, _LONGEST)
 

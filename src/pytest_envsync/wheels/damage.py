@@ -41,7 +41,8 @@ def find_damage(
 ) -> tuple[Damage, ...]:
     """Return what differs from *rows* below the tree of *entry*, and in its bytecode, sorted by path.
 
-    *deep* reads every byte. With *paths* only these files of the tree are looked at.
+    *deep* reads every byte. With *paths* only these files of the tree are looked at. A file of which only the time
+    differs is no damage when its bytes are right: it is given its time back.
     """
     tree = f"{entry}/tree"
     if paths is not None:
@@ -94,16 +95,31 @@ def _differences(
             yield Damage(row.path, "changed", "is no plain file any more")
         elif status.st_size != row.size:
             yield Damage(row.path, "changed", f"has {status.st_size} bytes instead of {row.size}")
-        elif status.st_mtime_ns != row.mtime_ns:
+        elif status.st_mtime_ns != row.mtime_ns and not _has_right_bytes(f"{root}/{row.path}", row):
             yield Damage(row.path, "changed", "was written to")
         elif mode != row.mode:
             yield Damage(row.path, "changed", f"has mode {mode:04o} instead of {row.mode:04o}")
-        elif deep:
+        elif deep and status.st_mtime_ns == row.mtime_ns:
             try:
                 if digest_file(f"{root}/{row.path}")["sha256"] != row.sha256:
                     yield Damage(row.path, "changed", "has other contents of the same length")
             except OSError as error:
                 yield Damage(row.path, "unreadable", f"cannot be read: {error.strerror}")
+
+
+def _has_right_bytes(place: str, row: StoredFile) -> bool:
+    """Whether a file with another time has the bytes of *row*, and give it its time back if it does.
+
+    An archive that a cache was kept in may have cut times to whole seconds.
+    """
+    try:
+        is_right = digest_file(place)["sha256"] == row.sha256
+    except OSError:
+        return False
+    if is_right:
+        with suppress(OSError):  # somebody else's file
+            os.utime(place, ns=(row.mtime_ns, row.mtime_ns))
+    return is_right
 
 
 def mend(entry: str, rows: Sequence[StoredFile], damages: Iterable[Damage], unpack: Callable[[], str]) -> None:

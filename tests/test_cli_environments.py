@@ -147,6 +147,8 @@ def test_a_list_without_and_with_environments(envsync: Envsync, demo: Path) -> N
     assert table[0].startswith("KEY")
     assert row["key"][:10] in table[1]
     assert row["path"] in table[1]
+    assert f"  CPython {'.'.join(map(str, sys.version_info[:3]))}  " in table[1]
+    assert Path(row["python"]).is_file()
 
 
 def test_the_path_of_an_environment(envsync: Envsync, demo: Path) -> None:

@@ -10,6 +10,13 @@ from typing import Any
 
 from pytest_envsync.values import asdict, dataclass, field, replace
 
+_TITLES = {"cpython": "CPython", "pypy": "PyPy", "graalpy": "GraalPy"}
+
+
+def implementation_title(implementation: str) -> str:
+    """Return an implementation as people name it, ``CPython`` for ``cpython``."""
+    return _TITLES.get(implementation, implementation.capitalize())
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
@@ -68,8 +75,7 @@ class Target:
     @property
     def title(self) -> str:
         """The interpreter as people name it, ``CPython 3.11.7``."""
-        names = {"cpython": "CPython", "pypy": "PyPy", "graalpy": "GraalPy"}
-        return f"{names.get(self.implementation, self.implementation.capitalize())} {self.version}"
+        return f"{implementation_title(self.implementation)} {self.version}"
 
     @property
     def is_free_threaded(self) -> bool:

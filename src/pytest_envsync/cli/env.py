@@ -27,7 +27,7 @@ def list_environments(call: Call) -> int:
     elif rows:
         head = ("KEY", "PYTHON", "LAST USED", "SIZE", "IN USE", "PATH")
         cells = [
-            (row.key[:10], row.python, row.last_used[:16].replace("T", " "), size(row.size), str(row.leases), row.path)
+            (row.key[:10], row.release, row.last_used[:16].replace("T", " "), size(row.size), str(row.leases), row.path)
             for row in rows
         ]
         call.terminal.give(*table(head, cells, call.terminal.data_style))

@@ -47,6 +47,10 @@ def noted(path: str, *, engine: Engine) -> Record:
     from pytest_envsync.environment.interpreter import query
     from pytest_envsync.environment.site_packages import scan
 
+    if os.path.samefile(note["path"], path):
+        # Scripts hold the path that it was made at, not that of a link to it.
+        path = note["path"]
+
     target = query(note["base"], engine.cache_dir).in_virtual_environment(path)
     known = {found.name: found.sha256 for found in scan(target).distributions if found.sha256 is not None}
     digests = {**known, **note["digests"]}

@@ -156,7 +156,8 @@ class HandedBack(NamedTuple):
 class EnvironmentListing(NamedTuple):
     """One line of a list. *created* and *last_used* are ISO 8601 in UTC, *size* is in bytes, each file counted once.
 
-    *leases* counts the processes that use it now.
+    *python* is the path of the interpreter, *release* what it is, such as ``CPython 3.12.1``. *leases* counts the
+    processes that use it now.
     """
 
     key: str
@@ -166,10 +167,11 @@ class EnvironmentListing(NamedTuple):
     last_used: str
     size: int
     leases: int
+    release: str = ""
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it as JSON values."""
-        return self._asdict()
+        """Return it as JSON values; *release* is for people."""
+        return {name: value for name, value in self._asdict().items() if name != "release"}
 
 
 class Pruned(NamedTuple):

@@ -5,13 +5,16 @@ from __future__ import annotations
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from environment_world import SCRIPT, World, demo_world, edit, run, site, tree
 from factories import make_wheel
 from index_server import IndexServer
-from pytest_envsync.errors import TargetError
+from pytest_envsync.environments import CachedEnvironment, EnvironmentRequest, ProjectRequest
+from pytest_envsync.errors import TargetError, UsageError
+from pytest_envsync.values import replace
 
 
 @pytest.fixture
@@ -84,6 +87,54 @@ def test_the_same_version_from_another_artifact_is_installed_anew(world: World) 
     later = world.provide(f"local @ {second.as_uri()}", "demo==1.0", lease=False)
     assert run(later, "import local; print(local.VALUE)") == "2"
     assert not world.environments.diff(later.path, verify_files=True)
+
+
+def test_nothing_of_the_former_one_is_left(world: World) -> None:
+    former = world.provide("demo==1.0", "other==1.0", lease=False)
+    world.provide("demo==1.0", "other==1.1", lease=False)
+    assert not Path(former.path).parent.exists()
+    with pytest.raises(UsageError, match="no cached environment"):
+        world.environments.remove(former.key)
+    # As versions before this one left it.
+    Path(former.path).parent.mkdir()
+    Path(former.path).with_name("used").touch()
+    with pytest.raises(UsageError, match="no cached environment"):
+        world.environments.find(former.key)
+    assert world.environments.prune().environments == 0
+    assert not Path(former.path).parent.exists()
+    assert world.environments.prune(max_size=0).environments == 1
+
+
+@pytest.mark.parametrize("setting", ["project", "overlay", "another overlay", "installed later"])
+def test_turns_of_settings_on_one_lock_keep_an_environment_each(world: World, setting: str) -> None:
+    for name in ("project", "first", "second"):
+        (world.directory / name).mkdir()
+    one: dict[str, Any] = {}
+    two: dict[str, Any] = {}
+    if setting == "project":
+        two["project"] = ProjectRequest(path=str(world.directory / "project"))
+    elif setting == "overlay":
+        two |= {"overlay": str(world.directory / "first"), "overlay_digest": "1"}
+    elif setting == "another overlay":
+        one |= {"overlay": str(world.directory / "first"), "overlay_digest": "1"}
+        two |= {"overlay": str(world.directory / "second"), "overlay_digest": "2"}
+    else:
+        # The command adds the project once the names in the lock are known.
+        two["project"] = None
+
+    def provide(values: dict[str, Any]) -> CachedEnvironment:
+        def complete(request: EnvironmentRequest, _packages: object, _base: object) -> EnvironmentRequest:
+            if setting == "installed later" and values:
+                return replace(request, project=ProjectRequest(path=str(world.directory / "project")))
+            return request
+
+        return world.environments.provide(world.request("demo==1.0", **values), holder_pid=0, complete=complete)
+
+    first, second = provide(one), provide(two)
+    assert first.key != second.key
+    for values, before in ((one, first), (two, second), (one, first)):
+        again = provide(values)
+        assert (again.path, again.created) == (before.path, False)
 
 
 # bytecode

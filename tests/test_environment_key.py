@@ -115,9 +115,11 @@ def test_a_question_is_the_same_whatever_the_files_say_today() -> None:
         name(replace(request, options=SyncOptions(extras=("b",)))),
         name(request, cwd="/elsewhere"),
         name(request, base_prefix="/opt"),
+        name(replace(request, overlay="/y", overlay_digest="2")),
     ]
     assert len({name(request), *changed}) == len(changed) + 1
-    same = replace(
-        request, overlay="/x", overlay_digest="1", recreate=True, options=SyncOptions(extras=("a",), refresh=True)
-    )
+    same = replace(request, recreate=True, options=SyncOptions(extras=("a",), refresh=True))
     assert name(same) == name(request)
+    # What an overlay holds follows from the files.
+    overlays = {name(replace(request, overlay=f"/{digest}", overlay_digest=digest)) for digest in ("1", "2")}
+    assert len(overlays) == 1

@@ -63,7 +63,8 @@ def test_a_key_is_found_by_its_start(world: World) -> None:
         world.environments.find("zzz")
     with pytest.raises(UsageError, match="no cached environment"):
         world.environments.find("")
-    (world.cache_dir / "environments" / (environment.key[:6] + "0" * 14)).mkdir()
+    assert world.environments.find(environment.key).release == f"CPython {environment.version}"
+    (world.cache_dir / "environments" / (environment.key[:6] + "0" * 14) / "1").mkdir(parents=True)
     with pytest.raises(UsageError, match="several keys"):
         world.environments.find(environment.key[:6])
 
@@ -201,6 +202,19 @@ def test_what_was_synced_last_is_what_should_be(world: World) -> None:
     assert world.environments.diff("venv").files.removed
     assert world.environments.restore("venv").changes.installed == {"three": "1.0"}
     assert (site / "three.py").exists()
+
+
+def test_an_environment_is_the_same_behind_a_link(world: World) -> None:
+    sync(world, "one==1.0", path=world.directory / "venv")
+    cached = Path(world.provide("two==1.0", lease=False).path)
+    for name, path in (("one", world.directory / "venv"), ("two", cached)):
+        link = world.directory / f"link-{name}"
+        link.symlink_to(path)
+        assert not world.environments.diff(link.name, verify_files=True)
+        next(path.glob(f"lib/python*/site-packages/{name}.py")).unlink()
+        assert len(world.environments.diff(link.name).files.removed) == 1
+        assert world.environments.restore(link.name).changes.reinstalled == {name: "1.0"}
+        assert not world.environments.diff(str(path), verify_files=True)
 
 
 def test_an_environment_nothing_was_noted_of_says_so(world: World) -> None:

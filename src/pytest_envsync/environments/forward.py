@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from pytest_envsync.cache import exclusive
 from pytest_envsync.diff import load_snapshot
 from pytest_envsync.environments.filling import finish
-from pytest_envsync.environments.generations import Generation, Record, current, read_record
+from pytest_envsync.environments.generations import Generation, Record, current, read_record, remove_if_empty
 from pytest_envsync.environments.looking import look
 from pytest_envsync.environments.origins import Origins
 from pytest_envsync.errors import EnvsyncError, LockTimeout
@@ -41,8 +41,9 @@ def bring_forward(
 ) -> Changes | None:
     """Make the environment of *record* out of that of the key *former*; return what changed.
 
-    None when there is none, it is in use, asked for by others, differs from its snapshot, or was made in another way:
-    nothing was touched then. Raises EnvsyncError when it fails half-way; the caller removes what is at the new path.
+    None when there is none, it is in use, asked for by others, differs from its snapshot, was made in another way, or
+    holds the same distributions: nothing was touched then. Raises EnvsyncError when it fails half-way; the caller
+    removes what is at the new path.
     """
     home = str(engine.cache_dir / "environments" / former)
     if not os.path.isdir(home) or _is_wanted(former, record.question, engine.cache_dir / "questions"):
@@ -74,7 +75,8 @@ def _take(
         former, snapshot = read_record(generation), load_snapshot(generation.snapshot)
     except (EnvsyncError, OSError, ValueError):
         return None
-    if not _is_same_make(former, record):
+    if not _is_same_make(former, record) or _rows(former) == _rows(record):
+        # With the same distributions it is another overlay or setting, and both may be wanted in turns.
         return None
     seen = look(former, snapshot, engine=engine)
     if seen.diff or seen.touched:
@@ -84,6 +86,7 @@ def _take(
     os.unlink(generation.snapshot)
     os.makedirs(os.path.dirname(record.path), exist_ok=True)
     os.rename(generation.prefix, record.path)
+    remove_if_empty(generation.home)
     target = base.in_virtual_environment(record.path)
     with engine.store.hold():
         _write_paths_anew(former, record, wheels, engine=engine)

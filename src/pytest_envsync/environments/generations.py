@@ -200,6 +200,22 @@ def clear_remains(home: str) -> None:
             remove_generation(Generation(home, int(stem)))
 
 
+def is_empty(home: str) -> bool:
+    """Whether nothing of any generation is in *home*, nor of one that is being made."""
+    try:
+        return not any(name.partition(".")[0].isdecimal() for name in os.listdir(home))
+    except FileNotFoundError:
+        return True
+
+
+def remove_if_empty(home: str) -> bool:
+    """Remove the directory of a key that holds no generation any more; return whether it was one."""
+    if not is_empty(home) or held_leases(os.path.join(home, "leases")):
+        return False
+    remove_tree(home)
+    return True
+
+
 def remove_tree(path: str) -> None:
     """Remove a directory tree, also one whose directories were closed; one that is gone is as good.
 

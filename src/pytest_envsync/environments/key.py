@@ -64,10 +64,11 @@ def question_key(request: EnvironmentRequest, *, cwd: str, base_prefix: str) -> 
     """Return the name of the question, whatever the files in it say today.
 
     Two uses with the same name differ by the content of their files only: the later one goes on where
-    the earlier one stopped.
+    the earlier one stopped. *request* is complete: the project under test is part of the question.
     """
     values = request.as_dict()
-    # The overlay follows from the content; the others say how to answer, not what was asked.
+    values["has_overlay"] = request.overlay is not None
+    # What is in the overlay follows from the content; the others say how to answer, not what was asked.
     for name in ("overlay", "overlay_digest", "recreate"):
         values.pop(name)
     for name in ("refresh", "refresh_package", "reinstall", "reinstall_package", "offline", "no_cache"):

@@ -19,6 +19,7 @@ from pytest_envsync.environments.generations import (
     current,
     generations,
     homes,
+    is_empty,
     load_record,
 )
 from pytest_envsync.environments.looking import look
@@ -62,7 +63,8 @@ class Place(NamedTuple):
 
 def find_key(environments: str, start: str) -> str:
     """Return the directory of the key that begins with *start*. Raises UsageError for none or several."""
-    found = [home for home in homes(environments) if os.path.basename(home).startswith(start)] if start else []
+    starting = [home for home in homes(environments) if os.path.basename(home).startswith(start)] if start else []
+    found = [home for home in starting if not is_empty(home)]
     if len(found) == 1:
         return found[0]
     if not found:
@@ -92,6 +94,8 @@ def find_place(text: str, *, engine: Engine) -> Place:
 
 
 def _by_path(path: str, environments: str, engine: Engine) -> Place:
+    if not os.path.isfile(record_beside(path)) and os.path.isfile(record_beside(os.path.realpath(path))):
+        path = os.path.realpath(path)
     home = os.path.dirname(path)
     if os.path.isfile(record_beside(path)) and os.path.isfile(snapshot_beside(path)):
         is_cached = os.path.realpath(os.path.dirname(home)) == os.path.realpath(environments)

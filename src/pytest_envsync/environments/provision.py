@@ -93,7 +93,7 @@ class Provision:
         self.engine = engine
         self.holder_pid = holder_pid
         self.base = base_target(request.python, engine)
-        self.question = question_key(request, cwd=engine.cwd, base_prefix=self.base.base_prefix)
+        self.question = ""
         self.began = time.monotonic()
         self._wheels: dict[str, PreparedWheel] | None = None
         self._project: Resolution | None = None
@@ -108,6 +108,7 @@ class Provision:
         packages = {candidate.name: candidate.version or "" for candidate in self.resolution.candidates}
         if complete is not None:
             self.request = complete(self.request, packages, self.base)
+        self.question = question_key(self.request, cwd=self.engine.cwd, base_prefix=self.base.base_prefix)
         digests |= self._add_project(packages)
         self.key = environment_key(
             self.candidates,

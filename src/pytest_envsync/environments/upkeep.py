@@ -19,6 +19,7 @@ from pytest_envsync.environments.generations import (
     current,
     generations,
     homes,
+    is_empty,
     load_record,
     remove_tree,
 )
@@ -27,6 +28,7 @@ from pytest_envsync.environments.provision import key_lock
 from pytest_envsync.environments.request import EnvironmentListing, Pruned
 from pytest_envsync.errors import LockTimeout, StoreError, UsageError
 from pytest_envsync.leases import DAY, PRUNED, USED, held_leases, is_prune_due
+from pytest_envsync.target import implementation_title
 
 if TYPE_CHECKING:
     from pytest_envsync.engine import Engine
@@ -74,6 +76,7 @@ def _listing(known: _Known) -> EnvironmentListing:
         last_used=time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(known.last_used)),
         size=measure(known.home),
         leases=len(held_leases(known.generation.leases)),
+        release=f"{implementation_title(known.record.implementation)} {known.record.version}",
     )
 
 
@@ -131,12 +134,15 @@ def prune_environments(
     removed, freed, total = 0, 0, 0
     by_use = sorted(((_last_used(home), home) for home in homes(environments)), reverse=True)
     for last_used, home in by_use:
+        is_environment = bool(generations(home))
         size = _own_size(home)
         total += size
-        if moment - last_used <= older_than and (max_size is None or total <= max_size):
+        is_young = moment - last_used <= older_than and (max_size is None or total <= max_size)
+        if is_young and (is_environment or not is_empty(home)):
             continue
         if _remove_unused(home, engine):
-            removed += 1
+            # What was cut short, or an empty directory, was never anybody's.
+            removed += is_environment
             freed += size
             total -= size
     _clear_notes(engine.cache_dir, moment)

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from pytest_envsync.cli import Call
     from pytest_envsync.wheels import upkeep
 
-KEPT_BY_CLEAN = frozenset({"environments", "locks", "overlays", "sessions", "CACHEDIR.TAG"})
-"""What is no copy of something else: environments may be in use."""
+KEPT_BY_CLEAN = frozenset({"environments", "locks", "overlays", "sessions", "synced", "CACHEDIR.TAG"})
+"""What is no copy of something else: environments may be in use, and of others it is noted what they should be."""
 
 _DAY = 86_400
 

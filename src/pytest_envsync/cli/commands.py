@@ -184,7 +184,7 @@ COMMANDS = (
         "cache:prune",
         "Remove wheels that no environment uses",
         own=(
-            _flag("ci", "--ci", "Keep what is expensive to get again, wheels that were built, and nothing else"),
+            _flag("ci", "--ci", "Keep built wheels, those of cached environments, and index pages; remove all others"),
             _OLDER_THAN,
         ),
     ),

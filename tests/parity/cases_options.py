@@ -38,6 +38,8 @@ CASES: list[Case] = [
     case("reinstall", "aaa\nbbb\n", "--reinstall r.txt", installed="aaa-1.0 bbb-1.0"),
     case("reinstall-one", "aaa\nbbb\n", "--reinstall-package bbb r.txt", installed="aaa-1.0 bbb-1.0"),
     case("reinstall-one-anew", "aaa\nbbb\n", "--reinstall-package AAA r.txt", installed="aaa-1.0 bbb-1.0"),
+    case("reinstall-one-by-another-spelling", "Foo_Bar.Baz\n", "--reinstall-package FOO-bar_baz r.txt", installed="Foo.Bar_Baz-1.0"),
+    case("reinstall-again", "aaa\n", "--reinstall r.txt", installed="aaa-1.0", then=(Step(args="--reinstall r.txt"),), differs="what an index names by its digest is not fetched again"),
     case("reinstall-one-that-is-not-there", "aaa\n", "--reinstall-package zzz r.txt", installed="aaa-1.0"),
     case("reinstall-not", "aaa\n", "--reinstall --no-reinstall r.txt", installed="aaa-1.0"),
     case("refresh", "aaa\n", "--refresh r.txt", installed="aaa-1.0"),

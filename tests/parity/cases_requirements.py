@@ -39,6 +39,32 @@ CASES: list[Case] = [
     case("marker-extra", "aaa==1.0; extra == 'x'\nbbb\n"),
     case("marker-unknown", "aaa==1.0; nonsense == 'x'\n", status=2),
     case("marker-never-ended", "aaa==1.0; python_version >\n", status=2),
+    *(
+        case(f"marker-odd-{number}", f"aaa==1.0; {marker}\nbbb\n")
+        for number, marker in enumerate((
+            "'linux' == 'linux'", "'linux' != 'linux'", "sys_platform == os_name", "sys_platform != os_name",
+            "python_version == 'linux'", "python_version != 'x'", "python_version > ''", "sys_platform ~= 'linux'",
+            "'linux' ~= sys_platform", "sys_platform < 'a'", "'z' < sys_platform", "platform_release >= '0'",
+            "platform_release < '0'", "platform_version == 'x'", "platform_release ~= '1'", "extra >= 'x'", "extra != 'x'",
+            "'x' != extra", "extra in 'x y'", "extra ~= 'x'", "python_version in '2.7 3.0'",
+            "python_version not in '2.7 3.0'", "python_version in '@PY@ 2.7'", "python_version in 'x'",
+            "python_version ~= '3'", "python_version ~= '3.0'", "'3.0' <= python_version", "python_version == '3.*'",
+            "python_version != '3.*'", "python_version >= '3.*'", "python_full_version >= '3.8a1'",
+            "implementation_version >= '3'", "implementation_version == 'x'", "implementation_name in 'cpython pypy'",
+            "'thon' in implementation_name", "os.name == 'posix'", "sys.platform == 'linux'",
+            "python_implementation == 'CPython'", "platform.machine != 'x'", "platform.python_implementation == 'CPython'",
+            "python_version == '3.8' and 'a' == 'b'", "python_version == '3.8' or 'a' == 'b'",
+            "python_version == '3.8' or ('a' == 'b' and python_version > '3')",
+        ))
+    ),
+    *(
+        case(f"marker-bad-{number}", f"aaa==1.0; {marker}\nbbb\n", status=2)
+        for number, marker in enumerate((
+            "not_a == 'b'", "os_name", "os_name == posix", "(os_name == 'posix'", "os_name == 'posix' and",
+            "os_name == 'posix' not in 'x'", "os_name = 'posix'", "os_name == \"posix'",
+        ))
+    ),
+    case("marker-arbitrary-equality", "aaa==1.0; python_version === '@PY@'\n", reference=2, differs="PEP 508 has `===` in markers"),
     case("marker-in", "aaa==1.0; 'nux' in sys_platform\n"),
     case("disjoint-markers", "aaa==1.0; sys_platform != 'win32'\naaa==2.0; sys_platform == 'win32'\n"),
     case("twice-the-same", "aaa==1.0\naaa==1.0\n"),

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, Phase, given, note, settings
 
 import cases_hashes
 import cases_indexes
@@ -23,7 +24,8 @@ import cases_planning
 import cases_pylock
 import cases_requirements
 import cases_sources
-from case import Case
+from case import Case, case
+from random_lines import LINES
 from shelf import Shelf
 from twins import Twins
 from verdict import complaints, report
@@ -62,10 +64,28 @@ def twins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Twins]:
 
 
 @pytest.mark.parametrize(
-    ("section", "case"),
-    [pytest.param(section, case, id=f"{section}-{case.name}") for section, cases in TABLES.items() for case in cases],
+    ("section", "asked"),
+    [pytest.param(section, item, id=f"{section}-{item.name}") for section, items in TABLES.items() for item in items],
 )
-def test_both_do_the_same(twins: Twins, section: str, case: Case) -> None:
-    expected, found = twins.both(case, real=section == "output")
-    wrong = complaints(case, expected, found)
+def test_both_do_the_same(twins: Twins, section: str, asked: Case) -> None:
+    expected, found = twins.both(asked, real=section == "output")
+    wrong = complaints(asked, expected, found)
     assert not wrong, "\n".join([*wrong, report(expected, found)])
+
+
+@settings(
+    max_examples=40,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+@given(LINES)
+def test_lines_that_nobody_wrote(twins: Twins, lines: str) -> None:
+    written = case("random", lines + "\n", "--no-index -f @WHEELS@ --dry-run r.txt", index=False)
+    (theirs,), (ours,) = both = twins.both(written)
+    note(report(*both))
+    assert bool(ours.status) is bool(theirs.status)
+    assert ours.changes == theirs.changes
+    assert "pytest_envsync/" not in ours.stderr

@@ -147,6 +147,20 @@ def test_an_index_without_digests_costs_one_fetch_as_well(world: World, index: I
     assert sum(request.path.endswith(".tar.gz") for request in index.requests) == 1
 
 
+def test_an_address_is_asked_whether_it_changed_and_offline_nobody_is(world: World, index: IndexServer) -> None:
+    index.ranges = True  # and with it validators of files
+    url = index.add(make_sdist(world.root / "files"))
+    world.sync(url)
+    for offline in (False, True):
+        world.sync(url, reinstall=True, offline=offline)
+        assert world.built == []
+    assert ["range" in {name.lower() for name in request.headers} for request in index.requests] == [True, False, True]
+    changed = project_files(extra={"demo.py": "VERSION = 'changed'\n"})
+    make_sdist(world.root / "files", files=changed)
+    world.sync(url, reinstall=True)
+    assert world.run("import demo; print(demo.VERSION)") == "changed"
+
+
 def test_an_sdist_with_other_bytes_is_refused(world: World, index: IndexServer) -> None:
     sdist = make_sdist(world.root / "files")
     url = index.add(sdist)

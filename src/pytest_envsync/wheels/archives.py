@@ -34,6 +34,7 @@ class Archives:
         self.client = client
         self.options = options
         self.processes = processes
+        self._validators: dict[str, str | None] = {}
         self.policy = HashPolicy.VERIFY if options.verify_hashes or options.require_hashes else HashPolicy.NONE
 
     def known(self, candidate: Candidate) -> str | None:
@@ -64,8 +65,10 @@ class Archives:
         for algorithm, value in digests.items():
             if algorithm != "sha256":
                 self._keep(f"{algorithm}:{value}", digests["sha256"])
-        if key is not None:
-            self._keep(key, digests["sha256"])
+        # What an address had last is what there is --offline.
+        seen = address_key(candidate, "") if path is None else None
+        for found in filter(None, (key, seen)):
+            self._keep(found, digests["sha256"])
         return digests["sha256"]
 
     def _validator(self, candidate: Candidate) -> str | None:
@@ -74,7 +77,10 @@ class Archives:
             return None
         if expected_digests(candidate, self.policy)[0] or self._is_asked_again(candidate.name):
             return None
-        return self.client().validator(candidate.requested.url)
+        url = candidate.requested.url
+        if url not in self._validators:
+            self._validators[url] = self.client().validator(url)
+        return self._validators[url]
 
     def _is_asked_again(self, name: str) -> bool:
         return self.options.refresh or name in set(map(normalize_name, self.options.refresh_package))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from factories import Content, project_files, write_tree
 from session_project import SessionProject, cached_environments, leases
 
 
@@ -400,36 +401,72 @@ def test_entries_of_pythonpath_inside(project: SessionProject, tmp_path: Path) -
     assert f"behind the environment: {outside}" in text
 
 
-def test_the_project_under_test_is_importable(project: SessionProject) -> None:
-    project.write(
-        {
-            "pyproject.toml": (
-                "[build-system]\nrequires = []\nbuild-backend = 'x'\n"
-                "[project]\nname = 'mine'\nversion = '1'\ndependencies = ['demo>=1', 'absent>=2']\n"
-            ),
-            "src/mine/__init__.py": "VERSION = 'tree'\n",
-            "test_it.py": "import mine\ndef test_it(): assert mine.VERSION == 'tree'\n",
-        }
-    )
-    run = project.pytest("--envsync", "requirements.lock")
+def mine(requires: str = "") -> dict[str, Content]:
+    """A project called mine that builds with no index."""
+    files = project_files("mine", "3.0")
+    files["pyproject.toml"] = str(files["pyproject.toml"]) + requires
+    return {**files, "test_it.py": "import mine\ndef test_it(): assert mine.VERSION == '3.0'\n"}
+
+
+@pytest.mark.parametrize(("editable", "mode"), [("true", "editable"), ("false", "wheel")])
+def test_the_project_under_test_is_installed(project: SessionProject, editable: str, mode: str) -> None:
+    project.write(mine("dependencies = ['demo>=1', 'absent>=2']\n"))
+    # Neither the working directory nor rootdir on sys.path: what is imported is what was installed.
+    project.write({"pytest.ini": f"[pytest]\naddopts = --import-mode=importlib\nenvsync_editable = {editable}\n"})
+    run = project.pytest("--envsync", "requirements.lock", "--envsync-report", "report.json", module=False)
     assert run.returncode == 0, run.out
     text = "\n".join(run.header())
-    assert "project mine from ." in text
+    assert f"project mine from . ({mode})" in text
     assert "project mine needs what the lock lacks: absent>=2" in text
-    alone = project.pytest("--envsync", "requirements.lock", "--envsync-project", "none")
+    assert project.report()["environments"][0]["project"]["mode"] == mode
+    again = project.pytest("--envsync", "requirements.lock", module=False)
+    assert again.returncode == 0, again.out
+    assert "reused" in again.header()[0]
+    project.write({"mine.py": "VERSION = '3.1'\n"})
+    edited = project.pytest("--envsync", "requirements.lock", module=False)
+    assert edited.returncode == (1 if mode == "editable" else 0), edited.out
+    alone = project.pytest("--envsync", "requirements.lock", "--envsync-project", "none", module=False)
     assert alone.returncode == 2
     assert "No module named 'mine'" in alone.stdout
 
 
+def test_a_project_of_another_directory(project: SessionProject, tmp_path: Path) -> None:
+    elsewhere = write_tree(tmp_path / "elsewhere", project_files("mine", "3.0"))
+    project.write({"test_it.py": "import mine\ndef test_it(): assert mine.VERSION == '3.0'\n"})
+    run = project.pytest("--envsync", "requirements.lock", "--envsync-project", "../elsewhere")
+    assert run.returncode == 0, run.out
+    assert f"project mine from {elsewhere} (editable)" in run.header()
+    gone = project.pytest("--envsync", "requirements.lock", "--envsync-project", "../gone")
+    assert gone.returncode == 4
+    assert "is no directory" in gone.stderr
+
+
+def test_a_build_that_fails_is_wrong_usage_with_the_way_out(project: SessionProject) -> None:
+    project.write(mine())
+    project.write({"backend.py": "def build_editable(*args): raise RuntimeError('the backend is out of order')\n"})
+    run = project.pytest("--envsync", "requirements.lock")
+    assert run.returncode == 4, run.out
+    assert "the backend is out of order" in run.stderr
+    assert "--envsync-project none" in run.stderr
+
+
 def test_the_lock_wins_over_the_working_tree(project: SessionProject) -> None:
     project.lock("requirements.lock", project.wheel("demo"), project.wheel("mine", "1.2"))
+    project.write(mine())
     project.write(
         {
-            "pyproject.toml": "[build-system]\nrequires = []\n[project]\nname = 'mine'\nversion = '9'\n",
-            "src/mine/__init__.py": "VERSION = 'tree'\n",
+            "pytest.ini": "[pytest]\naddopts = --import-mode=importlib\n",
             "test_it.py": "import mine\ndef test_it(): assert mine.VERSION == '1.2'\n",
         }
     )
-    run = project.pytest("--envsync", "requirements.lock")
+    run = project.pytest("--envsync", "requirements.lock", module=False)
     assert run.returncode == 0, run.out
     assert "mine 1.2 from the lock, not the working tree" in run.header()
+
+
+def test_a_lock_that_names_the_working_tree(project: SessionProject) -> None:
+    project.write(mine())
+    project.lock("requirements.lock", project.wheel("demo"), pins=["-e ."])
+    run = project.pytest("--envsync", "requirements.lock")
+    assert run.returncode == 0, run.out
+    assert not any("from the lock" in line or "project mine" in line for line in run.header())

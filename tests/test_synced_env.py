@@ -326,7 +326,7 @@ def test_a_private_environment_may_be_changed_and_is_gone_afterwards(project: Se
     assert run.outcomes == {"passed": 3}, run.out
     assert "drift" not in run.stdout
     places = [Path(line) for line in (project.path / "places").read_text().splitlines()]
-    assert len(set(places)) == 2
+    assert len(places) == 2
     assert not any(place.exists() for place in places)
     again = project.pytest("-k", "shared")
     assert again.outcomes == {"passed": 1, "deselected": 2}, again.out

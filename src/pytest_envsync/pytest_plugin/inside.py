@@ -19,7 +19,7 @@ from pytest_envsync.pytest_plugin import report_file, way
 from pytest_envsync.pytest_plugin.asked import read_asked
 from pytest_envsync.pytest_plugin.naming import name_of, split_name
 from pytest_envsync.pytest_plugin.probe import check_hosting
-from pytest_envsync.pytest_plugin.start import Start, run_inside
+from pytest_envsync.pytest_plugin.start import Start, rendered, run_inside
 
 if TYPE_CHECKING:
     import argparse
@@ -58,11 +58,6 @@ def _report_refusal(path: Path, options: argparse.Namespace, error: EnvsyncError
         report_file.write_report(path, report_file.USAGE_ERROR, rows)
     except OSError as problem:
         sys.stderr.write(f"envsync: the report `{path}` cannot be written: {problem}\n")
-
-
-def rendered(error: EnvsyncError) -> str:
-    """Return an error and its hint as one text."""
-    return f"envsync: {error}\nhint: {error.hint}" if error.hint else f"envsync: {error}"
 
 
 def _run(start: Start) -> int | None:

@@ -20,7 +20,7 @@ from pytest_envsync.pytest_plugin import guard, provision, report_file, way
 from pytest_envsync.pytest_plugin.narrator import Narrator
 from pytest_envsync.pytest_plugin.probe import check_hosting
 from pytest_envsync.pytest_plugin.silence import silence
-from pytest_envsync.pytest_plugin.start import Start, command_of
+from pytest_envsync.pytest_plugin.start import Start, command_of, rendered
 
 if TYPE_CHECKING:
     import argparse
@@ -118,7 +118,7 @@ def _place(
 
 
 def _told(error: EnvsyncError) -> str:
-    return f"{error}\nhint: {error.hint}" if error.hint else str(error)
+    return rendered(error).removeprefix("envsync: ")
 
 
 def _run_as_matrix(start: Start, places: Sequence[Place]) -> int:

@@ -5,9 +5,11 @@ PYTEST_DONT_REWRITE
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import unquote, urlsplit
 
 from pytest_envsync.errors import InputError
 from pytest_envsync.pytest_plugin.host_distributions import normalized
@@ -69,6 +71,19 @@ def _setup_name(path: Path) -> str | None:
     except Error:
         return None
     return parser.get("metadata", "name", fallback=None)
+
+
+def is_installed_from(site_packages: str, name: str, path: str) -> bool:
+    """Whether the distribution *name* in *site_packages* was installed from the directory *path* (PEP 610)."""
+    escaped = name.replace("-", "_")
+    for place in Path(site_packages).glob(f"{escaped}-*.dist-info/direct_url.json"):
+        try:
+            url = json.loads(place.read_bytes()).get("url", "")
+        except (OSError, ValueError, AttributeError):
+            continue
+        if str(url).startswith("file:") and Path(unquote(urlsplit(url).path)).resolve() == Path(path).resolve():
+            return True
+    return False
 
 
 def unmet_requirements(project: Project, packages: Mapping[str, str], markers: Mapping[str, str]) -> list[str]:

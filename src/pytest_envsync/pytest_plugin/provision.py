@@ -12,17 +12,17 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pytest_envsync.cache import cache_directory, make_cache
 from pytest_envsync.declared import Declared, read_declared
 from pytest_envsync.environments import CachedEnvironment, EnvironmentRequest, Environments, ProjectRequest
-from pytest_envsync.errors import EnvsyncError
+from pytest_envsync.errors import BuildError, EnvsyncError
 from pytest_envsync.pytest_plugin import guard, header, launch
 from pytest_envsync.pytest_plugin.host import surroundings_of
 from pytest_envsync.pytest_plugin.host_plugins import NamedPlugins, named_plugins
 from pytest_envsync.pytest_plugin.overlay import Bring, Held, Overlay, make_overlay
-from pytest_envsync.pytest_plugin.project import Project, read_project, unmet_requirements
+from pytest_envsync.pytest_plugin.project import Project, is_installed_from, read_project, unmet_requirements
 from pytest_envsync.pytest_plugin.wanted import Wanted
 from pytest_envsync.settings import Said, Settings, session_settings
 from pytest_envsync.values import replace
@@ -126,15 +126,26 @@ class _Completion:
         name = found.name or Path(found.path).name
         if found.name is not None and found.name in packages:
             self.project = {"name": name, "path": found.path, "mode": "lock", "version": packages[found.name]}
-            self.lines.append(f"{name} {packages[found.name]} from the lock, not the working tree")
             return None
-        self.project = {"name": name, "path": found.path, "mode": "path"}
-        shown = header.shown_path(found.path, self.preparation.asked.directory)
-        self.lines.append(f"project {name} from {shown} (path only)")
+        asked = self.preparation.asked
+        mode: Literal["editable", "wheel"] = "editable" if asked.editable else "wheel"
+        self.project = {"name": name, "path": found.path, "mode": mode}
+        shown = header.shown_path(found.path, asked.directory)
+        self.lines.append(f"project {name} from {shown} ({mode})")
         unmet = unmet_requirements(found, packages, markers)
         if unmet:
             self.lines.append(f"project {name} needs what the lock lacks: {', '.join(unmet)}")
-        return ProjectRequest(path=found.path)
+        return ProjectRequest(path=found.path, mode=mode)
+
+    def settle(self, environment: CachedEnvironment) -> None:
+        """Say what became of a project that the lock has too."""
+        if self.project is None or self.project["mode"] != "lock":
+            return
+        name, version = self.project["name"], self.project["version"]
+        if is_installed_from(environment.site_packages, name, self.project["path"]):
+            self.project["mode"] = "lock, working tree"
+        else:
+            self.lines.append(f"{name} {version} from the lock, not the working tree")
 
 
 class _Late:
@@ -159,6 +170,19 @@ def _find_project(wanted: str, rootdir: str) -> Project | None:
     return read_project(rootdir) if wanted == "auto" else read_project(wanted, declared=True)
 
 
+def _provided(environments: Environments, request: EnvironmentRequest, completion: _Completion) -> CachedEnvironment:
+    try:
+        environment = environments.provide(request, holder_pid=os.getpid(), complete=completion)
+    except BuildError as error:
+        project = completion.project
+        if project is not None and project["path"] in error.subject:
+            hint = "--envsync-project none leaves the project out of the environment"
+            error.hint = f"{error.hint}; {hint}" if error.hint else hint
+        raise
+    completion.settle(environment)
+    return environment
+
+
 def provide_one(
     preparation: Preparation, wanted: Wanted, *, reporter: Reporter, identities: Sequence[str] = ()
 ) -> Provided:
@@ -174,7 +198,7 @@ def provide_one(
         recreate=asked.recreate,
     )
     environments = Environments(preparation.cache_dir, cwd=asked.directory, environ=settings.environ, reporter=reporter)
-    environment = environments.provide(request, holder_pid=os.getpid(), complete=completion)
+    environment = _provided(environments, request, completion)
     if completion.overlay is None:
         raise EnvsyncError("the environment was provided without its overlay")
     paths = launch.sort_paths(

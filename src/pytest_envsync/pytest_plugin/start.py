@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from pytest_envsync.errors import BuildError, EnvsyncError
 from pytest_envsync.pytest_plugin import launch, way
 from pytest_envsync.pytest_plugin.command_line import inner_arguments
 from pytest_envsync.pytest_plugin.silence import silence
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
     from pytest_envsync.pytest_plugin.asked import Asked
     from pytest_envsync.pytest_plugin.provision import Provided
+
+
+OUTPUT_LINES = 40
+"""How much of a failed build's output is shown."""
 
 
 class Start(NamedTuple):
@@ -62,3 +67,14 @@ def command_of(start: Start, provided: Provided) -> list[str]:
         bin_directory=provided.environment.bin,
     )
     return [*command, *inner_arguments(start.config.invocation_params.args, start.modules)]
+
+
+def rendered(error: EnvsyncError) -> str:
+    """Return an error and its hint as one text."""
+    lines = [f"envsync: {error}"]
+    if isinstance(error, BuildError):
+        # The backend's own words, as far as the message does not hold them.
+        lines += [f"  {line}" for line in error.output.splitlines()[-OUTPUT_LINES:] if line not in str(error)]
+    if error.hint:
+        lines.append(f"hint: {error.hint}")
+    return "\n".join(lines)

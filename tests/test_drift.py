@@ -293,3 +293,33 @@ def test_drift_in_an_environment_of_a_child_process(project: SessionProject, cac
     assert run.returncode == 0, run.out
     assert "envsync drift" in run.stdout
     assert leases(cache_dir) == []
+
+
+def test_the_test_that_did_it_is_named(project: SessionProject) -> None:
+    project.write(
+        {
+            "test_it.py": (
+                "import demo, pathlib, pytest\n"
+                "place = pathlib.Path(demo.__file__)\n"
+                "def test_first(): pass\n"
+                "def test_adds(): place.with_name('added.py').write_text('')\n"
+                "@pytest.fixture\n"
+                "def late():\n"
+                "    yield\n"
+                "    place.unlink()\n"
+                "def test_removes(late): pass\n"
+                "def test_adds_more(): place.with_name('more.py').write_text('')\n"
+            )
+        }
+    )
+    for workers in ([], ["-n", "1"]):
+        run = project.pytest(
+            "--envsync", "requirements.lock", "--envsync-drift-trace", "--envsync-report", "r.json", *workers
+        )
+        assert run.returncode == 0, run.out
+        lines = run.stdout.splitlines()
+        assert f" + {SITE}/added.py  (test_it.py::test_adds)" in lines
+        assert f" - {SITE}/demo.py  (test_it.py::test_removes)" in lines
+        assert f" + {SITE}/more.py  (test_it.py::test_adds_more)" in lines
+        tests = project.report("r.json")["environments"][0]["drift"]["tests"]
+        assert tests[f"{SITE}/added.py"] == ["test_it.py::test_adds"]

@@ -464,3 +464,38 @@ def test_fixtures_and_markers_are_documented(project: SessionProject) -> None:
     assert "synced_env_factory" in fixtures
     markers = project.pytest("--markers").stdout
     assert "@pytest.mark.envsync(*files, extras=()" in markers
+
+
+def test_who_changed_a_shared_environment_is_named(project: SessionProject) -> None:
+    project.write(
+        {
+            "test_it.py": (
+                "import pytest\n"
+                "pytestmark = pytest.mark.envsync('locks/demo-1.txt')\n"
+                "def test_good(synced_env): pass\n"
+                "def test_harm(synced_env): (synced_env.site_packages / 'added.py').write_text('')\n"
+            )
+        }
+    )
+    run = project.pytest("--envsync-drift-trace")
+    assert run.returncode == 0, run.out
+    assert f" + {SITE}/added.py  (test_it.py::test_harm)" in run.stdout.splitlines()
+
+
+def test_options_of_a_hook_count_for_every_environment(project: SessionProject) -> None:
+    hook = f"def pytest_envsync_options(config): return {{'find_links': [{str(project.wheels)!r}], 'no_index': True}}\n"
+    project.write(
+        {
+            "conftest.py": hook,
+            "hooked.py": hook,
+            "test_it.py": (
+                "import pytest\n"
+                "@pytest.mark.envsync('locks/demo-1.txt')\n"
+                "def test_it(synced_env): assert synced_env.packages == {'demo': '1.0'}\n"
+            ),
+        }
+    )
+    plain = project.run(sys.executable, "-m", "pytest", "test_it.py")
+    assert plain.returncode == 0, plain.out
+    inside = project.run(sys.executable, "-m", "pytest", "-p", "hooked", "--envsync", "requirements.lock", "test_it.py")
+    assert inside.returncode == 0, inside.out

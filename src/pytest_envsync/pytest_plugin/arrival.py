@@ -69,9 +69,13 @@ def configure(config: pytest.Config) -> None:
         from pytest_envsync.pytest_plugin.session import NAME
 
         config.pluginmanager.register(session, NAME)
-    if values is None or "matrix" in values or not values["identity"]:
-        return
     is_worker = hasattr(config, "workerinput")
+    if values is None or "matrix" in values:
+        return
+    if values["surroundings"]["trace"] and (is_worker or session is not None):
+        watch(config, values["environment"])
+    if not values["identity"]:
+        return
     if is_worker or session is not None:
         from pytest_envsync.pytest_plugin import selection
 
@@ -81,6 +85,18 @@ def configure(config: pytest.Config) -> None:
         from pytest_envsync.pytest_plugin import matrix
 
         config.pluginmanager.register(matrix.Worker(values["identity"]), matrix.WORKER)
+
+
+def watch(config: pytest.Config, environment: dict[str, Any]) -> None:
+    """Name the tests that change *environment*, in a process that runs them."""
+    from pytest_envsync.pytest_plugin.trace import NAME, Trace
+
+    trace = config.pluginmanager.get_plugin(NAME)
+    if not isinstance(trace, Trace):
+        values = guard.current()
+        trace = Trace(config, values["identity"] if values is not None else "")
+        config.pluginmanager.register(trace, NAME)
+    trace.watch(environment)
 
 
 def _obey(config: pytest.Config, parser: pytest.Parser, args: list[str], values: dict[str, Any]) -> int:

@@ -47,7 +47,7 @@ class Cell:
         if self.values is None:
             name, files = self.description["name"], self.description["files"]
             return report_file.refused_row(name, files, self.error or "it could not be provided")
-        drift = self.handover.diff.as_dict() if self.handover is not None and self.handover.diff else None
+        drift = self.handover.drift() if self.handover is not None else None
         return report_file.environment_row(self.values, outcomes=self.outcomes, drift=drift, error=self.error)
 
 

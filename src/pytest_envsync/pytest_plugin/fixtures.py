@@ -19,6 +19,7 @@ import pytest
 from pytest_envsync.changes import Changes
 from pytest_envsync.errors import EnvsyncError
 from pytest_envsync.pytest_plugin import guard, markings
+from pytest_envsync.pytest_plugin.arrival import watch
 from pytest_envsync.pytest_plugin.engine import Engine, read_changes
 from pytest_envsync.pytest_plugin.ledger import ledger_of
 from pytest_envsync.pytest_plugin.lookup import surroundings
@@ -122,6 +123,8 @@ class EnvironmentFactory:
         if destination is None:
             ledger.note(values)
             accompany(self._config)
+            if given.trace:
+                watch(self._config, values)
         environment = SyncedEnv(values, self._engine, is_private=destination is not None)
         changes = read_changes(values["changes"]) if values["created"] else Changes()
         self._config.hook.pytest_envsync_synced(config=self._config, env=environment, changes=changes)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from pytest_envsync.diff import Diff, compare, load_snapshot, sweep_rewritten
@@ -22,13 +23,15 @@ class Handover(NamedTuple):
     """How an environment was given back.
 
     *values* is the environment as the engine described it. *diff* is what was changed in it, without what is to be
-    ignored; *shared* how many sessions used it. *notes* are sentences that a reader should see.
+    ignored; *shared* how many sessions used it. *notes* are sentences that a reader should see. *tests* names, for
+    each path and distribution that was changed, the tests that did it, if that was traced.
     """
 
     values: Mapping[str, Any]
     diff: Diff
     shared: int = 1
     notes: tuple[str, ...] = ()
+    tests: Mapping[str, list[str]] = MappingProxyType({})
 
     def headline(self) -> str:
         """Return what happened in one line."""
@@ -38,6 +41,12 @@ class Handover(NamedTuple):
         count = sum(len(paths) for paths in files)
         count += len(distributions.added) + len(distributions.removed) + len(distributions.changed)
         return f"{names} -> {self.values['key'][:10]} was {changed} ({count} difference{'' if count == 1 else 's'})"
+
+    def drift(self) -> dict[str, Any] | None:
+        """Return the diff as it stands in the JSON report; None when nothing differs."""
+        if not self.diff:
+            return None
+        return {**self.diff.as_dict(), "tests": dict(self.tests)} if self.tests else self.diff.as_dict()
 
 
 def compared(values: Mapping[str, Any]) -> Diff:

@@ -24,6 +24,7 @@ from pytest_envsync.pytest_plugin.handover import Handover, hand_over
 from pytest_envsync.pytest_plugin.ledger import ledger_of
 from pytest_envsync.pytest_plugin.lookup import surroundings
 from pytest_envsync.pytest_plugin.surroundings import Surroundings
+from pytest_envsync.pytest_plugin.trace import attributed, traced
 from pytest_envsync.synced_env import SyncedEnv
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class Companion:
         self._guard_path = os.environ[guard.VARIABLE] if values is not None else None
         self._pid = os.getpid()
         self._others: list[Handover] = []
+        self._rows: list[dict[str, Any]] = []
         self._is_over = False
         self._is_told = False
         # Until the session says otherwise: what stops it before it begins is wrong usage.
@@ -124,7 +126,7 @@ class Companion:
         terminalreporter.section("envsync drift", red=fails, yellow=not fails)
         for handover in self._drifts:
             terminalreporter.write_line(handover.headline(), red=fails)
-            for line in handover.diff.lines(SHOWN_FILES):
+            for line in attributed(handover.diff.lines(SHOWN_FILES), handover.tests):
                 terminalreporter.write_line(line)
 
     def pytest_unconfigure(self) -> None:
@@ -164,14 +166,16 @@ class Companion:
         if self._is_over or os.getpid() != self._pid:
             return
         self._is_over = True
+        ledger = ledger_of(self._config)
+        self._rows = rows = ledger.read()
         for cell in self.cells:
             if cell.values is not None:
                 environment = cell.values["environment"]
                 cell.handover = self._hand_over(environment, [environment["lease"]])
-        ledger = ledger_of(self._config)
         given: dict[str, tuple[dict[str, Any], list[str]]] = {}
-        for values in ledger.read():
-            given.setdefault(values["path"], (values, []))[1].append(values["lease"])
+        for values in rows:
+            if "traced" not in values:
+                given.setdefault(values["path"], (values, []))[1].append(values["lease"])
         self._others = [self._hand_over(values, leases) for values, leases in given.values()]
         ledger.remove()
         for path in (self._guard_path, *(cell.description.get("guard") for cell in self.cells)):
@@ -184,7 +188,8 @@ class Companion:
                 )
 
     def _hand_over(self, values: dict[str, Any], leases: list[str]) -> Handover:
-        return hand_over(values, leases, Engine(self._surroundings), ignored=self._surroundings.drift_ignore)
+        found = hand_over(values, leases, Engine(self._surroundings), ignored=self._surroundings.drift_ignore)
+        return found._replace(tests=traced(self._rows, values["path"]))
 
     def _write_report(self, exitstatus: int, *, error: str | None = None) -> None:
         if self._values is None and not self._config.option.envsync_report:

@@ -27,6 +27,7 @@ class Shelf:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        directory.mkdir()
         self.wheels = directory / "wheels"
         self.odd = directory / "odd"
         self.index, self.second, self.locked = IndexServer(), IndexServer(), IndexServer()

@@ -6,10 +6,12 @@ why, and then the outcomes have to differ: what the reference learns later is no
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, note, settings
@@ -34,6 +36,8 @@ UV = shutil.which("uv", path=str(Path(sys.executable).parent)) or shutil.which("
 if UV is None:
     pytest.skip("the reference is not installed", allow_module_level=True)
 
+MEMORY = "/dev/shm"  # noqa: S108 - a file system in memory: thousands of small files come and go
+
 pytestmark = pytest.mark.parity
 
 TABLES: dict[str, list[Case]] = {
@@ -51,16 +55,18 @@ TABLES: dict[str, list[Case]] = {
 
 
 @pytest.fixture(scope="session")
-def twins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Twins]:
+def twins() -> Iterator[Twins]:
     assert UV is not None
-    shelf = Shelf(tmp_path_factory.mktemp("shelf"))
-    pair = Twins(tmp_path_factory.mktemp("twins"), shelf, UV)
-    try:
-        pair.prime()
-        yield pair
-    finally:
-        pair.close()
-        shelf.close()
+    with TemporaryDirectory(prefix="twins-", dir=MEMORY if os.access(MEMORY, os.W_OK) else None) as directory:
+        root = Path(directory)
+        shelf = Shelf(root / "shelf")
+        pair = Twins(root / "twins", shelf, UV)
+        try:
+            pair.prime()
+            yield pair
+        finally:
+            pair.close()
+            shelf.close()
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ class Twins:
         self.root, self.shelf, self.uv = root, shelf, uv
         self.here = root / "here"
         self.bin = root / "bin"
-        self.bin.mkdir()
+        self.bin.mkdir(parents=True)
         for tool in ("uv", "envsync"):
             (root / f"{tool}-primed").mkdir()
         (root / "empty").touch()

@@ -123,6 +123,34 @@ def test_hash_based_bytecode_is_passed_over(
     assert store.adopt_bytecode(wheel, TAG, {PYC: Path(str(place))}, magic=MAGIC) == 0
 
 
+def test_bytecode_that_was_compiled_from_another_file_is_passed_over(
+    store: Store, wheel: StoredWheel, linked: Path, tmp_path: Path
+) -> None:
+    """Its header fits the source, which is as it was."""
+    found = compiled(linked)
+    source = (linked / "demo/__init__.py").stat()
+    planted = tmp_path / "planted.py"
+    planted.write_text("x = 6\n")
+    os.utime(planted, ns=(source.st_atime_ns, source.st_mtime_ns))
+    header = found[PYC].read_bytes()[:16]
+    py_compile.compile(str(planted), cfile=str(found[PYC]), invalidation_mode=py_compile.PycInvalidationMode.TIMESTAMP)
+    assert found[PYC].read_bytes()[:16] == header
+    assert store.adopt_bytecode(wheel, TAG, found, magic=MAGIC) == 2
+    assert PYC not in [row.path for row in store.bytecode(wheel, TAG)[1]]
+
+
+def test_bytecode_that_is_there_is_not_replaced(store: Store, wheel: StoredWheel, linked: Path) -> None:
+    found = compiled(linked)
+    assert store.adopt_bytecode(wheel, TAG, found, magic=MAGIC) == 3
+    before = store.bytecode(wheel, TAG)
+    content = found[PYC].read_bytes()
+    found[PYC].unlink()
+    found[PYC].write_bytes(content + b"more")
+    assert store.adopt_bytecode(wheel, TAG, found, magic=MAGIC) == 0
+    assert store.bytecode(wheel, TAG) == before
+    assert store.check(wheel, deep=True) == ()
+
+
 def test_bytecode_of_a_changed_source_is_passed_over(store: Store, wheel: StoredWheel, linked: Path) -> None:
     source = linked / "demo" / "__init__.py"
     source.unlink()
@@ -168,8 +196,9 @@ def test_bytecode_on_another_file_system_is_copied(store: Store, wheel: StoredWh
     memory = Path("/dev/shm")  # noqa: S108 - a file system that is another one than the temporary directory's
     if not memory.is_dir() or memory.stat().st_dev == linked.stat().st_dev:
         pytest.skip("there is only one file system")
-    elsewhere = memory / f"envsync-test-{os.getpid()}.pyc"
-    shutil.copyfile(compiled(linked)[PYC], elsewhere)
+    place = memory / f"envsync-test-{os.getpid()}"
+    shutil.copytree(linked, place)
+    elsewhere = compiled(place)[PYC]
     try:
         assert store.adopt_bytecode(wheel, TAG, {PYC: elsewhere}, magic=MAGIC) == 1
         root, (row,) = store.bytecode(wheel, TAG)
@@ -178,7 +207,7 @@ def test_bytecode_on_another_file_system_is_copied(store: Store, wheel: StoredWh
         assert stat.S_IMODE(elsewhere.stat().st_mode) != 0o444
         assert row.mode == 0o444
     finally:
-        elsewhere.unlink()
+        shutil.rmtree(place)
 
 
 def test_damaged_bytecode_is_found_and_dropped(store: Store, wheel: StoredWheel, linked: Path) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from pytest_envsync.snapshot import BYTECODE, CACHE, NO_TIME, Snapshot, is_cache
@@ -23,7 +23,8 @@ class Walk:
     """What one pass found, in lists without order; paths are posix and relative to the prefix.
 
     *added*, *removed* and *changed* are files, and directories that end in a slash. *retimed* files differ by their
-    time only. *compiled* is bytecode that the snapshot does not know. *new* and *gone* are directories.
+    time only. *compiled* is bytecode that the snapshot does not know, *recompiled* is other than it knows. *new* and
+    *gone* are directories.
     """
 
     def __init__(self, root: str, snapshot: Snapshot) -> None:
@@ -34,6 +35,7 @@ class Walk:
         self.changed: list[str] = []
         self.retimed: list[str] = []
         self.compiled: list[str] = []
+        self.recompiled: list[str] = []
         self.new: list[str] = []
         self.gone: list[str] = []
         self._visited: set[str] = set()
@@ -63,17 +65,14 @@ class Walk:
         self._tell_missing_directories()
         self._tell_empty_directories()
 
-    def _compare(self, directory: str, rows: dict[str, Row], scan: Iterator[os.DirEntry[str]]) -> None:
+    def _compare(self, directory: str, rows: dict[str, Row], scan: Iterable[os.DirEntry[str]]) -> None:
         below = directory + "/" if directory else ""
         left = dict(rows)
         left.pop(".", None)
-        compiled = self._snapshot.bytecode.get(directory, frozenset()) if is_cache(directory) else None
+        if is_cache(directory):
+            scan = self._without_bytecode(directory, scan)
         for entry in scan:
             name = entry.name
-            if compiled is not None and (name in compiled or BYTECODE.search(name)):
-                if name not in compiled:
-                    self.compiled.append(below + name)
-                continue
             row = left.pop(name, None)
             if is_directory := entry.is_dir(follow_symlinks=False):
                 self._pending.append(below + name)
@@ -95,6 +94,26 @@ class Walk:
                     continue
             self._tell(below + name, row, status)
         self.removed += [below + name for name, row in left.items() if not stat.S_ISDIR(row[2])]
+
+    def _without_bytecode(self, directory: str, scan: Iterable[os.DirEntry[str]]) -> list[os.DirEntry[str]]:
+        """Compare the bytecode in *directory* and return the other entries."""
+        known = self._snapshot.bytecode.get(directory, {})
+        others = []
+        for entry in scan:
+            row = known.get(entry.name)
+            if row is None:
+                if BYTECODE.search(entry.name):
+                    self.compiled.append(f"{directory}/{entry.name}")
+                else:
+                    others.append(entry)
+                continue
+            try:
+                status = entry.stat(follow_symlinks=False)
+            except FileNotFoundError:
+                continue
+            if status.st_mtime_ns != row[1] or status.st_size != row[0]:
+                self.recompiled.append(f"{directory}/{entry.name}")
+        return others
 
     def _tell(self, path: str, row: Row, status: os.stat_result) -> None:
         was, now = stat.S_ISDIR(row[2]), stat.S_ISDIR(status.st_mode)

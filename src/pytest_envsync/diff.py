@@ -70,8 +70,8 @@ class FileChanges(NamedTuple):
 class Diff:
     """What differs between an environment and its snapshot; falsy when nothing does.
 
-    *bytecode* counts the compiled files that are new. They are no difference; whoever hands an environment
-    back wants to know that there are some to keep.
+    *bytecode* counts the compiled files that are new or were written anew. They are no difference; whoever hands an
+    environment back wants to know that there are some to keep.
     """
 
     __slots__ = ("bytecode", "distributions", "files")
@@ -184,12 +184,13 @@ class Examination(NamedTuple):
     """A comparison, with what only a repair asks for.
 
     *touched* are files whose time differs and whose content does not; *compiled* is bytecode that
-    the snapshot does not know. Posix paths relative to the prefix.
+    the snapshot does not know, *recompiled* such as is other than it knows. Posix paths relative to the prefix.
     """
 
     diff: Diff
     touched: tuple[str, ...]
     compiled: tuple[str, ...]
+    recompiled: tuple[str, ...] = ()
 
 
 def compare(
@@ -232,8 +233,8 @@ def examine(
         changed += walk.retimed
     files = FileChanges(tuple(sorted(walk.added)), tuple(sorted(walk.removed)), tuple(sorted(changed)))
     distributions = _distribution_changes(walk.gone, walk.new) if walk.gone or walk.new else None
-    diff = Diff(distributions, files, bytecode=len(walk.compiled))
-    return Examination(diff, tuple(touched), tuple(walk.compiled))
+    diff = Diff(distributions, files, bytecode=len(walk.compiled) + len(walk.recompiled))
+    return Examination(diff, tuple(touched), tuple(walk.compiled), tuple(walk.recompiled))
 
 
 def sweep_rewritten(

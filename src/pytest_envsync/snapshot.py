@@ -32,7 +32,7 @@ BYTECODE = re.compile(r".\.cpython-\d+t?(?:\.opt-\w+)?\.pyc$")
 """Names in ``__pycache__`` that never count."""
 
 _REWRITTEN = re.compile(r".\.cpython-\d+t?-pytest-[^/]+\.py[co]$")
-_MAGIC = b"envsync-snapshot-1\n"
+_MAGIC = b"envsync-snapshot-2\n"
 
 
 class Snapshot(NamedTuple):
@@ -40,11 +40,11 @@ class Snapshot(NamedTuple):
 
     *directories* maps each directory (posix, relative to the prefix, ``""`` for the prefix itself)
     to its entries by name; ``"."`` in the prefix's own is the prefix. *bytecode* maps ``__pycache__``
-    directories to the names in them that do not count.
+    directories to the names in them that do not count, with size and mtime in ns.
     """
 
     directories: dict[str, dict[str, Row]]
-    bytecode: dict[str, frozenset[str]]
+    bytecode: dict[str, dict[str, tuple[int, int]]]
 
 
 def is_cache(directory: str) -> bool:
@@ -75,19 +75,20 @@ def take_snapshot(prefix: str | os.PathLike[str]) -> Snapshot:
     """Return what is below *prefix* now. Raises OSError when a part of it cannot be read."""
     root = os.fspath(prefix)
     directories: dict[str, dict[str, Row]] = {}
-    bytecode: dict[str, frozenset[str]] = {}
+    bytecode: dict[str, dict[str, tuple[int, int]]] = {}
     pending = [""]
     while pending:
         directory = pending.pop()
         rows: dict[str, Row] = {}
-        compiled: list[str] = []
+        compiled: dict[str, tuple[int, int]] = {}
         below = directory + "/" if directory else ""
         in_cache = is_cache(directory)
         with os.scandir(f"{root}/{directory}") as entries:
             for entry in entries:
                 name = entry.name
                 if in_cache and BYTECODE.search(name):
-                    compiled.append(name)
+                    status = entry.stat(follow_symlinks=False)
+                    compiled[name] = (status.st_size, status.st_mtime_ns)
                     continue
                 if entry.is_dir(follow_symlinks=False):
                     pending.append(below + name)
@@ -97,16 +98,15 @@ def take_snapshot(prefix: str | os.PathLike[str]) -> Snapshot:
                 rows[name] = row_of(entry.stat(follow_symlinks=False), target)
         directories[directory] = rows
         if compiled:
-            bytecode[directory] = frozenset(compiled)
+            bytecode[directory] = compiled
     directories[""]["."] = row_of(os.stat(root))
     return Snapshot(directories, bytecode)
 
 
 def save_snapshot(snapshot: Snapshot, path: str | os.PathLike[str]) -> None:
     """Write *snapshot* to *path*, at once or not at all."""
-    bytecode = {directory: sorted(names) for directory, names in snapshot.bytecode.items()}
     # Version 2 has no references between objects and is read by every Python 3.
-    data = marshal.dumps((snapshot.directories, bytecode), 2)
+    data = marshal.dumps((snapshot.directories, snapshot.bytecode), 2)
     temporary = f"{os.fspath(path)}.{os.getpid()}"
     with open(temporary, "wb") as file:
         file.write(_MAGIC + crc32(data).to_bytes(4, "big") + data)
@@ -121,7 +121,7 @@ def load_snapshot(path: str | os.PathLike[str]) -> Snapshot:
     if content[: len(_MAGIC)] != _MAGIC or crc32(data).to_bytes(4, "big") != content[len(_MAGIC) : len(_MAGIC) + 4]:
         raise ValueError(f"`{os.fspath(path)}` is damaged, or written by another version")
     directories, bytecode = marshal.loads(data)  # noqa: S302 - our own file; its checksum was just compared
-    return Snapshot(directories, {directory: frozenset(names) for directory, names in bytecode.items()})
+    return Snapshot(directories, bytecode)
 
 
 def digest_of(path: str) -> bytes:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from pytest_envsync.cache import exclusive
 from pytest_envsync.diff import load_snapshot
+from pytest_envsync.environments.bytecode import settle_bytecode
 from pytest_envsync.environments.filling import finish
 from pytest_envsync.environments.generations import Generation, Record, current, read_record, remove_if_empty
 from pytest_envsync.environments.looking import look
@@ -81,6 +82,8 @@ def _take(
     seen = look(former, snapshot, engine=engine)
     if seen.diff or seen.touched:
         return None
+    if seen.compiled or seen.recompiled:
+        settle_bytecode(former, snapshot, seen, engine=engine)
     # Without its record the former one is gone, whatever happens from here on.
     os.unlink(generation.record)
     os.unlink(generation.snapshot)

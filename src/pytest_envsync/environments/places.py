@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_envsync.cache import exclusive, lock_timeout
-from pytest_envsync.diff import Diff, load_snapshot
+from pytest_envsync.diff import Diff, load_snapshot, save_snapshot
+from pytest_envsync.environments.bytecode import settle_bytecode
 from pytest_envsync.environments.copies import record_beside, snapshot_beside
 from pytest_envsync.environments.expectation import expected_snapshot, noted
 from pytest_envsync.environments.generations import (
@@ -115,6 +116,11 @@ def restore_place(text: str, *, verify_files: bool, engine: Engine) -> Repaired:
     with place.lock(engine):
         snapshot = place.load(engine)
         seen = look(place.record, snapshot, engine=engine, verify_files=verify_files)
+        if place.snapshot is not None and place.home is not None:
+            known = settle_bytecode(place.record, snapshot, seen, engine=engine, verify_files=verify_files)
+            if known != snapshot:
+                snapshot = known
+                save_snapshot(snapshot, place.snapshot)
         if not seen.diff and not seen.touched:
             return Repaired(seen.diff)
         return repair(place.record, snapshot, seen, engine=engine)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from pytest_envsync.cache import exclusive, lock_timeout
 from pytest_envsync.changes import Changes
 from pytest_envsync.diff import Diff, load_snapshot, save_snapshot
+from pytest_envsync.environments.bytecode import settle_bytecode
 from pytest_envsync.environments.filling import describe, wants_installer_metadata
 from pytest_envsync.environments.generations import (
     Generation,
@@ -193,6 +194,9 @@ class Provision:
             # Nobody can say what it should be.
             _give_up(generation, count_sessions(holders))
             return None
+        if seen.compiled or seen.recompiled:
+            snapshot = settle_bytecode(record, snapshot, seen, engine=self.engine)
+            save_snapshot(snapshot, generation.snapshot)
         if not seen.diff and not seen.touched:
             return self._answer(generation, record)
         if seen.diff and holders:

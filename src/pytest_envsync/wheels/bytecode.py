@@ -1,8 +1,9 @@
 """Bytecode that environments compiled, kept beside the sources in the store.
 
 A ``.pyc`` file is taken in when its header fits the source as the store has it: that interpreter's magic number,
-no flags (PEP 552: judged by time and size), the source's time and size. Hash-based files are left alone. What
-is taken is 0444 and has a row in a manifest of its own, one for each cache tag.
+no flags (PEP 552: judged by time and size), the source's time and size; and when its code says that it was compiled
+from that source, where it lies beside the file. Hash-based files are left alone. What is taken is 0444 and has a row in
+a manifest of its own, one for each cache tag.
 
 PYTEST_DONT_REWRITE
 """
@@ -127,6 +128,8 @@ def _take(
         status = os.fstat(descriptor)
         if len(contents) != status.st_size or not _fits(contents[:_HEADER], source, magic):
             return None
+        if not _names_its_source(contents[_HEADER:], os.fspath(place), os.path.basename(source.path)):
+            return None
         target = f"{root}/{path}"
         folder = os.path.dirname(target)
         if folder not in made:
@@ -143,6 +146,25 @@ def _fits(header: bytes, source: StoredFile, magic: bytes) -> bool:
     seconds = source.mtime_ns // 1_000_000_000 & 0xFFFFFFFF
     expected = magic + bytes(4) + seconds.to_bytes(4, "little") + (source.size & 0xFFFFFFFF).to_bytes(4, "little")
     return header == expected
+
+
+def _names_its_source(code: bytes, place: str, name: str) -> bool:
+    """Whether *code* (marshalled) holds the path of the source *name* that belongs to *place*, as compiling writes it.
+
+    It keeps out a file that was compiled from anything else; one that was made to look right it does not. It is read
+    as bytes, not loaded: the code may be of another interpreter, and ``marshal`` is not made for what somebody spoiled.
+    """
+    folder = os.path.dirname(os.path.dirname(place))
+    paths = {f"{folder}/{name}", f"{os.path.realpath(folder)}/{name}"}
+    return any(_marshalled(path) in code for path in paths)
+
+
+def _marshalled(path: str) -> bytes:
+    """Return *path* as ``marshal`` writes a text: its length, and its bytes."""
+    content = path.encode("utf-8", "surrogatepass")
+    if path.isascii() and len(content) < 256:
+        return bytes([len(content)]) + content
+    return len(content).to_bytes(4, "little") + content
 
 
 def _link(place: Path | str, target: str, status: os.stat_result) -> bool:

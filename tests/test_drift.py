@@ -323,3 +323,35 @@ def test_the_test_that_did_it_is_named(project: SessionProject) -> None:
         assert f" + {SITE}/more.py  (test_it.py::test_adds_more)" in lines
         tests = project.report("r.json")["environments"][0]["drift"]["tests"]
         assert tests[f"{SITE}/added.py"] == ["test_it.py::test_adds"]
+
+
+def test_what_pytest_wrote_for_a_plugin_is_kept_beside_the_environment(
+    project: SessionProject, cache_dir: Path
+) -> None:
+    wheel = project.wheel(
+        "pytest-thing",
+        files={"pytest_thing.py": "def pytest_report_header():\n    assert True\n    return 'thing at work'\n"},
+        entry_points={"pytest11": {"thing": "pytest_thing"}},
+    )
+    with (project.path / "requirements.lock").open("a") as lock:
+        lock.write(f"{wheel.name.split('-')[0].replace('_', '-')}==1.0\n")
+    project.write(
+        {
+            "test_kept.py": (
+                "import pathlib, pytest_thing\n"
+                "cache = pathlib.Path(pytest_thing.__file__).parent / '__pycache__'\n"
+                "def test_kept():\n"
+                "    (found,) = cache.glob('pytest_thing.*-pytest-*.pyc')\n"
+                "    with open('seen', 'a') as file: file.write(f'{found.stat().st_mtime_ns}\\n')\n"
+            )
+        }
+    )
+    for _ in range(2):
+        run = project.pytest("--envsync", "requirements.lock", "--envsync-drift", "fail", "test_kept.py")
+        assert run.returncode == 0, run.out
+        (prefix,) = cached_environments(cache_dir)
+        assert list(prefix.rglob("*-pytest-*.pyc")) == []
+    (kept,) = cache_dir.glob("environments/*/rewritten/**/pytest_thing.*.pyc")
+    kept.write_bytes(b"not what pytest wrote")
+    run = project.pytest("--envsync", "requirements.lock", "--envsync-drift", "fail", "test_kept.py")
+    assert run.returncode == 0, run.out

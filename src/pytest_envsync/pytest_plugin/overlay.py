@@ -27,12 +27,12 @@ from pytest_envsync.pytest_plugin.host_distributions import NotHereError, choose
 if TYPE_CHECKING:
     from pytest_envsync.target import Target
 
-FORMAT = "2"  # of the directory; part of its name
+FORMAT = "3"  # of the directory; part of its name
 OLDEST_PYTHON = (3, 10)
 OLDEST_PYTEST = (7, 4)
 
 PASSIVE_MODULES = (
-    "", "errors", "changes", "snapshot", "comparison", "diff", "leases", "synced_env", "pytest_plugin",
+    "", "errors", "changes", "snapshot", "comparison", "diff", "leases", "rewritten", "synced_env", "pytest_plugin",
     "pytest_plugin.arrival", "pytest_plugin.axes", "pytest_plugin.cells", "pytest_plugin.command_line",
     "pytest_plugin.engine", "pytest_plugin.identities", "pytest_plugin.remote", "pytest_plugin.selection",
     "pytest_plugin.table", "pytest_plugin.trace",
@@ -262,7 +262,9 @@ def _copy(made: Path, surface: Mapping[str, bytes], held: Sequence[Held], target
         path = site / "pytest_envsync" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-    _write_metadata(site, surface)
+    _write_metadata(site)
+    if target.cache_tag == sys.implementation.cache_tag:
+        _compile(site / "pytest_envsync", surface)
     for one in held:
         for relative, source in one.files(target.cache_tag):
             path = site / relative
@@ -279,8 +281,20 @@ def _copy(made: Path, surface: Mapping[str, bytes], held: Sequence[Held], target
     (made / "manifest.json").write_text(json.dumps(_contents(made)), encoding="utf-8")
 
 
-def _write_metadata(site: Path, surface: Mapping[str, bytes]) -> None:
-    """Write what makes the surface a distribution with an entry point."""
+def _compile(package: Path, surface: Mapping[str, bytes]) -> None:
+    """Compile the surface, also for sessions that write no bytecode."""
+    from py_compile import compile as compile_file
+
+    for name in surface:
+        if name.endswith(".py"):
+            compile_file(str(package / name), doraise=True)
+
+
+def _write_metadata(site: Path) -> None:
+    """Write what makes the surface a distribution with an entry point.
+
+    There is no RECORD on purpose: pytest rewrites the modules of every plugin that it finds there.
+    """
     version = pytest_envsync.__version__
     name = f"pytest_envsync-{version}.dist-info"
     texts = {
@@ -288,8 +302,6 @@ def _write_metadata(site: Path, surface: Mapping[str, bytes]) -> None:
         "INSTALLER": "envsync\n",
         "entry_points.txt": "[pytest11]\nenvsync = pytest_envsync.pytest_plugin.hooks\n",
     }
-    rows = [*(f"pytest_envsync/{path}" for path in surface), *(f"{name}/{text}" for text in (*texts, "RECORD"))]
-    texts["RECORD"] = "".join(f"{row},,\n" for row in rows)
     (site / name).mkdir()
     for file, text in texts.items():
         (site / name / file).write_text(text, encoding="utf-8")

@@ -80,6 +80,14 @@ def test_variables_and_files_count_here_too(
     assert not next(venv.glob("lib/python*/site-packages/demo.py")).is_symlink()
 
 
+def test_an_index_that_the_file_names_comes_before_that_of_pips_configuration(
+    lock: Path, index: IndexServer, make_venv: MakeVenv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/nobody/simple/")
+    lock.write_text(f"--index-url {index.url}\ndemo==1.0\n")
+    assert sync([lock], python=make_venv()).installed == {"demo": "1.0"}
+
+
 def test_a_failure_leaves_everything_as_it_was(
     lock: Path, index: IndexServer, wheels: Path, make_venv: MakeVenv
 ) -> None:
@@ -92,7 +100,7 @@ def test_a_failure_leaves_everything_as_it_was(
     assert sha256(wheels / "other-2.0-py3-none-any.whl") in str(mismatch.value)
     assert f"{lock.name}:2" in str(mismatch.value)
     lock.write_text("demo==3.0\n")
-    with pytest.raises(SelectionError, match="no version of `demo` meets `==3.0`"):
+    with pytest.raises(SelectionError, match=r"no version of `demo` meets `==3\.0`"):
         sync([lock], python=venv, index_url=index.url)
     assert site(venv) == before
 

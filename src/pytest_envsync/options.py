@@ -25,6 +25,7 @@ class SyncOptions:
     index: tuple[str, ...] = ()
     default_index: str | None = None
     index_url: str | None = None
+    yields_index_url: bool = False  # it is pip's: an index that the inputs name comes before it
     extra_index_urls: tuple[str, ...] = ()
     find_links: tuple[str, ...] = ()
     no_index: bool = False

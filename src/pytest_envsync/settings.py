@@ -224,16 +224,18 @@ def _merge(places: Sequence[_Place], pip: Layer, cwd: str) -> tuple[dict[str, Va
         if origin:
             origins[name] = " and ".join(origin)
     _settle_default_index(merged, [place.layer for place in places])
-    if "index_strategy" not in merged and _has_indexes_of(pip, places):
+    if _is_pips("index_url", pip, places):
+        merged["yields_index_url"] = True
+    if "index_strategy" not in merged and _is_pips("extra_index_urls", pip, places):
         # Whoever set these up had pip's rule in mind: all indexes are one, the best version wins.
         merged["index_strategy"] = "unsafe-best-match"
         origins["index_strategy"] = f"pip's rule, for the indexes of {pip.origins['extra_index_urls']}"
     return merged, origins
 
 
-def _has_indexes_of(pip: Layer, places: Sequence[_Place]) -> bool:
-    """Whether further indexes come from pip's configuration, which no stronger place hides."""
-    return "extra_index_urls" in pip.values and not _speaking(BY_NAME["extra_index_urls"], places)
+def _is_pips(name: str, pip: Layer, places: Sequence[_Place]) -> bool:
+    """Whether the setting *name* comes from pip's configuration, which no stronger place hides."""
+    return name in pip.values and not _speaking(BY_NAME[name], places)
 
 
 def _speaking(option: Option, places: Sequence[_Place]) -> list[Layer]:

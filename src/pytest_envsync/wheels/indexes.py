@@ -71,13 +71,14 @@ def as_address(text: str) -> str:
 def effective_indexes(requirements: Requirements, options: SyncOptions) -> tuple[Index, ...]:
     """Return the indexes to ask, in order; the default one is last.
 
-    The public index is the default when the settings and the inputs name no other. Empty with
-    ``--no-index``.
+    The public index is the default when the settings and the inputs name no other. What pip's configuration names is
+    second to what the inputs name, as it is for pip. Empty with ``--no-index``.
     """
     if options.no_index or requirements.no_index:
         return ()
     named = [*options.index, *options.extra_index_urls, *requirements.index, *requirements.extra_index_urls]
-    default = options.default_index or options.index_url or requirements.index_url
+    settled = None if options.yields_index_url else options.index_url
+    default = options.default_index or settled or requirements.index_url or options.index_url
     indexes = [parse_index(text) for text in named]
     indexes.append(parse_index(default) if default else Index(public_index()))
     return _distinct(indexes)

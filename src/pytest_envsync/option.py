@@ -25,7 +25,8 @@ class Option:
 
     *variable* is read as ``ENVSYNC_<variable>`` and, if *uv*, as ``UV_<variable>`` (which takes that it was
     named: one that derives from the key is ours alone; empty: none); *separator* splits it ("" for
-    white space), and if it is given a value of the command line too. *negated*: help shows the inverse, and the variable means it.
+    white space), and if it is given a value of the command line too. *negated*: help shows the inverse, and the
+    variable means it.
     *ini* is the name in pytest's ini file, *key* the one in ``[tool.envsync]`` (None: not configurable).
 
     *relative*: ``path`` or ``address`` when a relative value in a file is relative to that file.

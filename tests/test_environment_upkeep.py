@@ -17,6 +17,8 @@ from pytest_envsync.leases import DAY
 from pytest_envsync.narration import SilentReporter
 from pytest_envsync.options import SyncOptions
 from pytest_envsync.sync import sync_environment
+from pytest_envsync.wheels.store import Store
+from pytest_envsync.wheels.upkeep import clean
 
 
 @pytest.fixture
@@ -160,9 +162,11 @@ def test_what_envsync_did_not_make_is_refused(world: World, make_venv: object) -
         world.environments.diff("beef")
 
 
-def sync(world: World, *lines: str, path: Path) -> None:
+def sync(world: World, *lines: str, path: Path, reinstall: bool = False) -> None:
     """What ``envsync sync --venv`` does."""
-    options = SyncOptions(index_url=world.index.url, venv=str(path), cache_dir=str(world.cache_dir))
+    options = SyncOptions(
+        index_url=world.index.url, venv=str(path), cache_dir=str(world.cache_dir), reinstall=reinstall
+    )
     sync_environment(
         [world.lock(*lines)],
         options=options,
@@ -215,6 +219,17 @@ def test_an_environment_is_the_same_behind_a_link(world: World) -> None:
         assert len(world.environments.diff(link.name).files.removed) == 1
         assert world.environments.restore(link.name).changes.reinstalled == {name: "1.0"}
         assert not world.environments.diff(str(path), verify_files=True)
+
+
+def test_wheels_that_are_gone_are_had_by_syncing_again(world: World) -> None:
+    path = world.directory / "venv"
+    sync(world, "one==1.0", path=path)
+    clean(Store(world.cache_dir))
+    with pytest.raises(StoreError, match="no longer holds the wheel of `one`") as caught:
+        world.environments.diff("venv")
+    assert caught.value.hint == "sync it again with --reinstall"
+    sync(world, "one==1.0", path=path, reinstall=True)
+    assert not world.environments.diff("venv", verify_files=True)
 
 
 def test_an_environment_nothing_was_noted_of_says_so(world: World) -> None:

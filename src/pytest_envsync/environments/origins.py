@@ -36,7 +36,7 @@ def wheels_of(record: Record, engine: Engine) -> dict[str, PreparedWheel]:
         if wheel is None:
             raise StoreError(
                 f"the store no longer holds the wheel of `{candidate.name}`, which `{record.path}` was made of",
-                hint="the next use makes the environment anew",
+                hint="the next use makes the environment anew" if record.key else "sync it again with --reinstall",
             )
         wheels[candidate.name] = PreparedWheel(candidate, wheel, fresh=False)
     return wheels

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from pytest_envsync.cli.cached import environments_of, provide
 from pytest_envsync.cli.terminal import TerminalReporter
@@ -39,7 +39,7 @@ _DROPPED = (
 def run(call: Call) -> int:
     """Provide, run, give back; return the status of the command. Raises EnvsyncError if it cannot be started."""
     if call.own("pytest"):
-        _run_pytest(call)
+        return _run_pytest(call)
     if not call.arguments.rest:
         raise UsageError("the command to run is missing", hint=f"usage: {call.command.usage}")
     terminal = call.terminal
@@ -146,8 +146,8 @@ def say_drift(terminal: Terminal, key: str, diff: Diff, *, shared: int) -> None:
     terminal.say(*diff_lines(diff, terminal.style, limit=SHOWN_FILES))
 
 
-def _run_pytest(call: Call) -> NoReturn:
-    """Run the session that ``pytest --envsync FILE`` would be, by the host's own pytest."""
+def _run_pytest(call: Call) -> int:
+    """Run the session that ``pytest --envsync FILE`` would be, also with plugins that only the lock has."""
     words = [word for file in call.arguments.files for word in ("--envsync", file)]
     words += [f"--envsync-option={option}" for option in _option_texts(call)]
     if call.own("recreate"):
@@ -157,7 +157,9 @@ def _run_pytest(call: Call) -> NoReturn:
     project = call.own("install_project")
     if project:
         words.append(f"--envsync-project={project}")
-    os.execv(sys.executable, [sys.executable, "-m", "pytest", *words, *(call.arguments.rest or [])])  # noqa: S606 - no shell is meant
+    from pytest_envsync.pytest_plugin.unhosted import run_pytest
+
+    return run_pytest(words, call.arguments.rest or [])
 
 
 def _option_texts(call: Call) -> list[str]:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -20,9 +20,6 @@ from pytest_envsync.pytest_plugin.asked import read_asked
 from pytest_envsync.pytest_plugin.naming import name_of, split_name
 from pytest_envsync.pytest_plugin.probe import check_hosting
 from pytest_envsync.pytest_plugin.start import Start, rendered, run_inside
-
-if TYPE_CHECKING:
-    import argparse
 
 
 def enter(config: pytest.Config, parser: pytest.Parser, args: list[str]) -> int | None:
@@ -45,13 +42,14 @@ def enter(config: pytest.Config, parser: pytest.Parser, args: list[str]) -> int 
         return _run(start)
     except EnvsyncError as error:
         if options.envsync_report:
-            _report_refusal(Path(config.invocation_params.dir, options.envsync_report), options, error)
+            texts = options.envsync_locks or config.getini("envsync")
+            _report_refusal(Path(config.invocation_params.dir, options.envsync_report), texts, error)
         raise pytest.UsageError(rendered(error)) from None
 
 
-def _report_refusal(path: Path, options: argparse.Namespace, error: EnvsyncError) -> None:
+def _report_refusal(path: Path, texts: Sequence[str], error: EnvsyncError) -> None:
     rows = []
-    for text in options.envsync_locks or ():
+    for text in texts:
         name, lock = split_name(text)
         rows.append(report_file.refused_row(name or name_of(lock), [lock], str(error)))
     try:
@@ -71,7 +69,11 @@ def _run(start: Start) -> int | None:
         return many.run(start, preparation, wanted)
     with Narrator() as reporter:
         provided = provision.provide_one(preparation, wanted[0], reporter=reporter)
-    check_hosting(provided)
+    try:
+        check_hosting(provided)
+    except EnvsyncError:
+        provided.release()
+        raise
     return run_inside(start, provided)
 
 

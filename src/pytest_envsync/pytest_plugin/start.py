@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_envsync.errors import BuildError, EnvsyncError
-from pytest_envsync.pytest_plugin import launch, way
+from pytest_envsync.pytest_plugin import launch, unhosted, way
 from pytest_envsync.pytest_plugin.command_line import inner_arguments
 from pytest_envsync.pytest_plugin.silence import silence
 
@@ -41,6 +41,8 @@ class Start(NamedTuple):
     @property
     def owns_process(self) -> bool:
         """Whether the process may be replaced."""
+        if unhosted.inner_command_line() is not None:
+            return way.may_replace()
         return way.owns_process(self.form) and not self.config.invocation_params.plugins
 
 
@@ -66,7 +68,8 @@ def command_of(start: Start, provided: Provided) -> list[str]:
         behind=bool(provided.paths.behind),
         bin_directory=provided.environment.bin,
     )
-    return [*command, *inner_arguments(start.config.invocation_params.args, start.modules)]
+    inner = unhosted.inner_command_line()
+    return [*command, *(inner or inner_arguments(start.config.invocation_params.args, start.modules))]
 
 
 def rendered(error: EnvsyncError) -> str:

@@ -78,9 +78,14 @@ def read_form(argv: Sequence[str]) -> Form:
     return Form(tuple(flags))
 
 
+def may_replace() -> bool:
+    """Whether a process can be replaced here at all."""
+    return os.name == "posix" and threading.current_thread() is threading.main_thread()
+
+
 def owns_process(form: Form) -> bool:
     """Whether the session that is being configured is what this process was started for."""
-    if os.name != "posix" or not form.is_pytest or threading.current_thread() is not threading.main_thread():
+    if not form.is_pytest or not may_replace():
         return False
     frames = list(_callers(sys._getframe()))  # noqa: SLF001 - the only way to see who called
     mains = [index for index, frame in enumerate(frames) if _is(frame, "_pytest.config", {"main", "_main"})]

@@ -85,3 +85,27 @@ def test_status_and_drift_are_those_of_the_session(project: SessionProject) -> N
     project.write({"test_it.py": "def test_it(): assert 0\n"})
     assert run(project).returncode == 1
     assert run(project, "-k", "nothing").returncode == 5
+
+
+def test_a_plain_command_knows_where_it_is(project: SessionProject, cache_dir: Path) -> None:
+    """What the ini file asks for has happened already, and fixtures find the engine."""
+    project.lock("other.txt", project.wheel("other"))
+    project.write(
+        {
+            "pytest.ini": "[pytest]\nenvsync = requirements.lock\n",
+            "test_it.py": (
+                "import sys, pytest, lonely\n"
+                "@pytest.mark.envsync('other.txt')\n"
+                "def test_other(synced_env): assert synced_env.packages == {'other': '1.0'}\n"
+                "def test_own(synced_env): assert str(synced_env.path) == sys.prefix\n"
+            ),
+        }
+    )
+    options = ["--no-index", f"--find-links={project.wheels}"]
+    command = [sys.executable, "-m", "pytest_envsync", "run", *options, "requirements.lock", "--"]
+    found = project.run(*command, "pytest", "-p", "no:cacheprovider")
+    assert found.returncode == 0, found.out
+    assert found.outcomes == {"passed": 2}
+    assert found.header() == []
+    assert leases(cache_dir) == []
+    assert list((cache_dir / "sessions").iterdir()) == []

@@ -10,9 +10,11 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
-from pytest_envsync.cli.cached import environments_of, provide
+from pytest_envsync.cli.cached import cache_of, environments_of, provide
 from pytest_envsync.cli.terminal import TerminalReporter
 from pytest_envsync.errors import EnvsyncError, UsageError
+from pytest_envsync.pytest_plugin import guard
+from pytest_envsync.pytest_plugin.command_guard import write_command_guard
 from pytest_envsync.report import diff_lines, warning_line
 
 if TYPE_CHECKING:
@@ -54,9 +56,12 @@ def run(call: Call) -> int:
         text = f"the environment {provided.environment.key[:10]} was not as it was made; this was undone:"
         terminal.say(warning_line(text, terminal.style))
         terminal.say(*diff_lines(provided.environment.repaired, terminal.style, limit=SHOWN_FILES))
+    path = write_command_guard(cache_of(call), provided.environment, call.settings, arguments=_option_texts(call))
     try:
-        return _run_command(call.arguments.rest, command_environ(provided, call.settings.environ))
+        environ = {**command_environ(provided, call.settings.environ), guard.VARIABLE: path}
+        return _run_command(call.arguments.rest, environ)
     finally:
+        guard.remove(path)
         _give_back(call, provided, reporter)
 
 

@@ -52,8 +52,8 @@ def surroundings_of(
         groups=list(wanted.groups if wanted is not None else ()),
         line=asked.line._asdict(),
         ini=asked.ini._asdict(),
-        declared={name: _plain(row) for name, row in declared.items()},
-        option_names=sorted(option.name for option in OPTIONS if option.scope == "set"),
+        declared={name: plain_row(row) for name, row in declared.items()},
+        option_names=option_names(),
         drift=asked.drift,
         drift_ignore=asked.drift_ignore,
         trace=asked.trace,
@@ -61,5 +61,11 @@ def surroundings_of(
     )
 
 
-def _plain(row: Declared) -> dict[str, Any]:
+def option_names() -> list[str]:
+    """Return the names of what a marker may give to the engine."""
+    return sorted(option.name for option in OPTIONS if option.scope == "set")
+
+
+def plain_row(row: Declared) -> dict[str, Any]:
+    """Return a declared environment as JSON has it."""
     return {name: list(value) if isinstance(value, tuple) else value for name, value in row._asdict().items()}

@@ -1,0 +1,68 @@
+"""The guard file of a command that ``envsync run`` runs in an environment.
+
+A pytest among such commands finds its fixtures' engine by it, and knows that it is where the ini file would
+send it. Comparing the environment at the end is the business of ``run``.
+
+PYTEST_DONT_REWRITE
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_envsync.declared import read_declared
+from pytest_envsync.pytest_plugin import guard
+from pytest_envsync.pytest_plugin.host import option_names, plain_row
+from pytest_envsync.pytest_plugin.launch import host_environ
+from pytest_envsync.pytest_plugin.surroundings import Surroundings
+
+if TYPE_CHECKING:
+    from pytest_envsync.environments import CachedEnvironment
+    from pytest_envsync.settings import Settings
+
+
+def write_command_guard(
+    cache_dir: Path, environment: CachedEnvironment, settings: Settings, *, arguments: Sequence[str]
+) -> str:
+    """Write the guard file for a command in *environment* and return its path; ``guard.remove`` removes it.
+
+    *arguments* are the options of the command line, as ``envsync sync`` takes them.
+    """
+    declared = read_declared(settings.environments, settings.base)
+    nothing: Mapping[str, object] = {"arguments": [], "options": {}, "base": settings.cwd}
+    surroundings = Surroundings(
+        host=sys.executable,
+        host_environ=host_environ(os.environ),
+        cache_dir=str(cache_dir),
+        rootdir=settings.cwd,
+        directory=settings.cwd,
+        files=list(environment.files),
+        python=None,
+        extras=[],
+        groups=[],
+        line={**nothing, "arguments": list(arguments)},
+        ini=dict(nothing),
+        declared={name: plain_row(row) for name, row in declared.items()},
+        option_names=option_names(),
+        drift="warn",
+        drift_ignore=[],
+        trace=False,
+        report=None,
+    )
+    values = {
+        "prefix": environment.path,
+        "name": "",
+        "identity": "",
+        "identities": [],
+        "environment": environment.as_dict(),
+        "header": [],
+        "behind": [],
+        "surroundings": surroundings.as_dict(),
+    }
+    path = guard.write(cache_dir / "sessions", values)
+    guard.deny(str(path))
+    return str(path)

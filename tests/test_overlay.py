@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from importlib.metadata import version
 from pathlib import Path
 
@@ -231,3 +232,18 @@ def test_the_overlay_holds_the_surface_and_never_the_engine(cache_dir: Path) -> 
     assert os.access(Path(overlay.bin, "pytest"), os.X_OK)
     again = make_overlay(cache_dir, locked={}, target=base_of_running(cache_dir))
     assert again == overlay
+
+
+def test_overlays_that_nobody_uses_go_and_others_stay(cache_dir: Path) -> None:
+    target = base_of_running(cache_dir)
+    used = Path(make_overlay(cache_dir, locked={}, target=target).path).parent
+    root = cache_dir / "overlays"
+    for name, age in (("old", 61), ("young", 59), (".cut-short", 2)):
+        place = root / name
+        place.mkdir()
+        stamp = place / "manifest.json"
+        stamp.write_text("{}")
+        for path in (stamp, place):
+            os.utime(path, (time.time() - age * 86_400,) * 2)
+    make_overlay(cache_dir, locked={"anything": "1.0"}, target=target)
+    assert {path.name for path in root.iterdir()} == {"memo", "young", used.name}

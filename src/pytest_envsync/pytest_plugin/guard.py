@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,7 @@ def deny(path: str) -> None:
 def write(directory: Path, values: dict[str, Any]) -> Path:
     """Write a guard file into *directory* and return its path."""
     directory.mkdir(parents=True, exist_ok=True)
+    _sweep(directory)
     path = directory / f"{os.getpid()}-{os.urandom(4).hex()}.json"
     # Addresses of indexes may hold credentials.
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -76,6 +78,16 @@ def remove(path: str) -> None:
     for name in (path, path + ".claimed"):
         with suppress(OSError):
             os.unlink(name)  # noqa: PTH108 - a text is all there is
+
+
+def _sweep(directory: Path) -> None:
+    """Remove what sessions left that were killed: files that nobody touched for a week."""
+    oldest = time.time() - 7 * 86_400
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            with suppress(OSError):
+                if entry.stat().st_mtime < oldest:
+                    os.unlink(entry.path)  # noqa: PTH108 - as above
 
 
 def _same_place(one: str, other: str) -> bool:

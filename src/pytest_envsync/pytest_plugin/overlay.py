@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from pytest_envsync.target import Target
 
 FORMAT = "3"  # of the directory; part of its name
+DAY = 86_400.0  # seconds
+UNUSED_DAYS = 60
 OLDEST_PYTHON = (3, 10)
 OLDEST_PYTEST = (7, 4)
 
@@ -140,11 +143,13 @@ def make_overlay(
     memo = cache_dir / "overlays" / "memo" / _memo_name(locked, target, wanted)
     found = _read_memo(memo)
     if found is not None and _is_sound(Path(found.path).parent):
+        _touch(Path(found.path).parent / "manifest.json")
         return found
     _check_pytest(locked, with_pytest=with_pytest)
     held = _held(wanted, locked=locked, target=target, bring=bring)
     overlay = _fill(cache_dir / "overlays", held, locked=locked, target=target)
     memo.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(cache_dir / "overlays")
     _write(memo, json.dumps(overlay._asdict()))
     return overlay
 
@@ -219,6 +224,27 @@ def _write(path: Path, text: str) -> None:
     temporary = path.with_name(f"{path.name}.{os.getpid()}")
     temporary.write_text(text, encoding="utf-8")
     temporary.replace(path)
+
+
+def _touch(path: Path) -> None:
+    """Note, at most once a day, that an overlay is used."""
+    if time.time() - path.stat().st_mtime > DAY:
+        path.touch()
+
+
+def _sweep(root: Path) -> None:
+    """Remove overlays that were not used for two months, and what was cut short."""
+    from shutil import rmtree
+
+    now = time.time()
+    for place in [*root.iterdir(), *(root / "memo").iterdir()]:
+        try:
+            stamp = place / "manifest.json" if place.is_dir() and place.name[:1] != "." else place
+            age = now - stamp.stat().st_mtime
+        except OSError:
+            continue
+        if place.name != "memo" and age > (DAY if place.name[:1] == "." else UNUSED_DAYS * DAY):
+            rmtree(place, ignore_errors=True) if place.is_dir() else place.unlink(missing_ok=True)
 
 
 def _fill(root: Path, held: Sequence[Held], *, locked: Mapping[str, str], target: Target) -> Overlay:

@@ -210,34 +210,9 @@ def provide_one(
         site_packages=environment.site_packages,
         extra=preparation.plugins.directories,
     )
-    shown = header.shown_files(wanted.files, asked.directory)
-    lines = [
-        header.describe(environment, shown=shown),
-        *completion.lines,
-        *filter(None, [completion.overlay.header()]),
-        *header.condition_lines(environment),
-        *paths.header(),
-        *header.origin_lines(settings.origins, lock_origin=asked.lock_origin),
-        *(f"warning: {warning}" for warning in settings.warnings),
-    ]
-    values = {
-        "prefix": environment.path,
-        "name": wanted.name,
-        "identity": wanted.identity,
-        "identities": list(identities),
-        "environment": environment.as_dict(),
-        "python": wanted.python,
-        "project": completion.project,
-        "overlay": {
-            "pytest": completion.overlay.pytest,
-            "distributions": completion.overlay.distributions,
-            "path": completion.overlay.path,
-        },
-        "header": lines,
-        "behind": paths.behind,
-        "started": time.time(),
-        "surroundings": surroundings_of(asked, preparation.cache_dir, preparation.declared, wanted).as_dict(),
-    }
+    lines = _header(preparation, wanted, environment, settings=settings, completion=completion, paths=paths)
+    values = _values(preparation, wanted, environment, completion, header_lines=lines, behind=paths.behind)
+    values["identities"] = list(identities)
     guard_path = guard.write(preparation.cache_dir / "sessions", values)
     environ = launch.session_environ(
         os.environ,
@@ -258,3 +233,55 @@ def provide_one(
         values=values,
         cache_dir=preparation.cache_dir,
     )
+
+
+def _header(
+    preparation: Preparation,
+    wanted: Wanted,
+    environment: CachedEnvironment,
+    *,
+    settings: Settings,
+    completion: _Completion,
+    paths: launch.Paths,
+) -> list[str]:
+    asked = preparation.asked
+    overlay = completion.overlay.header() if completion.overlay is not None else ""
+    return [
+        header.describe(environment, shown=header.shown_files(wanted.files, asked.directory)),
+        *completion.lines,
+        *filter(None, [overlay]),
+        *header.condition_lines(environment),
+        *paths.header(),
+        *header.origin_lines(settings.origins, lock_origin=asked.lock_origin),
+        *(f"warning: {warning}" for warning in settings.warnings),
+    ]
+
+
+def _values(
+    preparation: Preparation,
+    wanted: Wanted,
+    environment: CachedEnvironment,
+    completion: _Completion,
+    *,
+    header_lines: Sequence[str],
+    behind: Sequence[str],
+) -> dict[str, Any]:
+    """Return what the guard file says."""
+    overlay = completion.overlay
+    given = surroundings_of(preparation.asked, preparation.cache_dir, preparation.declared, wanted)
+    return {
+        "prefix": environment.path,
+        "name": wanted.name,
+        "identity": wanted.identity,
+        "identities": [],
+        "environment": environment.as_dict(),
+        "python": wanted.python,
+        "project": completion.project,
+        "overlay": None
+        if overlay is None
+        else {"pytest": overlay.pytest, "distributions": overlay.distributions, "path": overlay.path},
+        "header": list(header_lines),
+        "behind": list(behind),
+        "started": time.time(),
+        "surroundings": given.as_dict(),
+    }

@@ -365,3 +365,23 @@ def test_wrong_declarations_name_the_row(row: object, message: str) -> None:
         read_declared({"low": row}, "/base")
     assert message in str(caught.value)
     assert "`low`" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("argv", "expected"),
+    [
+        ((), ".venv"),
+        (("-p", "3.12"), ".venv"),
+        (("-p", "./other"), None),
+        (("-p", "other"), None),
+        (("--target", "t"), None),
+        (("--venv", "mine"), "mine"),
+    ],
+)
+def test_an_environment_that_the_command_names_beats_a_configured_one(
+    argv: tuple[str, ...], expected: str | None, tmp_path: Path
+) -> None:
+    (tmp_path / "pyproject.toml").write_text('[tool.envsync]\nvenv = ".venv"\n')
+    (tmp_path / "other").mkdir()
+    found = settings(*argv, cwd=tmp_path).options.venv
+    assert (found and Path(found).name) == expected

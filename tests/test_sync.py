@@ -12,6 +12,7 @@ import pytest
 from factories import make_wheel, sha256
 from index_server import IndexServer
 from pytest_envsync import EnvsyncError, sync
+from pytest_envsync.cache import exclusive
 from pytest_envsync.errors import HashMismatch, SelectionError
 
 MakeVenv = Callable[..., Path]
@@ -86,6 +87,28 @@ def test_an_index_that_the_file_names_comes_before_that_of_pips_configuration(
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/nobody/simple/")
     lock.write_text(f"--index-url {index.url}\ndemo==1.0\n")
     assert sync([lock], python=make_venv()).installed == {"demo": "1.0"}
+
+
+def test_the_environment_that_is_named_is_the_one_that_is_synced(
+    lock: Path, index: IndexServer, make_venv: MakeVenv, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, other = make_venv(".venv"), make_venv("other")
+    sync([lock], python=mine, index_url=index.url)
+    (tmp_path / "pyproject.toml").write_text('[tool.envsync]\nvenv = ".venv"\n')
+    monkeypatch.chdir(tmp_path)
+    lock.write_text("demo==2.0\n")
+    assert sync([lock], python="other", index_url=index.url).installed == {"demo": "2.0"}
+    assert (len(site(mine)), site(other)) == (4, {"demo.py", "demo-2.0.dist-info"})
+
+
+def test_a_lock_that_is_held_for_too_long_is_an_error(
+    lock: Path, index: IndexServer, make_venv: MakeVenv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    venv = make_venv()
+    monkeypatch.setenv("UV_LOCK_TIMEOUT", "0.2")
+    with exclusive(venv / ".lock", timeout=1), pytest.raises(EnvsyncError, match=str(os.getpid())):
+        sync([lock], python=venv, index_url=index.url)
+    assert site(venv) == set()
 
 
 def test_a_failure_leaves_everything_as_it_was(

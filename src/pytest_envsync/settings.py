@@ -224,6 +224,7 @@ def _merge(places: Sequence[_Place], pip: Layer, cwd: str) -> tuple[dict[str, Va
         if origin:
             origins[name] = " and ".join(origin)
     _settle_default_index(merged, [place.layer for place in places])
+    _settle_place(merged, origins, [place.layer for place in places], cwd)
     if _is_pips("index_url", pip, places):
         merged["yields_index_url"] = True
     if "index_strategy" not in merged and _is_pips("extra_index_urls", pip, places):
@@ -283,3 +284,24 @@ def _settle_default_index(merged: dict[str, Value], layers: Sequence[Layer]) -> 
                 if name not in given:
                     merged.pop(name, None)
             return
+
+
+def _settle_place(merged: dict[str, Value], origins: dict[str, str], layers: Sequence[Layer], cwd: str) -> None:
+    """Keep the environment that the strongest place names: what a weaker one says of another is not meant.
+
+    A ``venv`` in ``pyproject.toml`` must not be emptied by a command that names a different environment.
+    """
+    for layer in layers:
+        python = layer.values.get("python")
+        given = {name for name in ("venv", "target", "prefix") if name in layer.values}
+        names_python = isinstance(python, str) and _is_path(python, cwd)
+        if given or names_python:
+            for name in ("venv", "target", "prefix", *(("system",) if names_python else ())):
+                if name not in given:
+                    merged.pop(name, None)
+                    origins.pop(name, None)
+            return
+
+
+def _is_path(python: str, cwd: str) -> bool:
+    return os.sep in python or os.path.isdir(os.path.join(cwd, python))  # noqa: PTH112, PTH118 - plain text

@@ -19,7 +19,7 @@ from pytest_envsync.environment.discovery import find_target
 from pytest_envsync.environment.journal import journal_directory
 from pytest_envsync.environment.link import check_link_mode
 from pytest_envsync.environment.site_packages import kept_seeds, scan
-from pytest_envsync.errors import EnvsyncError, LockTimeout
+from pytest_envsync.errors import EnvsyncError
 from pytest_envsync.narration import SilentReporter
 from pytest_envsync.plan import make_plan, planned_changes
 from pytest_envsync.requirements import DirectorySource, normalize_name
@@ -105,7 +105,10 @@ def _cache(options: SyncOptions, cwd: str, environ: Mapping[str, str]) -> tuple[
 
 @contextmanager
 def environment_lock(target: Target, *, environ: Mapping[str, str], reporter: Reporter) -> Iterator[None]:
-    """Hold the lock of the environment at *target*; a file system without locks is only a warning."""
+    """Hold the lock of the environment at *target*; a file system without locks is only a warning.
+
+    Raises LockTimeout: going on would undo, or mix with, what the other process is doing.
+    """
 
     def waiting(holder: str, seconds: float) -> None:
         reporter.note(f"waiting for process {holder or '?'} to leave {target.prefix} ({seconds:.0f} s)")
@@ -117,7 +120,7 @@ def environment_lock(target: Target, *, environ: Mapping[str, str], reporter: Re
     lock = exclusive(Path(target.prefix, ".lock"), timeout=lock_timeout(environ), waiting=waiting)
     try:
         lock.__enter__()
-    except (OSError, LockTimeout) as error:
+    except OSError as error:
         reporter.warn(f"the environment at `{target.prefix}` could not be locked: {error}")
         yield
         return

@@ -143,7 +143,9 @@ def _apply(call: Call, reporter: TerminalReporter) -> Mapping[str, Any]:
     mode = settings.options.link_mode or "copy"
     outcome = sync_environment(
         _files(request),
-        options=replace(settings.options, python=place, link_mode=mode),
+        options=replace(
+            settings.options, python=place, venv=None, target=None, prefix=None, system=False, link_mode=mode
+        ),
         cwd=settings.cwd,
         environ=settings.environ,
         reporter=reporter,

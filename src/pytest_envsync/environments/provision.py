@@ -158,9 +158,11 @@ class Provision:
         return answer
 
     def _digests(self) -> dict[str, str]:
-        """Return the sha256 of every wheel; what no index told is fetched now."""
+        """Return the sha256 of every wheel; what no index told, or what nobody will check, is fetched now."""
         digests = dict(self.resolution.digests)
-        for candidate in self.resolution.candidates:
+        options = self.request.options
+        is_checked = options.verify_hashes or options.require_hashes
+        for candidate in self.resolution.candidates if is_checked else ():
             if candidate.kind == "wheel" and candidate.file is not None:
                 known = next((digest.value for digest in candidate.file.digests if digest.algorithm == "sha256"), None)
                 if known is not None:

@@ -68,6 +68,25 @@ def test_an_edit_rebuilds_when_the_keys_say_so(world: World, provide: Provide) -
     assert provide(tree).key != first.key
 
 
+def test_a_project_that_is_tested_as_a_wheel_is_never_stale(world: World, provide: Provide) -> None:
+    tree = world.tree()
+    first = provide(tree, "wheel")
+    for noise in (
+        ".coverage",
+        "build/lib/demo.py",
+        "demo.egg-info/PKG-INFO",
+        "__pycache__/demo.pyc",
+        "venv/pyvenv.cfg",
+    ):
+        write_tree(tree, {noise: "x"})
+    assert provide(tree, "wheel").key == first.key
+    (tree / "demo.py").write_text("VERSION = 'edited'\n")
+    second = provide(tree, "wheel")
+    assert (Path(second.site_packages) / "demo.py").read_text() == "VERSION = 'edited'\n"
+    write_tree(tree, {"inner/data.txt": "new"})
+    assert provide(tree, "wheel").key != second.key
+
+
 def test_worktrees_never_share_one(world: World, provide: Provide) -> None:
     copy = write_tree(world.root / "copy", project_files())
     assert provide(world.tree()).key != provide(copy).key

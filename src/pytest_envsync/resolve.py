@@ -235,7 +235,7 @@ def _checked(candidate: Candidate, *, target: Target, engine: Engine) -> Candida
 def resolve_project(path: str, *, editable: bool, options: SyncOptions, target: Target, engine: Engine) -> Resolution:
     """Settle the project at *path* (absolute) as a lock's line of its own would be, without its dependencies.
 
-    Raises InputError for a directory that is not there, BuildError.
+    It is what is tested: as a wheel it is fresh only while every file of its tree is as it was. Raises InputError for a directory that is not there, BuildError.
     """
     from pytest_envsync.distributions import Candidate
     from pytest_envsync.requirements import Requirements, SpecifiedRequirement
@@ -244,7 +244,12 @@ def resolve_project(path: str, *, editable: bool, options: SyncOptions, target: 
     line = SpecifiedRequirement(name=None, source=source, text=f"-e {path}" if editable else path)
     (named,) = name_sources(Requirements(entries=(line,)), target=target, engine=engine).entries
     candidate = Candidate(name=named.name or "", version=None, kind="tree", requested=source)
-    return Resolution(candidates=(settle_source(candidate, options=options, target=target, engine=engine),))
+    settled = settle_source(candidate, options=options, target=target, engine=engine)
+    if not editable:
+        from pytest_envsync.environment.freshness import tree_cache_info
+
+        settled = replace(settled, cache_info=tree_cache_info(path, engine.environ))
+    return Resolution(candidates=(settled,))
 
 
 def _usable(installed: Sequence[InstalledDistribution], *, options: SyncOptions, target: Target) -> dict[str, str]:

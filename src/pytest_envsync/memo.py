@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,8 @@ def resolution_key(files: Sequence[str], options: SyncOptions, target: Target, c
         cwd,
         [os.path.join(cwd, name) if "://" not in name else name for name in files],  # noqa: PTH118 - plain text
         settings,
+        # A day of --exclude-newer ends when it ends here.
+        time.strftime("%z") if options.exclude_newer or options.exclude_newer_package else "",
         target.fingerprint,
         target.version,
         target.markers,
@@ -109,8 +112,12 @@ def is_repeatable(requirements: Requirements, candidates: Sequence[Candidate], o
 
 
 def _is_relative_date(options: SyncOptions) -> bool:
+    if not (options.exclude_newer or options.exclude_newer_package):
+        return False
+    from pytest_envsync.wheels.cutoff import is_relative
+
     values = [options.exclude_newer, *(item.partition("=")[2] for item in options.exclude_newer_package)]
-    return any(value and (value[:1] == "P" or (value[-1:].isalpha() and not value.endswith("Z"))) for value in values)
+    return any(value and is_relative(value) for value in values)
 
 
 def _is_fixed(candidate: Candidate) -> bool:

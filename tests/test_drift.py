@@ -325,7 +325,7 @@ def test_the_test_that_did_it_is_named(project: SessionProject) -> None:
         assert tests[f"{SITE}/added.py"] == ["test_it.py::test_adds"]
 
 
-def test_what_pytest_wrote_for_a_plugin_is_kept_beside_the_environment(
+def test_code_put_in_place_of_what_pytest_wrote_for_a_plugin_runs_in_no_later_session(
     project: SessionProject, cache_dir: Path
 ) -> None:
     wheel = project.wheel(
@@ -337,21 +337,22 @@ def test_what_pytest_wrote_for_a_plugin_is_kept_beside_the_environment(
         lock.write(f"{wheel.name.split('-')[0].replace('_', '-')}==1.0\n")
     project.write(
         {
-            "test_kept.py": (
-                "import pathlib, pytest_thing\n"
-                "cache = pathlib.Path(pytest_thing.__file__).parent / '__pycache__'\n"
-                "def test_kept():\n"
-                "    (found,) = cache.glob('pytest_thing.*-pytest-*.pyc')\n"
-                "    with open('seen', 'a') as file: file.write(f'{found.stat().st_mtime_ns}\\n')\n"
+            "test_plant.py": (
+                "import marshal, pathlib, pytest_thing\n"
+                "def test_plant():\n"
+                "    source = pathlib.Path(pytest_thing.__file__)\n"
+                "    (found,) = (source.parent / '__pycache__').glob('pytest_thing.*-pytest-*.pyc')\n"
+                "    code = compile(source.read_text().replace('thing at', 'another at'), str(source), 'exec')\n"
+                "    header = found.read_bytes()[:16]\n"
+                "    found.unlink()\n"
+                "    found.write_bytes(header + marshal.dumps(code))\n"
             )
         }
     )
     for _ in range(2):
-        run = project.pytest("--envsync", "requirements.lock", "--envsync-drift", "fail", "test_kept.py")
+        run = project.pytest("--envsync", "requirements.lock", "--envsync-drift", "fail", "test_plant.py")
         assert run.returncode == 0, run.out
+        assert "thing at work" in run.out
         (prefix,) = cached_environments(cache_dir)
         assert list(prefix.rglob("*-pytest-*.pyc")) == []
-    (kept,) = cache_dir.glob("environments/*/rewritten/**/pytest_thing.*.pyc")
-    kept.write_bytes(b"not what pytest wrote")
-    run = project.pytest("--envsync", "requirements.lock", "--envsync-drift", "fail", "test_kept.py")
-    assert run.returncode == 0, run.out
+

@@ -31,7 +31,6 @@ FLOORS: dict[str, int] = {
     "snapshot": 1,
     "comparison": 1,
     "leases": 1,
-    "rewritten": 1,
     "synced_env": 1,
     "wheels": 2,
     "environment": 2,

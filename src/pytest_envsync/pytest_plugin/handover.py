@@ -13,11 +13,10 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from pytest_envsync.diff import Diff, compare, load_snapshot
+from pytest_envsync.diff import Diff, compare, load_snapshot, sweep_rewritten
 from pytest_envsync.errors import EnvsyncError
 from pytest_envsync.leases import drop, release
 from pytest_envsync.pytest_plugin.engine import Engine
-from pytest_envsync.rewritten import keep_rewritten
 
 
 class Handover(NamedTuple):
@@ -55,7 +54,7 @@ def compared(values: Mapping[str, Any]) -> Diff:
     snapshot = load_snapshot(values["snapshot"])
     found = compare(values["path"], snapshot)
     # What pytest itself wrote for the modules that it rewrites is no doing of a test.
-    swept = keep_rewritten(values["path"], snapshot, found.files.added)
+    swept = sweep_rewritten(values["path"], snapshot, found.files.added)
     return found.less(swept) if swept else found
 
 

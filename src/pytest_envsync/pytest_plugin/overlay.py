@@ -35,9 +35,9 @@ OLDEST_PYTHON = (3, 10)
 OLDEST_PYTEST = (7, 4)
 
 PASSIVE_MODULES = (
-    "", "errors", "changes", "snapshot", "comparison", "diff", "leases", "rewritten", "synced_env", "pytest_plugin",
-    "pytest_plugin.arrival", "pytest_plugin.axes", "pytest_plugin.cells", "pytest_plugin.command_line",
-    "pytest_plugin.engine", "pytest_plugin.identities", "pytest_plugin.remote", "pytest_plugin.selection",
+    "", "errors", "changes", "snapshot", "comparison", "diff", "leases", "synced_env", "pytest_plugin",
+    "pytest_plugin.apart", "pytest_plugin.arrival", "pytest_plugin.axes", "pytest_plugin.cells", "pytest_plugin.command_line",
+    "pytest_plugin.engine", "pytest_plugin.identities", "pytest_plugin.remote", "pytest_plugin.scheduling", "pytest_plugin.selection",
     "pytest_plugin.table", "pytest_plugin.trace",
     "pytest_plugin.fixtures", "pytest_plugin.guard", "pytest_plugin.handover", "pytest_plugin.hooks",
     "pytest_plugin.hookspecs", "pytest_plugin.ledger", "pytest_plugin.lookup", "pytest_plugin.markings",

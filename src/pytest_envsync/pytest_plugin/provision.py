@@ -24,7 +24,6 @@ from pytest_envsync.pytest_plugin.host_plugins import NamedPlugins, named_plugin
 from pytest_envsync.pytest_plugin.overlay import Bring, Held, Overlay, make_overlay
 from pytest_envsync.pytest_plugin.project import Project, is_installed_from, read_project, unmet_requirements
 from pytest_envsync.pytest_plugin.wanted import Wanted
-from pytest_envsync.rewritten import bring_rewritten
 from pytest_envsync.settings import Said, Settings, session_settings
 from pytest_envsync.values import replace
 
@@ -181,7 +180,6 @@ def _provided(environments: Environments, request: EnvironmentRequest, completio
             error.hint = f"{error.hint}; {hint}" if error.hint else hint
         raise
     completion.settle(environment)
-    bring_rewritten(environment.path)
     return environment
 
 

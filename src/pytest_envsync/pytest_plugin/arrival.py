@@ -84,7 +84,7 @@ def configure(config: pytest.Config) -> None:
     if is_worker:
         from pytest_envsync.pytest_plugin import matrix
 
-        config.pluginmanager.register(matrix.Worker(values["identity"]), matrix.WORKER)
+        config.pluginmanager.register(matrix.Worker(config, values["identity"]), matrix.WORKER)
 
 
 def watch(config: pytest.Config, environment: dict[str, Any]) -> None:

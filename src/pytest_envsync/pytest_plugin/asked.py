@@ -139,7 +139,6 @@ def _interpreter(text: str, base: str) -> str:
 
 def _projects(options: argparse.Namespace, ini: list[str], *, directory: str, base: str) -> list[str]:
     given = [(text, directory) for text in options.envsync_project or ()]
-    given = given or [(text, directory) for text in filter(None, [os.environ.get("ENVSYNC_PROJECT")])]
     given = given or [(text, base) for text in ini]
     found = [text if text in {"auto", "none"} else absolute(text, place) for text, place in given]
     for path in found:

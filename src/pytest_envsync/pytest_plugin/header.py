@@ -9,6 +9,8 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from pytest_envsync.addresses import masked
+
 if TYPE_CHECKING:
     from pytest_envsync.environments import CachedEnvironment
 
@@ -23,9 +25,9 @@ def shown_files(files: Sequence[str], directory: str) -> str:
 
 
 def shown_path(path: str, directory: str) -> str:
-    """Return *path* relative to *directory* if it is below it."""
+    """Return *path* relative to *directory* if it is below it; an address without its secrets."""
     if "://" in path:
-        return path
+        return masked(path)
     relative = os.path.relpath(path, directory)
     return path if relative.startswith(os.pardir) else relative
 

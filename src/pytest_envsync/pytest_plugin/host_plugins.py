@@ -130,7 +130,8 @@ def _by_declarations(config: pytest.Config, args: Sequence[str]) -> set[str]:
         recorder = _Recorder()
         try:
             accepted = declare.__code__.co_varnames[: declare.__code__.co_argcount]
-            available = {"parser": recorder, "pluginmanager": config.pluginmanager}
+            # Nothing of this is to reach the plugin manager a second time.
+            available = {"parser": recorder, "pluginmanager": _Recorder()}
             declare(**{key: value for key, value in available.items() if key in accepted})
         except Exception:  # noqa: BLE001, S112 - a plugin that cannot stand this is named by other means
             continue

@@ -19,9 +19,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_envsync.pytest_plugin import remote, table
+from pytest_envsync.pytest_plugin.apart import Apart
 from pytest_envsync.pytest_plugin.cells import Cell
 from pytest_envsync.pytest_plugin.identities import with_identity
 from pytest_envsync.pytest_plugin.ledger import ledger_of
+from pytest_envsync.pytest_plugin.scheduling import Environment, PerEnvironment
 from pytest_envsync.pytest_plugin.session import IDENTITY, ORIGINAL, accompany
 
 if TYPE_CHECKING:
@@ -53,8 +55,10 @@ def configure(config: pytest.Config) -> None:
 class Worker:
     """In a worker of a matrix: puts the environment into reports, for the controller to write into ids."""
 
-    def __init__(self, identity: str) -> None:
+    def __init__(self, config: pytest.Config, identity: str) -> None:
         self._identity = identity
+        if hasattr(config, "failures_db"):
+            setattr(config, "failures_db", Apart(config.failures_db, identity))  # noqa: B010 - no attribute of pytest's
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_report_to_serializable(self) -> Generator[None, Any, None]:
@@ -108,28 +112,11 @@ def _spec(cell: Cell, index: int, flags: Sequence[str]) -> str:
     return f"popen//python={command}//envsync={index}"
 
 
-class Environment:
-    """An environment of a running matrix: its workers and their scheduler."""
-
-    def __init__(self, cell: Cell) -> None:
-        self.cell = cell
-        self.nodes: set[WorkerController] = set()
-        self.collected: int | None = None
-        self.may_start = False
-        self.scheduler: Any = None
-        self.failures: list[str] = []
-
-    @property
-    def is_given_up(self) -> bool:
-        """Whether none of its workers could start."""
-        return self.cell.values is None or (self.scheduler is not None and self.scheduler.numnodes == 0)
-
-
 class Controller:
     """Runs one session over several environments; *slots* of them at the same time."""
 
     def __init__(self, config: pytest.Config, cells: Sequence[Cell], *, slots: int, arguments: Sequence[str]) -> None:
-        self._config = config
+        self.config = config
         self._arguments = arguments
         self._slots = slots
         self._session: pytest.Session | None = None
@@ -146,7 +133,7 @@ class Controller:
         """Take the places in xdist's session where no hook tells of which worker an event is."""
         self._session = session
         yield
-        dsession: DSession = self._config.pluginmanager.getplugin("dsession")
+        dsession: DSession = self.config.pluginmanager.getplugin("dsession")
         start_failed = dsession.worker_errordown
 
         def logged(hook: Any) -> Any:
@@ -163,7 +150,7 @@ class Controller:
             else:
                 self._give_up(dsession, node, error)
 
-        hooks = self._config.hook
+        hooks = self.config.hook
         replaced: dict[str, Any] = {
             "worker_logstart": logged(hooks.pytest_runtest_logstart),
             "worker_logfinish": logged(hooks.pytest_runtest_logfinish),
@@ -191,7 +178,7 @@ class Controller:
             "behind": description["behind"],
             "waits": not environment.may_start,
             # pytest-cov erases what is there when a worker starts: what others measured, if that is late.
-            "arguments": ["--cov-append"] if self._config.pluginmanager.hasplugin("_cov") else [],
+            "arguments": ["--cov-append"] if self.config.pluginmanager.hasplugin("_cov") else [],
             "source": inspect.getsource(xdist.remote),
             "file": xdist.remote.__file__,
         }
@@ -204,7 +191,7 @@ class Controller:
             if environment.cell.values is not None:
                 environment.scheduler = dsession.pytest_xdist_make_scheduler(config, log)
                 environment.scheduler.numnodes = len(environment.nodes)
-        return PerEnvironment(self)
+        return PerEnvironment(self, log)
 
     def collected(self, node: WorkerController, count: int) -> None:
         """Take note of how many tests there are in an environment: the session counts all of them."""
@@ -221,7 +208,7 @@ class Controller:
             self._start_next()
 
     def _start_next(self) -> None:
-        dsession: DSession = self._config.pluginmanager.getplugin("dsession")
+        dsession: DSession = self.config.pluginmanager.getplugin("dsession")
         if dsession.shuttingdown:
             return  # those that wait were told
         running = [one for one in self.environments if one.may_start and one.nodes]
@@ -235,7 +222,7 @@ class Controller:
         """Go on without a worker that never came to collect; without any, its environment is an error."""
         environment = self.environment_of(node)
         environment.failures.append(_last_line(error))
-        self._config.hook.pytest_testnodedown(node=node, error=error)
+        self.config.hook.pytest_testnodedown(node=node, error=error)
         environment.scheduler.numnodes -= 1
         if node in environment.scheduler.nodes:
             environment.scheduler.remove_node(node)
@@ -297,7 +284,7 @@ class Controller:
         """Show where the environments differ, and how to run the failures again."""
         cells = [one.cell for one in self.environments]
         lines = table.render(cells, width=terminalreporter._tw.fullwidth)  # noqa: SLF001 - as plugins do
-        again = table.rerun(cells, self._arguments, has_cache=self._config.pluginmanager.hasplugin("cacheprovider"))
+        again = table.rerun(cells, self._arguments, has_cache=self.config.pluginmanager.hasplugin("cacheprovider"))
         if lines or again:
             terminalreporter.section("environments")
         for line in [*lines, *again]:
@@ -307,86 +294,3 @@ class Controller:
 def _last_line(error: object | None) -> str:
     lines = [line for line in str(error).strip().splitlines() if line.strip()]
     return lines[-1] if lines else "it ended without a word"
-
-
-class PerEnvironment:
-    """A scheduler of xdist that is several: one for each environment."""
-
-    def __init__(self, controller: Controller) -> None:
-        self._controller = controller
-        self._crashed: Environment | None = None
-
-    @property
-    def _active(self) -> list[Environment]:
-        return [one for one in self._controller.environments if not one.is_given_up]
-
-    def _of(self, node: WorkerController) -> Any:
-        return self._controller.environment_of(node).scheduler
-
-    @property
-    def nodes(self) -> list[WorkerController]:
-        """Every worker that may be told to shut down, those that wait for their turn too."""
-        scheduled = [node for one in self._active for node in one.scheduler.nodes]
-        waiting = [node for one in self._active if not one.may_start for node in one.nodes]
-        return [*scheduled, *waiting]
-
-    @property
-    def collection_is_completed(self) -> bool:
-        """Whether an environment is ready to run tests."""
-        return any(one.scheduler.collection_is_completed for one in self._active)
-
-    @property
-    def has_pending(self) -> bool:
-        """Whether tests are under way."""
-        return any(one.scheduler.has_pending for one in self._active)
-
-    @property
-    def tests_finished(self) -> bool:
-        """Whether all is done everywhere. Workers of an environment that is through are let go."""
-        is_finished = True
-        for one in self._active:
-            if not one.scheduler.collection_is_completed or not one.scheduler.tests_finished:
-                is_finished = False
-                continue
-            for node in one.scheduler.nodes:
-                if not node.shutting_down:
-                    node.shutdown()
-        return is_finished
-
-    def add_node(self, node: WorkerController) -> None:
-        """Take a worker that is ready."""
-        self._of(node).add_node(node)
-
-    def add_node_collection(self, node: WorkerController, collection: Sequence[str]) -> None:
-        """Take what a worker collected; environments may differ in it."""
-        self._of(node).add_node_collection(node, collection)
-        self._controller.collected(node, len(collection))
-
-    def mark_test_complete(self, node: WorkerController, item_index: int, duration: float = 0) -> None:
-        """Pass on that a test is done."""
-        self._of(node).mark_test_complete(node, item_index, duration)
-
-    def mark_test_pending(self, item: str) -> None:
-        """Pass on that a test is to run again, in the environment whose worker crashed last."""
-        if self._crashed is not None:
-            self._crashed.scheduler.mark_test_pending(item)
-
-    def remove_pending_tests_from_node(self, node: WorkerController, indices: Sequence[int]) -> None:
-        """Pass on what was stolen from a worker."""
-        self._of(node).remove_pending_tests_from_node(node, indices)
-
-    def remove_node(self, node: WorkerController) -> str | None:
-        """Forget a worker; return the id of the test that it ran when it crashed."""
-        scheduler = self._of(node)
-        if node not in scheduler.nodes:
-            return None
-        crashed: str | None = scheduler.remove_node(node)
-        if crashed is not None:
-            self._crashed = self._controller.environment_of(node)
-        return crashed
-
-    def schedule(self) -> None:
-        """Send tests to the workers of every environment that is ready."""
-        for one in self._active:
-            if one.scheduler.collection_is_completed:
-                one.scheduler.schedule()

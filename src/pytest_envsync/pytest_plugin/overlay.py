@@ -36,14 +36,14 @@ OLDEST_PYTEST = (7, 4)
 
 PASSIVE_MODULES = (
     "", "errors", "changes", "snapshot", "comparison", "diff", "leases", "synced_env", "pytest_plugin",
-    "pytest_plugin.apart", "pytest_plugin.arrival", "pytest_plugin.axes", "pytest_plugin.cells", "pytest_plugin.command_line",
-    "pytest_plugin.engine", "pytest_plugin.identities", "pytest_plugin.remote", "pytest_plugin.scheduling", "pytest_plugin.selection",
-    "pytest_plugin.table", "pytest_plugin.trace",
-    "pytest_plugin.fixtures", "pytest_plugin.guard", "pytest_plugin.handover", "pytest_plugin.hooks",
-    "pytest_plugin.hookspecs", "pytest_plugin.ledger", "pytest_plugin.lookup", "pytest_plugin.markings",
-    "pytest_plugin.matrix", "pytest_plugin.naming", "pytest_plugin.paths", "pytest_plugin.private",
-    "pytest_plugin.refusals", "pytest_plugin.report_file", "pytest_plugin.session", "pytest_plugin.silence",
-    "pytest_plugin.surroundings",
+    "pytest_plugin.apart", "pytest_plugin.arrival", "pytest_plugin.axes", "pytest_plugin.cells",
+    "pytest_plugin.command_line", "pytest_plugin.engine", "pytest_plugin.fixtures", "pytest_plugin.guard",
+    "pytest_plugin.handover", "pytest_plugin.hooks", "pytest_plugin.hookspecs", "pytest_plugin.identities",
+    "pytest_plugin.ledger", "pytest_plugin.lookup", "pytest_plugin.markings", "pytest_plugin.matrix",
+    "pytest_plugin.naming", "pytest_plugin.paths", "pytest_plugin.private", "pytest_plugin.refusals",
+    "pytest_plugin.remote", "pytest_plugin.report_file", "pytest_plugin.scheduling", "pytest_plugin.selection",
+    "pytest_plugin.session", "pytest_plugin.silence", "pytest_plugin.surroundings", "pytest_plugin.table",
+    "pytest_plugin.trace",
 )  # fmt: skip
 """The public surface, by names below the package: standard library, pytest and pluggy only."""
 

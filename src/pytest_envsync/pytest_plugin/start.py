@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from pytest_envsync.addresses import masked
 from pytest_envsync.errors import BuildError, EnvsyncError
 from pytest_envsync.pytest_plugin import launch, unhosted, way
 from pytest_envsync.pytest_plugin.command_line import inner_arguments
@@ -73,11 +74,11 @@ def command_of(start: Start, provided: Provided) -> list[str]:
 
 
 def rendered(error: EnvsyncError) -> str:
-    """Return an error and its hint as one text."""
+    """Return an error and its hint as one text, without secrets."""
     lines = [f"envsync: {error}"]
     if isinstance(error, BuildError):
         # The backend's own words, as far as the message does not hold them.
         lines += [f"  {line}" for line in error.output.splitlines()[-OUTPUT_LINES:] if line not in str(error)]
     if error.hint:
         lines.append(f"hint: {error.hint}")
-    return "\n".join(lines)
+    return masked("\n".join(lines))

@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from pytest_envsync.addresses import is_url
 from pytest_envsync.declared import Declared, find_declared
 from pytest_envsync.errors import InputError, UsageError
 from pytest_envsync.pytest_plugin.asked import Asked
@@ -86,7 +87,7 @@ def _projects(asked: Asked, declared: Declared) -> list[str]:
 def _locks(text: str, base: str, declared: Mapping[str, Declared]) -> list[_Lock]:
     """Return what one value of ``--envsync`` means: a file, a declared environment, or several by a glob."""
     path = absolute(text, base)
-    if os.path.exists(path) or "://" in text:  # noqa: PTH110 - plain text
+    if is_url(text) or os.path.exists(path):  # noqa: PTH110 - plain text
         check_lockfile(path)
         return [_Lock(None, Declared("", (path,)))]
     name, rest = split_name(text)

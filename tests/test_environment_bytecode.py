@@ -62,6 +62,51 @@ def test_planted_bytecode_reaches_no_other_environment(world: World, tmp_path: P
 
 
 @pytest.mark.parametrize("is_given_back", [True, False])
+@pytest.mark.parametrize("is_unchecked", [True, False])
+def test_bytecode_that_a_session_wrote_runs_in_no_later_one(
+    world: World, tmp_path: Path, *, is_given_back: bool, is_unchecked: bool
+) -> None:
+    first = world.provide("demo==1.0", name="a.txt", lease=is_given_back)
+    place = place_of(first)
+    plant(first, tmp_path, place=place, dfile=site(first) / "demo/__init__.py")
+    if is_unchecked:
+        content = place.read_bytes()
+        place.write_bytes(content[:4] + b"\1\0\0\0" + bytes(8) + content[16:])
+        assert run(first, VALUE) == "666"
+    if is_given_back:
+        give_back(world, first)
+    again = world.provide("demo==1.0", name="a.txt", lease=False)
+    assert (again.path, again.created, again.repaired) == (first.path, False, None)
+    assert run(again, VALUE) == "1"
+    second = world.provide("demo==1.0", "other==1.0", name="b.txt", lease=False)
+    assert run(second, VALUE) == "1"
+    # The engine compiled the module itself.
+    assert compiled(second).samefile(compiled(again))
+
+
+def test_bytecode_of_no_module_of_a_wheel_goes(world: World) -> None:
+    first = world.provide("demo==1.0", name="a.txt")
+    place = place_of(first).with_name("extra.cpython-311.opt-x.pyc")
+    place.parent.mkdir(exist_ok=True)
+    place.write_bytes(b"anything")
+    give_back(world, first)
+    assert not place.exists()
+
+
+def test_a_link_to_the_stores_bytecode_by_another_way_is_not_kept(world: World, tmp_path: Path) -> None:
+    first = world.provide("demo==1.0", name="a.txt")
+    run(first, VALUE)
+    give_back(world, first)
+    first = world.provide("demo==1.0", name="a.txt")
+    place, elsewhere = compiled(first), tmp_path / "elsewhere.pyc"
+    elsewhere.write_bytes(place.read_bytes())
+    place.unlink()
+    place.symlink_to(elsewhere)
+    give_back(world, first)
+    assert not place.is_symlink()
+
+
+@pytest.mark.parametrize("is_given_back", [True, False])
 def test_what_takes_the_place_of_the_stores_goes(world: World, tmp_path: Path, *, is_given_back: bool) -> None:
     first = world.provide("demo==1.0", name="a.txt", lease=is_given_back)
     run(first, VALUE)

@@ -96,6 +96,10 @@ class Origins:
             self._compiled[owner] = {file.path: file._replace(path=f"{root}/{file.path}") for file in files}
         return self._compiled[owner]
 
+    def forget_compiled(self, owner: str) -> None:
+        """Ask the store again for the bytecode of a distribution."""
+        self._compiled.pop(owner, None)
+
     @property
     def digests(self) -> Digests:
         """The digests of what the wheels bring, and of path entries."""

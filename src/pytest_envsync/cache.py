@@ -12,7 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pytest_envsync.cache_location import cache_location
@@ -30,13 +30,22 @@ def cache_directory(cache_dir: str | None, environ: Mapping[str, str], *, cwd: s
     return Path(cache_location(cache_dir, environ, cwd=cwd))
 
 
+def make_root(root: Path) -> None:
+    """Make the cache directory, for its owner alone, if it is not there.
+
+    One that cannot be made is told by what needs it.
+    """
+    with suppress(OSError):
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
 def make_cache(root: Path) -> None:
     """Make the cache directory and its tag. Raises StoreError when it cannot be written."""
     tag = root / "CACHEDIR.TAG"
     if tag.exists():
         return
     try:
-        root.mkdir(parents=True, exist_ok=True)
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
         tag.write_text(TAG, encoding="utf-8")
     except OSError as error:
         raise StoreError(

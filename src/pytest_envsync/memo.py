@@ -6,6 +6,8 @@ wheels and find-links directories. Whatever cannot be pinned down by these is no
 without hashes, inputs from addresses or standard input, git references that are no commits, relative
 ``--exclude-newer``, ``--refresh``. A source tree is as it was when its cache keys say so.
 
+No login is written: addresses stand without theirs, and of the values of variables there are only digests.
+
 PYTEST_DONT_REWRITE
 """
 
@@ -19,6 +21,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pytest_envsync.addresses import masked
+from pytest_envsync.direct_url import recorded_url
 from pytest_envsync.distributions import Candidate
 from pytest_envsync.options import SyncOptions
 from pytest_envsync.requirements import (
@@ -32,9 +36,9 @@ from pytest_envsync.requirements import (
     VcsSource,
 )
 from pytest_envsync.target import Target
-from pytest_envsync.values import asdict, dataclass, field, fields
+from pytest_envsync.values import asdict, dataclass, field, fields, replace
 
-SCHEMA = 2
+SCHEMA = 3
 _SOURCES = {cls.__name__: cls for cls in (IndexSource, ArchiveSource, DirectorySource, VcsSource)}
 _INDIFFERENT = frozenset({
     # where it goes and how it is done: the target says the first, the second changes no choice
@@ -164,7 +168,7 @@ def recall(cache_dir: Path, key: str, environ: Mapping[str, str]) -> Resolution 
             with open(path, "rb") as stream:  # noqa: PTH123 - plain text
                 if hashlib.sha256(stream.read()).hexdigest() != digest:
                     return None
-        if any(environ.get(name) != value for name, value in record["variables"]):
+        if any(_value_digest(environ.get(name), key) != digest for name, digest in record["variables"]):
             return None
         if any(stat_of(path) != (path, mtime, size) for path, mtime, size in record["stats"]):
             return None
@@ -179,7 +183,7 @@ def recall(cache_dir: Path, key: str, environ: Mapping[str, str]) -> Resolution 
             warnings=tuple(record["warnings"]),
             late=tuple(record["late"]),
             inputs=tuple(InputFile(path, digest) for path, digest in record["inputs"]),
-            variables=tuple((name, value) for name, value in record["variables"]),
+            variables=tuple((name, environ.get(name)) for name, _ in record["variables"]),
             require_hashes=record["require_hashes"],
             stats=tuple((path, mtime, size) for path, mtime, size in record["stats"]),
             repeatable=True,
@@ -215,7 +219,7 @@ def remember(cache_dir: Path, resolution: Resolution) -> None:
     record = {
         "schema": SCHEMA,
         "inputs": [[item.path, item.digest] for item in resolution.inputs],
-        "variables": [list(item) for item in resolution.variables],
+        "variables": [[name, _value_digest(value, resolution.key)] for name, value in resolution.variables],
         "stats": [list(item) for item in resolution.stats],
         "is_pylock": resolution.is_pylock,
         "is_empty": resolution.is_empty,
@@ -235,10 +239,18 @@ def remember(cache_dir: Path, resolution: Resolution) -> None:
         private.unlink(missing_ok=True)
 
 
+def _value_digest(value: str | None, key: str) -> str | None:
+    """Return what stands for the value of a variable; *key* keeps equal values of two records apart."""
+    return None if value is None else hashlib.sha256(f"{key}:{value}".encode("utf-8", "surrogateescape")).hexdigest()
+
+
 def candidate_row(candidate: Candidate) -> list[Any]:
-    """Return a settled candidate as JSON values: what it is and how it was asked for, not where its file is."""
-    origin = None if candidate.origin is None else [candidate.origin.path, candidate.origin.line]
-    requested = [type(candidate.requested).__name__, asdict(candidate.requested)]
+    """Return a settled candidate as JSON values: what it is and how it was asked for, not where its file is.
+
+    Addresses stand without their logins.
+    """
+    origin = None if candidate.origin is None else [masked(candidate.origin.path), candidate.origin.line]
+    requested = [type(candidate.requested).__name__, asdict(_without_login(candidate.requested))]
     return [
         candidate.name,
         candidate.version,
@@ -248,6 +260,16 @@ def candidate_row(candidate: Candidate) -> list[Any]:
         candidate.cache_info,
         candidate.build_info,
     ]
+
+
+def _without_login(source: Source) -> Source:
+    match source:
+        case IndexSource(index=str(index)):
+            return replace(source, index=recorded_url(index))
+        case ArchiveSource(url=url) | VcsSource(url=url):
+            return replace(source, url=recorded_url(url))
+        case _:
+            return source
 
 
 def candidate_from(row: list[Any]) -> Candidate:

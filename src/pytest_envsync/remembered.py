@@ -2,7 +2,8 @@
 
 The record of a run holds all that the run depended on: the command line and the variables, the bytes of every input
 and configuration file (and which were missing), the interpreter, the state of site-packages. The same command
-compares all of it again, byte by byte, and says the same; anything else is left to the engine.
+compares all of it again and says the same; anything else is left to the engine. Command lines, variables and
+files may hold passwords: of them only digests are kept.
 
 Python itself takes 9 ms to start, and a sync through the engine 40 more: this answers in 4. So nothing is
 imported here but what Python has loaded anyway, and modules in C.
@@ -15,18 +16,22 @@ from __future__ import annotations
 import marshal
 import os
 import sys
-from binascii import crc32
 from time import perf_counter
 
 from pytest_envsync.cache_location import cache_location
 from pytest_envsync.version import __version__
+
+try:
+    from _blake2 import blake2b  # in C; hashlib would load all of OpenSSL
+except ImportError:
+    from hashlib import blake2b
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
-FORMAT = 1
+FORMAT = 2
 MOST_RECORDS = 64
 LARGEST_RECORD = 8 << 20  # bytes; the inputs of a run that is worth remembering are far smaller
 
@@ -42,7 +47,7 @@ _VARIABLES = ("VIRTUAL_ENV", "HOME", "PATH", "MACOSX_DEPLOYMENT_TARGET", "NO_COL
 class Evidence:
     """What a run depended on.
 
-    *files*: inputs and configuration, present or not. *variables*: those that inputs expand, with their values.
+    *files*: inputs and configuration, present or not. *variables*: the names of those that inputs expand.
     *sites*: the directories of site-packages. *stamped*: interpreters, local wheels and listings, of which time and
     size are compared. *absent*: paths that would change the answer by being there.
     """
@@ -53,7 +58,7 @@ class Evidence:
         self,
         *,
         files: Iterable[str],
-        variables: Iterable[tuple[str, str | None]],
+        variables: Iterable[str],
         sites: Iterable[str],
         stamped: Iterable[str],
         absent: Iterable[str],
@@ -101,7 +106,7 @@ def replay(argv: Sequence[str], environ: Mapping[str, str], *, began: float) -> 
     try:
         cwd = os.getcwd()  # noqa: PTH109 - plain text
         key = _key(argv, environ, cwd)
-        with open(_place(key, argv, environ, cwd), "rb") as stream:  # noqa: PTH123 - plain text
+        with open(f"{_directory(argv, environ, cwd)}/{key.hex()}", "rb") as stream:  # noqa: PTH123 - plain text
             format_, known, evidence, state, answer = marshal.loads(stream.read())  # noqa: S302 - our own cache
         if format_ != FORMAT or known != key:
             return None
@@ -131,19 +136,20 @@ def remember(
     look for it. A cache that cannot be written costs time, not correctness: nothing is raised.
     """
     key = _key(argv, environ, cwd)
-    place = _place(key, argv, environ, cwd)
-    if os.path.dirname(os.path.dirname(place)) != os.path.normpath(cache_dir):  # noqa: PTH120 - plain text
+    directory = _directory(argv, environ, cwd)
+    if os.path.dirname(directory) != os.path.normpath(cache_dir):  # noqa: PTH120 - plain text
         return
     rows = (evidence.files, evidence.variables, evidence.sites, evidence.stamped, evidence.absent)
     said = (answer.notes, answer.resolved, answer.checked, answer.is_dry, answer.data, answer.quiet, answer.colour)
+    place = f"{directory}/{key.hex()}"
     private = f"{place}.{os.getpid()}"
     try:
         state = _state(evidence.files, evidence.variables, evidence.sites, evidence.stamped, environ)
         record = marshal.dumps((FORMAT, key, rows, state, said))
         if len(record) > LARGEST_RECORD:
             return
-        os.makedirs(os.path.dirname(place), exist_ok=True)  # noqa: PTH103, PTH120 - plain text
-        _make_room(os.path.dirname(place))  # noqa: PTH120 - plain text
+        os.makedirs(directory, exist_ok=True)  # noqa: PTH103 - plain text
+        _make_room(directory)
         with open(private, "wb") as stream:  # noqa: PTH123 - plain text
             stream.write(record)
         os.replace(private, place)  # noqa: PTH105 - plain text
@@ -151,13 +157,13 @@ def remember(
         return
 
 
-def _key(argv: Sequence[str], environ: Mapping[str, str], cwd: str) -> tuple[Any, ...]:
+def _key(argv: Sequence[str], environ: Mapping[str, str], cwd: str) -> bytes:
     variables = [(name, value) for name, value in environ.items() if name in _VARIABLES or name.startswith(_PREFIXES)]
     variables.sort()
-    return (__version__, sys.version, sys.executable, cwd, tuple(argv), tuple(variables))
+    return _digest(repr((__version__, sys.version, sys.executable, cwd, tuple(argv), variables)))
 
 
-def _place(key: tuple[Any, ...], argv: Sequence[str], environ: Mapping[str, str], cwd: str) -> str:
+def _directory(argv: Sequence[str], environ: Mapping[str, str], cwd: str) -> str:
     given = None
     for index, word in enumerate(argv):
         if word == "--cache-dir" and index + 1 < len(argv):
@@ -165,19 +171,25 @@ def _place(key: tuple[Any, ...], argv: Sequence[str], environ: Mapping[str, str]
         elif word.startswith("--cache-dir="):
             given = word[12:]
     root = os.path.normpath(cache_location(given, environ, cwd=cwd))
-    return f"{root}/remembered/{crc32(repr(key).encode('utf-8', 'surrogateescape')):08x}"
+    return f"{root}/remembered"
+
+
+def _digest(text: str | bytes) -> bytes:
+    return blake2b(
+        text if isinstance(text, bytes) else text.encode("utf-8", "surrogateescape"), digest_size=20
+    ).digest()
 
 
 def _state(
     files: Iterable[str],
-    variables: Iterable[tuple[str, str | None]],
+    variables: Iterable[str],
     sites: Iterable[str],
     stamped: Iterable[str],
     environ: Mapping[str, str],
 ) -> tuple[Any, ...]:
     return (
         tuple(_content(path) for path in files),
-        tuple(environ.get(name) for name, _ in variables),
+        _digest(repr([environ.get(name) for name in variables])),
         tuple(_site_state(path) for path in sites),
         tuple(_stamp(path) for path in stamped),
     )
@@ -186,7 +198,7 @@ def _state(
 def _content(path: str) -> bytes | None:
     try:
         with open(path, "rb") as stream:  # noqa: PTH123 - plain text
-            return stream.read()
+            return _digest(stream.read())
     except (FileNotFoundError, NotADirectoryError):
         return None
 

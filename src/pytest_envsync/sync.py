@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_envsync.cache import cache_directory, exclusive, lock_timeout
+from pytest_envsync.cache import cache_directory, exclusive, lock_timeout, make_root
 from pytest_envsync.changes import Changes
 from pytest_envsync.engine import Engine
 from pytest_envsync.environment.discovery import find_target
@@ -87,6 +87,7 @@ def sync_environment(
 
         check_bundle(options.cert)
     cache_dir, temporary = _cache(options, cwd, environ)
+    make_root(cache_dir)
     with Engine(
         cache_dir=cache_dir, options=options, cwd=cwd, environ=environ, reporter=reporter, temporary=temporary
     ) as engine:

@@ -96,7 +96,7 @@ def _evidence(call: Call, outcome: SyncOutcome) -> Evidence:
             # A nearer environment that appears would be used instead.
             *(os.path.join(parent, ".venv", "pyvenv.cfg") for parent in parents),  # noqa: PTH118 - plain text
         ],
-        variables=outcome.variables,
+        variables=[name for name, _ in outcome.variables],
         sites=[target.paths["purelib"], target.paths["platlib"]],
         stamped=[target.python, target.base_python, *(path for path, _, _ in outcome.stats)],
         absent=[journal_directory(target)],

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_envsync.cache import make_root
 from pytest_envsync.engine import Engine
 from pytest_envsync.environments.request import (
     CachedEnvironment,
@@ -97,6 +98,7 @@ class Environments:
         """
         from pytest_envsync.environments.provision import Provision
 
+        make_root(self.cache_dir)
         with self._engine(request.options) as engine:
             return Provision(request, engine=engine, holder_pid=holder_pid).run(complete)
 
@@ -105,6 +107,7 @@ class Environments:
         from pytest_envsync.environments.generations import current
         from pytest_envsync.environments.provision import Provision
 
+        make_root(self.cache_dir)
         with self._engine(request.options) as engine:
             generation = current(Provision(request, engine=engine, holder_pid=0).find(complete))
         return None if generation is None else generation.prefix

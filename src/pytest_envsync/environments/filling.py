@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_envsync.addresses import masked
 from pytest_envsync.environments.generations import Record
 from pytest_envsync.memo import candidate_row
 from pytest_envsync.plan import Plan
@@ -67,7 +68,7 @@ def describe(
         created=time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime()),
         candidates=[candidate_row(_settled(candidate, wheels)) for candidate in candidates],
         digests={name: prepared.wheel.sha256 for name, prepared in wheels.items()},
-        files=list(request.files),
+        files=[masked(file) for file in request.files],
         entries=path_entries(request),
         link_mode=request.options.link_mode,
         compile_bytecode=request.options.compile_bytecode,

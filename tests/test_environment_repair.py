@@ -13,7 +13,9 @@ from environment_world import DEMO, World, demo_world, edit, run, site, tree, wh
 from factories import write_tree
 from index_server import IndexServer
 from pytest_envsync.environments import CachedEnvironment
-from pytest_envsync.errors import DamagedStoreError, StoreError
+from pytest_envsync.errors import FetchError, StoreError
+from pytest_envsync.options import SyncOptions
+from pytest_envsync.values import replace
 
 
 @pytest.fixture
@@ -291,10 +293,38 @@ def test_damage_that_cannot_be_mended_is_an_error_and_no_environment(world: Worl
     write_in_place(site(environment) / "demo/__init__.py", "VALUE = 666\n")
     world.index.close()
     for _ in range(2):
-        with pytest.raises(DamagedStoreError, match="cannot be had again"):
+        with pytest.raises(FetchError):
             world.provide("demo==1.0", lease=False, options=options)
-    with pytest.raises(DamagedStoreError):
+    with pytest.raises(FetchError):
         world.provide("demo==1.0", lease=False, options={"link_mode": "copy"})
+
+
+def test_what_its_old_place_does_not_give_any_more_is_had_from_where_the_lock_says(
+    world: World, tmp_path: Path
+) -> None:
+    """The wheel came from a listing that is gone; nothing of it is left to stand in the way."""
+    links = tmp_path / "links"
+    links.mkdir()
+    wheel = links / "demo-1.0-py3-none-any.whl"
+    wheel.write_bytes((tmp_path / "wheels" / wheel.name).read_bytes())
+    options = {"link_mode": "hardlink", "find_links": (str(links),)}
+    first = world.provide("demo==1.0", lease=False, options=options)
+    write_in_place(site(first) / "demo/__init__.py", "VALUE = 666\n")
+    wheel.unlink()
+    second = world.provide("demo==1.0", lease=False, options={"link_mode": "hardlink"})
+    assert run(second, "import demo; print(demo.VALUE)") == "1"
+    assert not world.environments.diff(second.path, verify_files=True)
+
+
+def test_a_wheel_behind_a_login_is_had_again(world: World) -> None:
+    """A repair asks for no page first, by which the client would learn the login."""
+    world.index.require_auth("ann", "secret")
+    address = world.index.url.replace("://", "://ann:secret@")
+    request = replace(world.request("demo==1.0"), options=SyncOptions(index_url=address, link_mode="hardlink"))
+    first = world.environments.provide(request, holder_pid=0)
+    write_in_place(site(first) / "demo/__init__.py", "VALUE = 666\n")
+    assert world.environments.provide(request, holder_pid=0).path == first.path
+    assert run(first, "import demo; print(demo.VALUE)") == "1"
 
 
 @pytest.mark.parametrize("link_mode", ["hardlink", "copy", "symlink"])

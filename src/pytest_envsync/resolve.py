@@ -235,7 +235,8 @@ def _checked(candidate: Candidate, *, target: Target, engine: Engine) -> Candida
 def resolve_project(path: str, *, editable: bool, options: SyncOptions, target: Target, engine: Engine) -> Resolution:
     """Settle the project at *path* (absolute) as a lock's line of its own would be, without its dependencies.
 
-    It is what is tested: as a wheel it is fresh only while every file of its tree is as it was. Raises InputError for a directory that is not there, BuildError.
+    It is what is tested: as a wheel it is fresh only while every file of its tree is as it was.
+    Raises InputError for a directory that is not there, BuildError.
     """
     from pytest_envsync.distributions import Candidate
     from pytest_envsync.requirements import Requirements, SpecifiedRequirement

@@ -147,6 +147,18 @@ class Provision:
 
     def run(self, complete: Completion | None = None) -> CachedEnvironment:
         """Return the environment, ready and leased. Raises EnvsyncError."""
+        asked = self.request
+        # What was found in the store stays there until it is placed.
+        with self.engine.store.hold():
+            try:
+                return self._run(complete)
+            except DamagedStoreError as error:
+                # The store has that wheel no more, so that the inputs are asked where to have it.
+                self.engine.reporter.warn(f"it is prepared again: {error}")
+                self.request, self._wheels = asked, None
+                return self._run(complete)
+
+    def _run(self, complete: Completion | None) -> CachedEnvironment:
         home = self.find(complete)
         with key_lock(home, self.engine):
             clear_remains(home)
@@ -208,7 +220,7 @@ class Provision:
         try:
             repaired = repair(record, snapshot, seen, engine=self.engine)
         except DamagedStoreError:
-            # A new one would be made of the same files.
+            _give_up(generation, count_sessions(holders))
             raise
         except EnvsyncError as error:
             self.engine.reporter.debug(f"{generation.prefix} is made anew: {error}")

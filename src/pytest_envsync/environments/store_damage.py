@@ -8,12 +8,11 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_envsync.environments.generations import generations, homes, load_record
-from pytest_envsync.errors import DamagedStoreError, EnvsyncError
+from pytest_envsync.errors import DamagedStoreError, EnvsyncError, StoreError
 
 if TYPE_CHECKING:
     from pytest_envsync.distributions import StoredFile
@@ -27,8 +26,8 @@ def mend_store(prepared: PreparedWheel, sources: Mapping[str, str], *, engine: E
     """Mend those of *sources* (path in the wheel to place in the store) that are damaged; return them.
 
     Every byte is read. Each cached environment that holds a damaged inode gets the mended file in its place.
-    Raises DamagedStoreError when the wheel cannot be had again; what is damaged is then removed from the store, so that
-    nothing is made of it.
+    Raises DamagedStoreError when the place it came from does not give the wheel again; the store has it no more then,
+    so that nothing is made of it, and whoever needs it asks anew where to have it.
     """
     store, wheel = engine.store, prepared.wheel
     damages = store.check(wheel, deep=True, paths=sources)
@@ -39,11 +38,11 @@ def mend_store(prepared: PreparedWheel, sources: Mapping[str, str], *, engine: E
         with store.hold():
             store.repair(wheel, damages, fetch=_fetcher(engine))
     except EnvsyncError as error:
-        for damage in store.check(wheel, deep=True, paths=sources):
-            with suppress(OSError):
-                os.unlink(sources[damage.path])
+        store.remove(wheel.sha256)
+        # The store's own errors say this already.
+        said = "" if isinstance(error, StoreError) else f"the store's files of `{wheel.filename}` are damaged: "
         raise DamagedStoreError(
-            f"the store's files of `{wheel.filename}` are damaged and cannot be had again: {error}", hint=error.hint
+            f"{said}{error}", hint="they were removed from the store; sync again to have them from where the lock says"
         ) from error
     spoiled = {
         sources[path]: inode for path, inode in before.items() if inode is not None and _inode(sources[path]) != inode

@@ -23,7 +23,7 @@ from pytest_envsync.narration import Reporter, SilentReporter
 from pytest_envsync.options import SyncOptions
 from pytest_envsync.wheels.credentials import Credentials
 from pytest_envsync.wheels.freshness import retry_after
-from pytest_envsync.wheels.indexes import Index, parse_index
+from pytest_envsync.wheels.indexes import Index, configured_indexes, parse_index
 from pytest_envsync.wheels.page_cache import PageCache
 from pytest_envsync.wheels.pages import ABSENT, Body, Pages, offline_error, refused, status_text
 from pytest_envsync.wheels.retries import Retries, TransientError
@@ -72,6 +72,7 @@ class Client:
         self._retries = Retries(self._number("HTTP_RETRIES", 3), first_pause=first_pause, reporter=self._reporter)
         self._lock = threading.Lock()
         self._connections: dict[str, httpx.Client] = {}
+        self._is_learned = False
 
     def __repr__(self) -> str:
         """Show no setting: there may be credentials among them."""
@@ -178,6 +179,7 @@ class Client:
         bare = self._bare(url)
         if self._options.offline:
             raise offline_error(bare, exit_status=1)
+        self._learn_logins()
 
         def attempt() -> None:
             with self._exchange(bare, transfer.request_headers()) as (response, final):
@@ -220,6 +222,14 @@ class Client:
         except ValueError:
             pass
         raise self._unusable(url)
+
+    def _learn_logins(self) -> None:
+        """Learn the logins of all indexes that the settings name: what is fetched again asks for no page first."""
+        with self._lock:
+            settled, self._is_learned = self._is_learned, True
+        for index in () if settled else configured_indexes(self._options):
+            if is_remote(index.url):
+                self._bare(index.url, index.name)
 
     @staticmethod
     def _unusable(url: str) -> FetchError:

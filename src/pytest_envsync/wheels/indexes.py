@@ -84,6 +84,12 @@ def effective_indexes(requirements: Requirements, options: SyncOptions) -> tuple
     return _distinct(indexes)
 
 
+def configured_indexes(options: SyncOptions) -> tuple[Index, ...]:
+    """Return the indexes that the settings name, in no order that counts. Raises as ``parse_index`` does."""
+    named = (*options.index, *options.extra_index_urls, options.default_index, options.index_url)
+    return tuple(parse_index(text) for text in named if text)
+
+
 def _distinct(indexes: Iterable[Index]) -> tuple[Index, ...]:
     found: dict[str, Index] = {}
     for index in indexes:

@@ -15,7 +15,7 @@ import pytest
 
 from environment_world import where_permissions_count
 from pytest_envsync.diff import Diff, compare, examine, load_snapshot, save_snapshot, sweep_rewritten, take_snapshot
-from pytest_envsync.snapshot import is_bytecode
+from pytest_envsync.snapshot import digest_of, is_bytecode, open_regular
 
 if TYPE_CHECKING:
     from pytest_envsync.snapshot import Digests
@@ -145,6 +145,40 @@ def test_only_bytecode_that_can_be_made_again_is_exempt(prefix: Path, path: str,
 
     assert files_after(prefix, write) == (() if exempt else (path,), (), ())
     assert is_bytecode(path) is exempt
+
+
+@pytest.mark.parametrize("kind", ["directory", "link", "fifo"])
+@pytest.mark.parametrize("is_known", [True, False])
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX files")
+def test_what_only_has_the_name_of_bytecode_counts(prefix: Path, kind: str, *, is_known: bool) -> None:
+    stem = "__init__" if is_known else "hidden"
+    path = f"{SITE}/pkg/__pycache__/{stem}.cpython-311.pyc"
+    before = take_snapshot(prefix)
+    (prefix / path).unlink(missing_ok=True)
+    if kind == "directory":
+        (prefix / path / "below").mkdir(parents=True)
+        (prefix / path / "below/payload.py").touch()
+    elif kind == "link":
+        (prefix / path).symlink_to(sys.executable)
+    else:
+        os.mkfifo(prefix / path)
+    seen = examine(prefix, before)
+    if kind == "link" and is_known:
+        # With the link mode `symlink` it is a link from the start; whether it is the right one the store knows.
+        assert seen.recompiled == (path,)
+    else:
+        assert seen.diff.files.added == ((f"{path}/below/payload.py" if kind == "directory" else path),)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX files")
+def test_a_fifo_is_not_waited_for(prefix: Path) -> None:
+    before = take_snapshot(prefix)
+    (prefix / REWRITTEN).parent.mkdir(exist_ok=True)
+    os.mkfifo(prefix / REWRITTEN)
+    assert sweep_rewritten(prefix, before) == ()
+    assert digest_of(str(prefix / REWRITTEN)) == b""
+    with pytest.raises(OSError, match="not a regular file"):
+        open_regular(str(prefix / REWRITTEN))
 
 
 def test_bytecode_that_vanishes_or_changes_does_not_count(prefix: Path) -> None:

@@ -93,6 +93,20 @@ def test_bytecode_of_no_module_of_a_wheel_goes(world: World) -> None:
     assert not place.exists()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="POSIX files")
+def test_what_only_has_the_name_of_bytecode_is_undone(world: World) -> None:
+    first = world.provide("demo==1.0", name="a.txt")
+    cache = place_of(first).parent
+    (cache / "hidden.cpython-311.pyc/below").mkdir(parents=True)
+    (cache / "hidden.cpython-311.pyc/below/payload.py").touch()
+    (cache / "link.cpython-311.pyc").symlink_to(first.python)
+    os.mkfifo(cache / "extra.cpython-311.pyc")
+    assert first.lease is not None
+    handed_back = world.environments.give_back(first.lease)
+    assert (len(handed_back.diff.files.added), handed_back.undone) == (3, True)
+    assert not list(cache.glob("*.pyc"))
+
+
 def test_a_link_to_the_stores_bytecode_by_another_way_is_not_kept(world: World, tmp_path: Path) -> None:
     first = world.provide("demo==1.0", name="a.txt")
     run(first, VALUE)

@@ -102,7 +102,8 @@ class Walk:
         for entry in scan:
             row = known.get(entry.name)
             if row is None:
-                if BYTECODE.search(entry.name):
+                # Whatever else has such a name is no bytecode that an interpreter wrote.
+                if BYTECODE.search(entry.name) and entry.is_file(follow_symlinks=False):
                     self.compiled.append(f"{directory}/{entry.name}")
                 else:
                     others.append(entry)
@@ -111,7 +112,9 @@ class Walk:
                 status = entry.stat(follow_symlinks=False)
             except FileNotFoundError:
                 continue
-            if status.st_mtime_ns != row[1] or status.st_size != row[0]:
+            if not stat.S_ISREG(status.st_mode) and not stat.S_ISLNK(status.st_mode):
+                others.append(entry)
+            elif status.st_mtime_ns != row[1] or status.st_size != row[0]:
                 self.recompiled.append(f"{directory}/{entry.name}")
         return others
 

@@ -26,6 +26,7 @@ from pytest_envsync.snapshot import (
     is_cache,
     is_rewritten,
     load_snapshot,
+    open_regular,
     row_of,
     save_snapshot,
     take_snapshot,
@@ -277,11 +278,11 @@ def _fits_its_source(root: str, path: str, snapshot: Snapshot) -> bool:
     try:
         if row_of(os.lstat(f"{root}/{directory}/{source}")) != row:
             return False
-        with open(f"{root}/{path}", "rb") as file:
+        with open_regular(f"{root}/{path}") as file:
             header = file.read(16)
         magic, flags, stamp = header[:4], header[4:8], header[8:]
         if flags == b"\3\0\0\0":
-            with open(f"{root}/{directory}/{source}", "rb") as file:
+            with open_regular(f"{root}/{directory}/{source}") as file:
                 return magic == MAGIC_NUMBER and stamp == source_hash(file.read())
     except OSError:
         return False

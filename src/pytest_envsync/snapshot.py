@@ -12,6 +12,8 @@ import marshal
 import os
 import re
 import stat
+from errno import EINVAL
+from io import FileIO
 from typing import TYPE_CHECKING, NamedTuple
 from zlib import crc32
 
@@ -32,6 +34,7 @@ BYTECODE = re.compile(r".\.cpython-\d+t?(?:\.opt-\w+)?\.pyc$")
 """Names in ``__pycache__`` that never count."""
 
 _REWRITTEN = re.compile(r".\.cpython-\d+t?-pytest-[^/]+\.py[co]$")
+_READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _MAGIC = b"envsync-snapshot-2\n"
 
 
@@ -86,7 +89,7 @@ def take_snapshot(prefix: str | os.PathLike[str]) -> Snapshot:
         with os.scandir(f"{root}/{directory}") as entries:
             for entry in entries:
                 name = entry.name
-                if in_cache and BYTECODE.search(name):
+                if in_cache and BYTECODE.search(name) and not entry.is_dir(follow_symlinks=False):
                     status = entry.stat(follow_symlinks=False)
                     compiled[name] = (status.st_size, status.st_mtime_ns)
                     continue
@@ -131,7 +134,16 @@ def digest_of(path: str) -> bytes:
     if not stat.S_ISREG(os.lstat(path).st_mode):
         return b""
     digest = sha256()
-    with open(path, "rb", buffering=0) as file:
+    with open_regular(path) as file:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.digest()
+
+
+def open_regular(path: str) -> FileIO:
+    """Open a regular file to read; a FIFO that stands in its place is not waited for. Raises OSError."""
+    descriptor = os.open(path, _READ)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(EINVAL, "not a regular file", path)
+    return FileIO(descriptor)

@@ -136,7 +136,7 @@ class _Repair:
         cache = self._place(f"{directory}/{CACHE}" if directory else CACHE)
         for found in os.listdir(cache) if os.path.isdir(cache) else ():
             if found.startswith(f"{name[:-3]}."):
-                os.unlink(f"{cache}/{found}")
+                self._clear(f"{cache}/{found}")
 
     def _make_directory(self, path: str) -> None:
         parts = path.split("/")

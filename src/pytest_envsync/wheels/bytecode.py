@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Mapping
 from contextlib import suppress
 from hashlib import sha256
@@ -27,6 +28,7 @@ _NAME = re.compile(
 _TAG = re.compile(r"cpython-[0-9]+t?\Z")
 _HEADER = 16
 _READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_READ |= getattr(os, "O_NONBLOCK", 0)  # a FIFO is not waited for
 
 
 def list_bytecode(entry: str, cache_tag: str) -> tuple[str | None, tuple[StoredFile, ...]]:
@@ -123,9 +125,11 @@ def _take(
     except OSError:
         return None
     try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            return None
         with open(descriptor, "rb", buffering=0, closefd=False) as file:
             contents = file.read()
-        status = os.fstat(descriptor)
         if len(contents) != status.st_size or not _fits(contents[:_HEADER], source, magic):
             return None
         if not _names_its_source(contents[_HEADER:], os.fspath(place), os.path.basename(source.path)):

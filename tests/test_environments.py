@@ -14,8 +14,8 @@ import pytest
 from environment_world import World, demo_world, run, site
 from factories import write_tree
 from index_server import IndexServer
-from pytest_envsync.environments import CachedEnvironment, EnvironmentRequest, ProjectRequest
-from pytest_envsync.errors import SelectionError, StoreError
+from pytest_envsync.environments import CachedEnvironment, EnvironmentRequest, Environments, ProjectRequest
+from pytest_envsync.errors import SelectionError, StoreError, WheelError
 from pytest_envsync.target import Target
 from pytest_envsync.values import replace
 
@@ -269,3 +269,14 @@ def test_a_project_is_a_path_entry(world: World, tmp_path: Path, layout: str) ->
     assert environment.lease is not None
     assert world.environments.give_back(environment.lease).diff
     assert run(environment, "import mylib; print(mylib.VALUE)") == "mine"
+
+
+def test_what_one_run_does_not_check_is_not_given_to_another(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.publish("odd", "1.0", record=b"odd.py,sha256=AAAA,1\nghost,,\n")
+    monkeypatch.setenv("UV_INSECURE_NO_ZIP_VALIDATION", "1")
+    lax = Environments(world.cache_dir, cwd=str(world.directory), environ=dict(os.environ))
+    request = world.request("odd==1.0")
+    assert lax.provide(request, holder_pid=0).created
+    assert not lax.provide(request, holder_pid=0).created
+    with pytest.raises(WheelError):
+        world.environments.provide(request, holder_pid=0)

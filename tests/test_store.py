@@ -145,6 +145,30 @@ def test_a_bad_wheel_leaves_nothing(store: Store, wheels: Path) -> None:
     assert store.add(bad, filename=bad.name, validate=False).name == "demo"
 
 
+@pytest.mark.parametrize("unchecked", ["zip", "name"])
+def test_what_was_let_in_unchecked_is_missing_for_whoever_checks(store: Store, wheels: Path, unchecked: str) -> None:
+    record = b"odd.py,sha256=AAAA,1\nghost,,\n" if unchecked == "zip" else None
+    odd = make_wheel(wheels, "odd", record=record)
+    filename = odd.name if unchecked == "zip" else "odd-2.0-py3-none-any.whl"
+    lax = Store(store.root, unchecked=(unchecked,))
+    added = lax.add(odd, filename=filename, validate=unchecked != "zip", skip_filename_check=unchecked == "name")
+    assert added.unchecked == (unchecked,)
+    assert lax.get(added.sha256) == added
+    assert store.get(added.sha256) is None
+    with pytest.raises(WheelError):
+        store.add(odd, filename=filename)
+    assert lax.get(added.sha256) == added
+
+
+def test_what_passes_the_checks_later_is_there_for_everybody(store: Store, wheels: Path) -> None:
+    sound = make_wheel(wheels)
+    lax = Store(store.root, unchecked=("zip",))
+    added = lax.add(sound, filename=sound.name, validate=False)
+    checked = store.add(sound, filename=sound.name)
+    assert checked.unchecked == ()
+    assert store.get(added.sha256) == lax.get(added.sha256) == checked
+
+
 def test_what_was_learnt_of_an_address_is_remembered(store: Store) -> None:
     store.remember("https://host/x.whl", "a" * 64)
     store.remember("https://host/x.whl", "b" * 64)
@@ -411,7 +435,7 @@ def test_damaged_values_are_a_valueerror(tmp_path: Path, noise: bytes, place: in
 def test_values_of_another_shape_are_a_valueerror(store: Store, archive: Path) -> None:
     wheel = store.add(archive, filename=archive.name)
     assert wheel_from(wheel_values(wheel), wheel.tree) == wheel
-    for values in ((), None, 7, wheel_values(wheel)[:-1]):
+    for values in ((), None, 7, wheel_values(wheel)[:-2], (*wheel_values(wheel), None)):
         with pytest.raises(ValueError, match=r".+"):
             wheel_from(values, wheel.tree)
 

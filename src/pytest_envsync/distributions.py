@@ -93,7 +93,8 @@ class StoredWheel:
     name of the ``.dist-info`` directory in it. *tags* are those of WHEEL. *size* is that of the
     wheel file in bytes, *digests* those of its digests that are known (sha256 is among them), *url*
     where it came from (without credentials; None if that is not to be remembered), *built* whether
-    it was built on this machine.
+    it was built on this machine. *unchecked* names what was not looked at when it was let in, because somebody asked
+    for that: ``zip`` (its layout, and the hashes of RECORD), ``name`` (whether its file name is its own).
     """
 
     name: str
@@ -110,6 +111,7 @@ class StoredWheel:
     digests: tuple[Digest, ...] = ()
     url: str | None = None
     built: bool = False
+    unchecked: tuple[str, ...] = ()
 
 
 InstalledKind = Literal["dist-info", "egg-info-directory", "egg-info-file", "egg-link"]

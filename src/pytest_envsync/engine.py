@@ -69,7 +69,7 @@ class Engine:
             from pytest_envsync.wheels.store import Store
 
             make_cache(self.cache_dir)
-            self._store = Store(self.cache_dir)
+            self._store = Store(self.cache_dir, unchecked=self.unchecked)
         return self._store
 
     @property
@@ -101,6 +101,12 @@ class Engine:
             if text := self.environ.get(variable):
                 return read_boolean(text, variable)
         return False
+
+    @property
+    def unchecked(self) -> tuple[str, ...]:
+        """What is not looked at in wheels, by the user's will: see ``StoredWheel.unchecked``. Raises UsageError."""
+        flags = {"zip": "INSECURE_NO_ZIP_VALIDATION", "name": "SKIP_WHEEL_FILENAME_CHECK"}
+        return tuple(check for check, flag in flags.items() if self.is_set(flag))
 
     def builder(self, target: Target) -> Builder:
         """Return what builds sdists and source trees for *target*."""

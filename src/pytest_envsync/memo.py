@@ -76,8 +76,13 @@ class Resolution:
     stats: tuple[tuple[str, int, int], ...] = ()
 
 
-def resolution_key(files: Sequence[str], options: SyncOptions, target: Target, cwd: str) -> str:
-    """Return the name of the memo record: digest of the question without the bytes of the files."""
+def resolution_key(
+    files: Sequence[str], options: SyncOptions, target: Target, cwd: str, *, unchecked: Sequence[str] = ()
+) -> str:
+    """Return the name of the memo record: digest of the question without the bytes of the files.
+
+    *unchecked* is what is not looked at in wheels (``StoredWheel.unchecked``).
+    """
     settings = [(item.name, getattr(options, item.name)) for item in fields(options) if item.name not in _INDIFFERENT]
     question = [
         SCHEMA,
@@ -90,6 +95,7 @@ def resolution_key(files: Sequence[str], options: SyncOptions, target: Target, c
         target.version,
         target.markers,
         hashlib.sha256(" ".join(target.tags).encode()).hexdigest(),
+        list(unchecked),
     ]
     return hashlib.sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()
 

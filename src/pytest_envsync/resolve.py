@@ -43,7 +43,7 @@ def resolve(
 
     Raises InputError, SelectionError, FetchError, UsageError.
     """
-    key = resolution_key(files, options, target, engine.cwd)
+    key = resolution_key(files, options, target, engine.cwd, unchecked=engine.unchecked)
     if not (options.refresh or options.refresh_package or options.reinstall or options.reinstall_package):
         remembered = recall(engine.cache_dir, key, engine.environ)
         if remembered is not None and all(engine.store.get(sha256) for sha256 in remembered.digests.values()):
@@ -332,8 +332,8 @@ def _prepared(
         progress=engine.reporter,
         builder=lambda candidate: engine.builder(target)(candidate),  # noqa: PLW0108 - made only when something is built
         call_off=engine.end_builds,
-        validate=not engine.is_set("INSECURE_NO_ZIP_VALIDATION"),
-        skip_filename_check=engine.is_set("SKIP_WHEEL_FILENAME_CHECK"),
+        validate="zip" not in engine.unchecked,
+        skip_filename_check="name" in engine.unchecked,
         refresh=options.refresh
         or options.reinstall
         or frozenset(map(normalize_name, (*options.refresh_package, *options.reinstall_package))),

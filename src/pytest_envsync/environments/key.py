@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_envsync.direct_url import direct_url_of
@@ -31,11 +31,13 @@ def environment_key(
     fingerprint: str,
     request: EnvironmentRequest,
     installer_metadata: bool = True,
+    unchecked: Sequence[str] = (),
 ) -> str:
     """Return the key, in hex digits, of the environment that holds *candidates*.
 
     *digests* maps names to the sha256 of their wheels and is complete. *fingerprint* is that of the base
-    interpreter. Of *request* only what changes the content counts.
+    interpreter. Of *request* only what changes the content counts. *unchecked* is what is not looked at in wheels
+    (``StoredWheel.unchecked``): who looks gets no environment of those who did not.
     """
     project = request.project
     content = {
@@ -56,6 +58,7 @@ def environment_key(
         "link_mode": request.options.link_mode,
         "compile_bytecode": request.options.compile_bytecode,
         "installer_metadata": installer_metadata,
+        **({"unchecked": list(unchecked)} if unchecked else {}),
     }
     return _digest(content)
 

@@ -117,6 +117,7 @@ class Provision:
             fingerprint=self.base.fingerprint,
             request=self.request,
             installer_metadata=wants_installer_metadata(self.engine.environ),
+            unchecked=self.engine.unchecked,
         )
         self.home = str(self.engine.cache_dir / "environments" / self.key)
         return self.home

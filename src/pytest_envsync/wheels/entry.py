@@ -101,6 +101,7 @@ def describe(
     size: int,
     url: str | None,
     built: bool,
+    unchecked: tuple[str, ...] = (),
 ) -> StoredWheel:
     """Return the values of a wheel whose files are, or will be, in *tree*.
 
@@ -125,4 +126,5 @@ def describe(
         digests=tuple(Digest(algorithm, value) for algorithm, value in sorted(digests.items())),
         url=address,
         built=built,
+        unchecked=unchecked,
     )

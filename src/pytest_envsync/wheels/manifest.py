@@ -70,13 +70,16 @@ def wheel_values(wheel: StoredWheel) -> tuple[Any, ...]:
         tuple(tuple(digest) for digest in wheel.digests),
         wheel.url,
         wheel.built,
+        wheel.unchecked,
     )
 
 
 def wheel_from(values: Any, tree: str) -> StoredWheel:
     """Return the wheel whose files are below *tree*. Raises ValueError for values of another shape."""
     try:
-        name, version, filename, sha256, dist_info, purelib, tags, python, requires, size, digests, url, built = values
+        # An entry of an earlier version has one value less.
+        name, version, filename, sha256, dist_info, purelib, tags, python, requires, size, digests, url, *rest = values
+        built, unchecked = rest if len(rest) == 2 else (*rest, ())
         known = tuple(Digest(*digest) for digest in digests)
     except TypeError as error:
         raise ValueError(str(error)) from None
@@ -95,6 +98,7 @@ def wheel_from(values: Any, tree: str) -> StoredWheel:
         digests=known,
         url=url,
         built=built,
+        unchecked=unchecked,
     )
 
 

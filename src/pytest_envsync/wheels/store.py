@@ -52,11 +52,13 @@ _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
 class Store:
     """The wheel store below a cache directory; makes nothing until something is added.
 
-    Safe to use from several threads and processes. StoreError when the cache cannot be read or written.
+    What was let in without a check (``StoredWheel.unchecked``) is there only for those who leave out the same:
+    *unchecked*. Safe to use from several threads and processes. StoreError when the cache cannot be read or written.
     """
 
-    def __init__(self, root: Path | str) -> None:
+    def __init__(self, root: Path | str, *, unchecked: Collection[str] = ()) -> None:
         self.root = Path(root)
+        self.unchecked = frozenset(unchecked)
         self.wheels = f"{os.fspath(root)}/wheels"
         self._exact_modes: bool | None = None
 
@@ -69,6 +71,8 @@ class Store:
     def get(self, sha256: str) -> StoredWheel | None:
         """Return the wheel whose file has this digest; None when it is not there, or its entry is damaged."""
         wheel = self.read(sha256)
+        if wheel is not None and not self.unchecked.issuperset(wheel.unchecked):
+            return None
         if wheel is not None:
             _touch(f"{self.entry(sha256)}/wheel")
         return wheel
@@ -185,6 +189,7 @@ class Store:
                     size=os.stat(archive).st_size,
                     url=url,
                     built=built,
+                    unchecked=(*(() if validate else ("zip",)), *(("name",) if skip_filename_check else ())),
                 )
                 write_rows(f"{entry}/manifest", rows)
                 write_values(f"{entry}/wheel", wheel_values(wheel))

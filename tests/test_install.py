@@ -242,6 +242,18 @@ def test_names_of_interpreters_are_reserved(name: str) -> None:
         check_script_name(name, "demo")
 
 
+@pytest.mark.parametrize(
+    ("member", "said"),
+    [("bin/python", "reserved"), ("bin/python3.exe", "reserved"), ("pyvenv.cfg", "environment's own"),
+     (".lock", "environment's own")],
+)  # fmt: skip
+def test_data_replaces_neither_the_interpreter_nor_the_settings(site: Site, member: str, said: str) -> None:
+    before = site.tree()
+    with pytest.raises(InstallError, match=said):
+        site.sync(site.wheel(data={f"data/{member}": "x"}))
+    assert site.tree() == before
+
+
 @pytest.mark.parametrize("name", ["pythonic", "python4", "python-config", "python3-config", "ipython", "pypy4", "py"])
 def test_other_names_are_not(name: str) -> None:
     assert check_script_name(name, "demo") is None

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from pytest_envsync.direct_url import direct_url_of
 from pytest_envsync.distributions import Candidate, StoredFile, StoredWheel
+from pytest_envsync.environment.journal import JOURNAL_NAME
 from pytest_envsync.environment.scripts import (
     check_script_name,
     fill_placeholder,
@@ -24,7 +25,7 @@ from pytest_envsync.environment.scripts import (
     same_command,
 )
 from pytest_envsync.environment.site_packages import NOTE
-from pytest_envsync.errors import WheelError
+from pytest_envsync.errors import InstallError, WheelError
 from pytest_envsync.record import (
     RecordEntry,
     format_direct_url,
@@ -36,6 +37,7 @@ from pytest_envsync.record import (
 from pytest_envsync.target import Target
 
 INSTALLER = b"envsync"
+_OWN_FILES = frozenset({"pyvenv.cfg", ".lock", JOURNAL_NAME})
 SCHEMES = ("purelib", "platlib", "headers", "scripts", "data")
 
 Read = Callable[[str], bytes]
@@ -186,6 +188,16 @@ class _Layouter:
         if warning is not None:
             self.warnings.append(warning)
 
+    def _check_place(self, directory: str, name: str) -> None:
+        """Refuse what is no script by its scheme, and would replace the interpreter or the environment's own files."""
+        if os.path.normcase(directory) == os.path.normcase(self.roots["scripts"]):
+            self._check_script(name)
+        if self.target.is_virtual and name.lower() in _OWN_FILES and directory == plain_path(self.target.prefix):
+            raise InstallError(
+                f"`{self.wheel.name}` brings a file `{name}`, which is the virtual environment's own",
+                hint=f"the wheel cannot be installed as it is; tell the authors of `{self.wheel.name}`",
+            )
+
     def _place(self, files: tuple[StoredFile, ...], root: str, commands: Mapping[str, bytes]) -> None:
         owner = self.wheel.name
         data = self.data
@@ -216,7 +228,9 @@ class _Layouter:
             return
         root = f"{self.roots[key]}/{self.wheel.name}" if key == "headers" else self.roots[key]
         directory, _, name = rest.rpartition("/")
-        self.tree.setdefault(f"{root}/{directory}" if directory else root, {})[name] = item
+        place = f"{root}/{directory}" if directory else root
+        self._check_place(place, name)
+        self.tree.setdefault(place, {})[name] = item
         self.moved[path] = self._relative(root) + rest
 
     def _place_script(self, item: Placed, name: str, commands: Mapping[str, bytes]) -> str | None:

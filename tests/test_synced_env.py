@@ -98,6 +98,7 @@ def test_the_variables_lead_nowhere_else(project: SessionProject) -> None:
                 "    environ = synced_env.environ\n"
                 "    assert environ['MINE'] == 'x'\n"
                 "    assert environ['PATH'].split(os.pathsep)[0] == str(synced_env.bin)\n"
+                "    assert not any('overlays' in entry for entry in environ['PATH'].split(os.pathsep))\n"
                 "    assert environ['VIRTUAL_ENV'] == str(synced_env.path)\n"
                 "    gone = {'PYTHONPATH', 'PYTHONHOME', 'ENVSYNC_SESSION'}\n"
                 "    assert not [name for name in environ if name in gone or name.startswith('PYTEST_')]\n"

@@ -209,9 +209,11 @@ class SyncedEnv:
 
 
 def _is_ours(entry: str) -> bool:
-    """Whether a directory on PATH belongs to the environment of the running session."""
-    place = os.environ.get("VIRTUAL_ENV") if os.environ.get("ENVSYNC_SESSION") else None
-    return place is not None and os.path.dirname(entry) == place  # noqa: PTH120 - plain text
+    """Whether a directory on PATH belongs to the environment of the running session, or to its overlay."""
+    if not os.environ.get("ENVSYNC_SESSION"):
+        return False
+    above = os.path.dirname(entry)  # noqa: PTH120 - plain text
+    return above == os.environ.get("VIRTUAL_ENV") or os.path.isfile(f"{above}/enter.py")  # noqa: PTH113 - plain text
 
 
 def _installed(site_packages: Path) -> dict[str, str]:

@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from importlib.metadata import version
+from importlib.util import cache_from_source
 from pathlib import Path
 
 import pytest
@@ -144,10 +145,85 @@ def test_the_environment_does_not_count_the_overlay(project: SessionProject) -> 
 def test_an_overlay_that_somebody_changed_is_made_anew(project: SessionProject, cache_dir: Path) -> None:
     assert project.pytest("--envsync", "requirements.lock").returncode == 0
     (site,) = [path for path in cache_dir.glob("overlays/*/site") if not path.parent.name.startswith(".")]
+    (site / "pytest" / "__init__.py").chmod(0o644)
     (site / "pytest" / "__init__.py").write_text("raise SystemExit('changed')\n")
     (site / "sneaked_in.py").write_text("")
     project.write({"test_names.py": NAMES + "    assert importlib.util.find_spec('sneaked_in') is None\n"})
     run = project.pytest("--envsync", "requirements.lock")
+    assert run.returncode == 0, run.out
+
+
+PLANT = """\
+import importlib.util, iniconfig, marshal, os, pathlib
+def test_plant():
+    source = pathlib.Path(iniconfig.__file__)
+    assert "overlays" in source.parts
+    status = source.stat()
+    numbers = (0, int(status.st_mtime), status.st_size)
+    header = importlib.util.MAGIC_NUMBER + b"".join(number.to_bytes(4, "little") for number in numbers)
+    code = "import os; os.close(os.open('planted', os.O_CREAT))\\n" + source.read_text()
+    for place in (importlib.util.cache_from_source(source), importlib.util.cache_from_source(source, optimization=1)):
+        pathlib.Path(place).unlink(missing_ok=True)
+        pathlib.Path(place).write_bytes(header + marshal.dumps(compile(code, str(source), "exec")))
+"""
+
+
+def test_bytecode_that_a_session_puts_into_the_overlay_runs_in_no_later_one(
+    project: SessionProject, cache_dir: Path
+) -> None:
+    project.write({"test_plant.py": PLANT})
+    assert project.pytest("--envsync", "requirements.lock", "test_plant.py").returncode == 0
+    for _ in range(2):
+        assert project.pytest("--envsync", "requirements.lock", "test_names.py").returncode == 0
+        assert not (project.path / "planted").exists()
+    (site,) = [path for path in cache_dir.glob("overlays/*/site") if not path.parent.name.startswith(".")]
+    assert not list((site / "iniconfig" / "__pycache__").glob("__init__.*.opt-1.pyc"))
+
+
+def test_an_overlay_is_closed_to_writing_and_compiled(cache_dir: Path) -> None:
+    overlay = make_overlay(cache_dir, locked={}, target=base_of_running(cache_dir))
+    root = Path(overlay.path).parent
+    files = [path for path in root.rglob("*") if path.is_file() and path != root / "manifest.json"]
+    assert {path.stat().st_mode & 0o777 for path in files} <= {0o444, 0o555}
+    assert {path.stat().st_mode & 0o777 for path in (root, *root.rglob("*")) if path.is_dir()} == {0o755}
+    for path in Path(overlay.path, "pytest_envsync").rglob("*.py"):
+        assert Path(cache_from_source(path)).is_file()
+
+
+def test_an_overlay_that_cannot_be_filled_leaves_nothing(
+    cache_dir: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    target = base_of_running(cache_dir)
+    distribution = tmp_path / "broken-1.0.dist-info"
+    distribution.mkdir()
+    (distribution / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
+    # A directory where the surface has a file.
+    (tmp_path / "pytest_envsync/__init__.py").mkdir(parents=True)
+    (tmp_path / "pytest_envsync/__init__.py/below").write_text("")
+    (distribution / "RECORD").write_text("pytest_envsync/__init__.py/below,,\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(OSError, match="__init__"):
+        make_overlay(cache_dir, locked={}, target=target, plugins=["broken"])
+    assert not list((cache_dir / "overlays").iterdir())
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="safe_path is of 3.11")
+@pytest.mark.parametrize("module", [True, False])
+def test_a_safe_path_keeps_the_standard_library_in_front(
+    project: SessionProject, monkeypatch: pytest.MonkeyPatch, *, module: bool
+) -> None:
+    monkeypatch.setenv("PYTHONSAFEPATH", "1")
+    project.write(
+        {
+            "test_path.py": (
+                "import os, sys\n"
+                "def test_path():\n"
+                "    assert any(entry.endswith('.zip') for entry in sys.path)\n"
+                "    assert os.getcwd() not in sys.path\n"
+            )
+        }
+    )
+    run = project.pytest("--envsync", "requirements.lock", "--import-mode=importlib", "test_path.py", module=module)
     assert run.returncode == 0, run.out
 
 

@@ -24,11 +24,12 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import pytest_envsync
 from pytest_envsync.errors import EnvsyncError
 from pytest_envsync.pytest_plugin.host_distributions import NotHereError, choose
+from pytest_envsync.pytest_plugin.overlay_contents import is_sound, seal
 
 if TYPE_CHECKING:
     from pytest_envsync.target import Target
 
-FORMAT = "3"  # of the directory; part of its name
+FORMAT = "4"  # of the directory; part of its name
 DAY = 86_400.0  # seconds
 UNUSED_DAYS = 60
 OLDEST_PYTHON = (3, 10)
@@ -73,7 +74,9 @@ if __name__ == "__main__":
     form = sys.argv.pop(1)
     with open(os.environ["ENVSYNC_SESSION"], encoding="utf-8") as file:
         sys.path += json.load(file)["behind"]
-    if form == "module":
+    if getattr(sys.flags, "safe_path", False):
+        pass  # the directory of this file is not in front, and nothing is to come there
+    elif form == "module":
         sys.path[0] = os.getcwd()
     else:
         del sys.path[0]
@@ -142,7 +145,7 @@ def make_overlay(
     wanted = ("pytest", *plugins) if with_pytest else ()
     memo = cache_dir / "overlays" / "memo" / _memo_name(locked, target, wanted)
     found = _read_memo(memo)
-    if found is not None and _is_sound(Path(found.path).parent):
+    if found is not None and is_sound(Path(found.path).parent):
         _touch(Path(found.path).parent / "manifest.json")
         return found
     _check_pytest(locked, with_pytest=with_pytest)
@@ -253,14 +256,19 @@ def _fill(root: Path, held: Sequence[Held], *, locked: Mapping[str, str], target
     surface = {name: (package / name).read_bytes() for name in PASSIVE}
     digest = _digest(surface, held, target)
     place = root / digest
-    if not _is_sound(place):
+    if not is_sound(place):
+        from shutil import rmtree
         from tempfile import mkdtemp
 
         root.mkdir(parents=True, exist_ok=True)
         made = Path(mkdtemp(prefix=f".{digest}-", dir=root))
-        made.chmod(0o755)
-        _copy(made, surface, held, target)
-        _publish(made, place)
+        try:
+            _copy(made, surface, held, target)
+            seal(made, final=place, target=target)
+            _publish(made, place)
+        except BaseException:
+            rmtree(made, ignore_errors=True)
+            raise
     distributions = {one.name: one.version for one in held}
     return Overlay(
         path=str(place / "site"),
@@ -289,8 +297,6 @@ def _copy(made: Path, surface: Mapping[str, bytes], held: Sequence[Held], target
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     _write_metadata(site)
-    if target.cache_tag == sys.implementation.cache_tag:
-        _compile(site / "pytest_envsync", surface)
     for one in held:
         for relative, source in one.files(target.cache_tag):
             path = site / relative
@@ -304,16 +310,6 @@ def _copy(made: Path, surface: Mapping[str, bytes], held: Sequence[Held], target
     launcher.write_text(_LAUNCHER)
     launcher.chmod(0o755)
     (made / "enter.py").write_text(_ENTER)
-    (made / "manifest.json").write_text(json.dumps(_contents(made)), encoding="utf-8")
-
-
-def _compile(package: Path, surface: Mapping[str, bytes]) -> None:
-    """Compile the surface, also for sessions that write no bytecode."""
-    from py_compile import compile as compile_file
-
-    for name in surface:
-        if name.endswith(".py"):
-            compile_file(str(package / name), doraise=True)
 
 
 def _write_metadata(site: Path) -> None:
@@ -333,32 +329,6 @@ def _write_metadata(site: Path) -> None:
         (site / name / file).write_text(text, encoding="utf-8")
 
 
-def _contents(place: Path) -> dict[str, list[int]]:
-    """Return size and modification time of every file but the manifest and bytecode."""
-    found: dict[str, list[int]] = {}
-    pending = [""]
-    while pending:
-        below = pending.pop()
-        with os.scandir(place / below) as entries:
-            for entry in entries:
-                path = f"{below}{entry.name}"
-                if entry.is_dir(follow_symlinks=False):
-                    if entry.name != "__pycache__":
-                        pending.append(path + "/")
-                elif path != "manifest.json":
-                    status = entry.stat(follow_symlinks=False)
-                    found[path] = [status.st_size, status.st_mtime_ns]
-    return found
-
-
-def _is_sound(place: Path) -> bool:
-    try:
-        manifest = json.loads((place / "manifest.json").read_bytes())
-        return bool(manifest == _contents(place))
-    except (OSError, ValueError):
-        return False
-
-
 def _publish(made: Path, place: Path) -> None:
     """Put *made* at *place*; what is there already and was changed goes."""
     from shutil import rmtree
@@ -366,7 +336,7 @@ def _publish(made: Path, place: Path) -> None:
     for _ in range(3):
         if _moved(made, place):
             return
-        if _is_sound(place):
+        if is_sound(place):
             rmtree(made, ignore_errors=True)
             return
         aside = place.with_name(f".changed-{os.getpid()}-{os.urandom(4).hex()}")

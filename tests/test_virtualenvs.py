@@ -19,7 +19,7 @@ from pytest_envsync.environment.interpreter import (
     query_environment,
 )
 from pytest_envsync.environment.pyvenv_cfg import read_pyvenv_cfg
-from pytest_envsync.environment.virtualenvs import create_virtualenv
+from pytest_envsync.environment.virtualenvs import clear_remains, create_virtualenv
 from pytest_envsync.errors import TargetError
 from pytest_envsync.target import Target
 from pytest_envsync.version import __version__
@@ -105,6 +105,34 @@ def test_no_two_environments_share_a_file(base: Target, answers: Path, tmp_path:
             path.write_text("spoiled")
     create_virtualenv(tmp_path / "two", base, cache_dir=answers)
     assert "spoiled" not in contents(tmp_path / "two").values()
+
+
+def test_what_a_killed_process_began_is_cleared_and_nothing_else(base: Target, answers: Path, tmp_path: Path) -> None:
+    whole = create_virtualenv(tmp_path / "whole", base, cache_dir=answers)
+    names = sorted(contents(Path(whole.prefix)))
+    for kept in range(len(names)):
+        half = tmp_path / "half"
+        create_virtualenv(half, base, cache_dir=answers)
+        (half / "pyvenv.cfg").unlink()
+        for name in names[kept:]:
+            (half / name).unlink(missing_ok=True)
+        cut = next((path for path in half.rglob("*") if path.is_file() and not path.is_symlink()), None)
+        if cut is not None:
+            cut.write_bytes(cut.read_bytes()[:5])
+        (half / "bin" / "mine").write_text("x")
+        assert not clear_remains(str(half), base, cache_dir=answers)
+        assert (half / "bin" / "activate").exists() == ("bin/activate" in names[:kept])
+        (half / "bin" / "mine").unlink()
+        assert clear_remains(str(half), base, cache_dir=answers)
+        assert list(half.iterdir()) == []
+
+
+def test_the_settings_are_written_last(base: Target, answers: Path, tmp_path: Path) -> None:
+    """Killed at any earlier point, it is no environment yet, and made anew."""
+    create_virtualenv(tmp_path / "it", base, cache_dir=answers)
+    assert (tmp_path / "it" / "pyvenv.cfg").stat().st_mtime_ns >= max(
+        path.stat().st_mtime_ns for path in (tmp_path / "it" / "bin").iterdir() if not path.is_symlink()
+    )
 
 
 MAKE = """

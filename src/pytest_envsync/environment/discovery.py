@@ -149,11 +149,6 @@ def _own_environment(options: SyncOptions, here: _Surrounding, reporter: Reporte
     """Return the environment of ``--venv``, made if it is missing."""
     path = here.path(str(options.venv))
     is_environment = os.path.isfile(os.path.join(path, "pyvenv.cfg"))
-    if not is_environment and os.path.lexists(path) and not (os.path.isdir(path) and not os.listdir(path)):
-        raise TargetError(
-            f"`{path}` is no virtual environment: it has no `pyvenv.cfg`",
-            hint="name another path with --venv, or remove what is there",
-        )
     wanted = parse_request(options.python)
     if is_environment:
         target = query_environment(path, here.cache_dir)
@@ -166,12 +161,21 @@ def _own_environment(options: SyncOptions, here: _Surrounding, reporter: Reporte
         return target
     found = find_interpreter(options.python, cache_dir=here.cache_dir, environ=here.environ, cwd=here.cwd)
     base = base_of(found, here.cache_dir)
+    from pytest_envsync.environment.virtualenvs import clear_remains, create_virtualenv
+
+    is_occupied = os.path.lexists(path) and not (os.path.isdir(path) and not os.listdir(path))
+    is_dry = options.dry_run or options.check
+    if is_occupied and not (
+        os.path.isdir(path) and clear_remains(path, base, cache_dir=here.cache_dir, dry_run=is_dry)
+    ):
+        raise TargetError(
+            f"`{path}` is no virtual environment: it has no `pyvenv.cfg`",
+            hint="name another path with --venv, or remove what is there",
+        )
     reporter.note(f"Using {base.title} interpreter at: {base.python}")
-    if options.dry_run or options.check:
+    if is_dry:
         reporter.note(f"Would create virtual environment at: {_shown(path, here.cwd)}")
         return base.in_virtual_environment(path)
-    from pytest_envsync.environment.virtualenvs import create_virtualenv
-
     reporter.note(f"Creating virtual environment at: {_shown(path, here.cwd)}")
     return create_virtualenv(Path(path), base, cache_dir=here.cache_dir)
 

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pytest_envsync.environment.journal import remove_path
 from pytest_envsync.errors import TargetError
 from pytest_envsync.target import Target
 from pytest_envsync.version import __version__
@@ -24,6 +25,7 @@ from pytest_envsync.version import __version__
 # The blank makes every shell's quoting put it between quotes, where another path can take its place.
 _NAME = "env sync template"
 _PROMPT = "env sync prompt"
+_SETTINGS = "pyvenv.cfg"
 _PLAIN = frozenset(" ._-+=@,:/~()[]{}")
 _DROPPED = frozenset({"command", "prompt", "virtualenv"})  # keys of pyvenv.cfg that speak of the template
 
@@ -48,16 +50,48 @@ def create_virtualenv(
     behind it is used. Raises TargetError when the environment cannot be made.
     """
     final = os.path.abspath(final_path or path)
-    if os.name == "nt" or _is_plain(final + (prompt or "")):
-        template = _template(base, cache_dir, has_prompt=prompt is not None)
-    else:
-        # Characters that some shell wants quoted: virtualenv must write the scripts for this very path.
-        template = _made_for(final, base, prompt)
+    template = _template_for(final, base, cache_dir, prompt=prompt)
     try:
         _write_out(template, os.path.abspath(path), final, prompt)
     except OSError as error:
         raise TargetError(f"the virtual environment `{path}` cannot be written: {error.strerror or error}") from error
     return base.in_virtual_environment(final)
+
+
+def clear_remains(path: str, base: Target, *, cache_dir: Path | None, dry_run: bool = False) -> bool:
+    """Empty the directory *path* if all it holds is what a killed process had made there of an environment.
+
+    Such a directory has no ``pyvenv.cfg``, which is written last. False, and nothing was touched, when it holds
+    anything else. With *dry_run* nothing ever is. Raises TargetError as ``create_virtualenv`` does, and OSError.
+    """
+    template = _template_for(path, base, cache_dir, prompt=None)
+    directories = set(template["directories"])
+    for parent, names, files in os.walk(path):
+        for name in (*names, *files):
+            place = os.path.join(parent, name)
+            relative = os.path.relpath(place, path)
+            if os.path.islink(place):
+                is_ours = os.readlink(place) == template["links"].get(relative)
+            elif os.path.isdir(place):
+                is_ours = relative in directories
+            else:
+                is_ours = relative in template["files"] and _is_begun(place, _content(template, relative, path, None))
+            if not is_ours:
+                return False
+    for name in () if dry_run else os.listdir(path):
+        remove_path(os.path.join(path, name))
+    return True
+
+
+def _is_begun(place: str, content: bytes) -> bool:
+    return os.path.isfile(place) and content.startswith(Path(place).read_bytes())
+
+
+def _template_for(final: str, base: Target, cache_dir: Path | None, *, prompt: str | None) -> Template:
+    if os.name == "nt" or _is_plain(final + (prompt or "")):
+        return _template(base, cache_dir, has_prompt=prompt is not None)
+    # Characters that some shell wants quoted: virtualenv must write the scripts for this very path.
+    return _made_for(final, base, prompt)
 
 
 def _is_plain(text: str) -> bool:
@@ -173,28 +207,36 @@ def _as_text(content: bytes) -> tuple[str, str]:
 
 
 def _write_out(template: Template, path: str, final: str, prompt: str | None) -> None:
-    root = template["root"]
-    is_made_for_it = not root.endswith(_NAME)
     os.makedirs(path, exist_ok=True)
     for directory in template["directories"]:
         os.mkdir(os.path.join(path, directory))
     for link, target in template["links"].items():
         os.symlink(target, os.path.join(path, link))
-    for name, (mode, text, encoding) in template["files"].items():
-        if name == "pyvenv.cfg":
-            content = _pyvenv_cfg(text, prompt)
-        elif is_made_for_it:
-            content = text.replace(root, "")
-        else:
-            # Some shells double backslashes. The last part stands alone too, as the default prompt.
-            content = text.replace(root, final).replace(root.replace("\\", "\\\\"), final.replace("\\", "\\\\"))
-            content = content.replace(_NAME, os.path.basename(final)).replace(_PROMPT, prompt or "")
+    # A directory with the settings is an environment: whoever is killed before leaves none.
+    for name in sorted(template["files"], key=_SETTINGS.__eq__):
+        mode = template["files"][name][0]
         descriptor = os.open(os.path.join(path, name), os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         try:
             with open(descriptor, "wb", closefd=False) as file:
-                file.write(content.encode(encoding))
+                file.write(_content(template, name, final, prompt))
         finally:
             os.close(descriptor)
+
+
+def _content(template: Template, name: str, final: str, prompt: str | None) -> bytes:
+    """Return what the file *name* of the template holds in an environment at *final*."""
+    _, text, encoding = template["files"][name]
+    root = template["root"]
+    if name == _SETTINGS:
+        text = _pyvenv_cfg(text, prompt)
+    elif not root.endswith(_NAME):  # it was made for this very path
+        text = text.replace(root, "")
+    else:
+        # Some shells double backslashes. The last part stands alone too, as the default prompt.
+        text = text.replace(root, final).replace(root.replace("\\", "\\\\"), final.replace("\\", "\\\\"))
+        text = text.replace(_NAME, os.path.basename(final)).replace(_PROMPT, prompt or "")
+    content: bytes = text.encode(encoding)
+    return content
 
 
 def _pyvenv_cfg(text: str, prompt: str | None) -> str:

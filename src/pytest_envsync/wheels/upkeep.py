@@ -178,31 +178,21 @@ def _last_use(store: Store, sha256: str) -> float:
 
 
 def _leftovers(store: Store, now: float) -> Iterator[str]:
-    """Yield the private directories of processes that are gone, or of another day."""
+    """Yield the private directories of another day.
+
+    Whether their processes live cannot be told: they may be another container's, or another machine's.
+    """
     try:
         entries = list(os.scandir(f"{store.wheels}/.new"))
     except FileNotFoundError:
         return
     for entry in entries:
-        owner = entry.name.partition("-")[0]
         try:
             old = now - entry.stat(follow_symlinks=False).st_mtime > _DAY
         except OSError:
             continue
-        if old or not (owner.isdigit() and _is_alive(int(owner))):
+        if old:
             yield entry.path
-
-
-def _is_alive(process: int) -> bool:
-    if os.name != "posix":
-        return True  # os.kill would end it there
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):
-        return True
-    return True
 
 
 def _drop(directory: str, seen: set[tuple[int, int]]) -> Iterator[int]:

@@ -170,6 +170,28 @@ def test_what_only_has_the_name_of_bytecode_counts(prefix: Path, kind: str, *, i
         assert seen.diff.files.added == ((f"{path}/below/payload.py" if kind == "directory" else path),)
 
 
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root gives files away")
+@pytest.mark.parametrize("path", [MODULE, f"{SITE}/pkg", "."])
+def test_another_owner_counts(prefix: Path, path: str) -> None:
+    before = take_snapshot(prefix)
+    save_snapshot(before, prefix.with_name("snapshot"))
+    before = load_snapshot(prefix.with_name("snapshot"))
+    os.chown(prefix / path, 65534, 65534)
+    changed = path if path == MODULE else f"{path}/"
+    assert compare(prefix, before).files.changed == (changed,)
+    assert not compare(prefix, before._replace(owners=()))
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root gives files away")
+def test_what_another_user_unpacked_does_not_count(prefix: Path) -> None:
+    for path in (prefix, *prefix.rglob("*")):
+        os.chown(path, 65534, 65534, follow_symlinks=False)
+    before = take_snapshot(prefix)
+    for path in (prefix, *prefix.rglob("*")):
+        os.chown(path, os.geteuid(), os.getegid(), follow_symlinks=False)
+    assert not compare(prefix, before)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX files")
 def test_a_fifo_is_not_waited_for(prefix: Path) -> None:
     before = take_snapshot(prefix)

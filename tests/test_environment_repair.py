@@ -346,3 +346,17 @@ def test_nothing_is_brought_forward_with_damage_of_the_store(world: World) -> No
     write_in_place(site(spoiled) / "other.py", "VERSION = '666'\n")
     later = world.provide("demo==1.0", "other==1.1", lease=False, options=options)
     assert run(later, "import other; print(other.VERSION)") == "1.1"
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="only root gives files away")
+def test_files_that_were_given_away_come_back(world: World) -> None:
+    first = world.provide("demo==1.0")
+    package = site(first) / "demo"
+    before = (package.stat().st_uid, package.stat().st_gid)
+    for path in (package, package / "__init__.py", Path(first.path)):
+        os.chown(path, 65534, 65534)
+    assert first.lease is not None
+    handed_back = world.environments.give_back(first.lease)
+    assert (len(handed_back.diff.files.changed), handed_back.undone, handed_back.error) == (3, True, None)
+    for path in (package, package / "__init__.py", Path(first.path)):
+        assert (path.stat().st_uid, path.stat().st_gid) == before

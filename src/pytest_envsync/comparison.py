@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pytest_envsync.snapshot import BYTECODE, CACHE, NO_TIME, Snapshot, is_cache
@@ -38,18 +39,19 @@ class Walk:
         self.recompiled: list[str] = []
         self.new: list[str] = []
         self.gone: list[str] = []
+        self._uids: frozenset[int] | None = None
+        self._gids: frozenset[int] = frozenset()
         self._visited: set[str] = set()
         self._pending = [""]
 
     def run(self) -> None:
         """Go through all of the prefix. Raises OSError for what is neither gone nor closed to us."""
         known = self._snapshot.directories
-        try:
-            prefix_mode = os.stat(self._root).st_mode
-        except FileNotFoundError:
-            prefix_mode = None
-        if prefix_mode is not None and prefix_mode != known[""]["."][2]:
-            self.changed.append("./")
+        with suppress(FileNotFoundError):
+            status = os.stat(self._root)
+            self._settle_owners(status)
+            if status.st_mode != known[""]["."][2] or not self._is_owned(status):
+                self.changed.append("./")
         while self._pending:
             directory = self._pending.pop()
             self._visited.add(directory)
@@ -65,10 +67,24 @@ class Walk:
         self._tell_missing_directories()
         self._tell_empty_directories()
 
+    def _settle_owners(self, prefix: os.stat_result) -> None:
+        owners = set(self._snapshot.owners)
+        if not owners:
+            return
+        if (prefix.st_uid, prefix.st_gid) not in owners and os.name != "nt" and prefix.st_uid == os.geteuid():
+            # Unpacked from an archive, by another user than the one who made it.
+            owners.add((prefix.st_uid, prefix.st_gid))
+        self._uids = frozenset(uid for uid, _ in owners)
+        self._gids = frozenset(gid for _, gid in owners)
+
+    def _is_owned(self, status: os.stat_result) -> bool:
+        return self._uids is None or (status.st_uid in self._uids and status.st_gid in self._gids)
+
     def _compare(self, directory: str, rows: dict[str, Row], scan: Iterable[os.DirEntry[str]]) -> None:
         below = directory + "/" if directory else ""
         left = dict(rows)
         left.pop(".", None)
+        uids, gids = self._uids, self._gids
         if is_cache(directory):
             scan = self._without_bytecode(directory, scan)
         for entry in scan:
@@ -87,7 +103,7 @@ class Walk:
                 left[name] = row
                 continue
             # Not a tuple of all three: building 11,000 of them takes a tenth of the whole comparison.
-            if status.st_mode == row[2]:
+            if status.st_mode == row[2] and (uids is None or (status.st_uid in uids and status.st_gid in gids)):
                 if status.st_mtime_ns == row[1] and status.st_size == row[0]:
                     continue
                 if row[1] == NO_TIME and not row[3]:
@@ -127,7 +143,7 @@ class Walk:
         elif now:
             self.removed.append(path)
             self.new.append(path)
-        elif status.st_mode != row[2]:
+        elif status.st_mode != row[2] or not self._is_owned(status):
             self.changed.append(path)
         elif row[3]:
             if os.readlink(f"{self._root}/{path}") != row[3]:

@@ -35,7 +35,7 @@ BYTECODE = re.compile(r".\.cpython-\d+t?(?:\.opt-\w+)?\.pyc$")
 
 _REWRITTEN = re.compile(r".\.cpython-\d+t?-pytest-[^/]+\.py[co]$")
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-_MAGIC = b"envsync-snapshot-2\n"
+_MAGIC = b"envsync-snapshot-3\n"
 
 
 class Snapshot(NamedTuple):
@@ -43,11 +43,13 @@ class Snapshot(NamedTuple):
 
     *directories* maps each directory (posix, relative to the prefix, ``""`` for the prefix itself)
     to its entries by name; ``"."`` in the prefix's own is the prefix. *bytecode* maps ``__pycache__``
-    directories to the names in them that do not count, with size and mtime in ns.
+    directories to the names in them that do not count, with size and mtime in ns. *owners* are all pairs of user and
+    group that its entries belonged to, the prefix's first; none when they do not count.
     """
 
     directories: dict[str, dict[str, Row]]
     bytecode: dict[str, dict[str, tuple[int, int]]]
+    owners: tuple[tuple[int, int], ...] = ()
 
 
 def is_cache(directory: str) -> bool:
@@ -79,6 +81,8 @@ def take_snapshot(prefix: str | os.PathLike[str]) -> Snapshot:
     root = os.fspath(prefix)
     directories: dict[str, dict[str, Row]] = {}
     bytecode: dict[str, dict[str, tuple[int, int]]] = {}
+    prefix_status = os.stat(root)
+    owners = {(prefix_status.st_uid, prefix_status.st_gid): None}
     pending = [""]
     while pending:
         directory = pending.pop()
@@ -98,18 +102,20 @@ def take_snapshot(prefix: str | os.PathLike[str]) -> Snapshot:
                     if name == CACHE:
                         continue
                 target = os.readlink(entry.path) if entry.is_symlink() else ""
-                rows[name] = row_of(entry.stat(follow_symlinks=False), target)
+                status = entry.stat(follow_symlinks=False)
+                owners[status.st_uid, status.st_gid] = None
+                rows[name] = row_of(status, target)
         directories[directory] = rows
         if compiled:
             bytecode[directory] = compiled
-    directories[""]["."] = row_of(os.stat(root))
-    return Snapshot(directories, bytecode)
+    directories[""]["."] = row_of(prefix_status)
+    return Snapshot(directories, bytecode, tuple(owners))
 
 
 def save_snapshot(snapshot: Snapshot, path: str | os.PathLike[str]) -> None:
     """Write *snapshot* to *path*, at once or not at all."""
     # Version 2 has no references between objects and is read by every Python 3.
-    data = marshal.dumps((snapshot.directories, snapshot.bytecode), 2)
+    data = marshal.dumps((snapshot.directories, snapshot.bytecode, snapshot.owners), 2)
     temporary = f"{os.fspath(path)}.{os.getpid()}"
     with open(temporary, "wb") as file:
         file.write(_MAGIC + crc32(data).to_bytes(4, "big") + data)
@@ -123,8 +129,8 @@ def load_snapshot(path: str | os.PathLike[str]) -> Snapshot:
     data = memoryview(content)[len(_MAGIC) + 4 :]
     if content[: len(_MAGIC)] != _MAGIC or crc32(data).to_bytes(4, "big") != content[len(_MAGIC) : len(_MAGIC) + 4]:
         raise ValueError(f"`{os.fspath(path)}` is damaged, or written by another version")
-    directories, bytecode = marshal.loads(data)  # noqa: S302 - our own file; its checksum was just compared
-    return Snapshot(directories, bytecode)
+    directories, bytecode, owners = marshal.loads(data)  # noqa: S302 - our own file; its checksum was just compared
+    return Snapshot(directories, bytecode, owners)
 
 
 def digest_of(path: str) -> bytes:

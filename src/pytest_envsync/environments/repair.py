@@ -98,6 +98,7 @@ class _Repair:
         os.makedirs(self.root, exist_ok=True)
         for path in files.changed:
             if path.endswith("/"):
+                self._give_owner(self._place(path))
                 os.chmod(self._place(path), self._row(path.rstrip("/"))[2])
         self._remove(files.added)
         for path in files.removed:
@@ -227,11 +228,25 @@ class _Repair:
     def _give_attributes(self, path: str) -> None:
         _, time, mode, _ = self._row(path)
         place = self._place(path)
+        self._give_owner(place)
         status = os.lstat(place)
         if status.st_mode != mode:
             os.chmod(place, stat.S_IMODE(mode))
         if status.st_mtime_ns != time:
             os.utime(place, ns=(time, time))
+
+    def _give_owner(self, place: str) -> None:
+        """Give an entry back to whom entries belonged; in an environment that was unpacked by another user, to that."""
+        owners = self.snapshot.owners
+        status, prefix = os.lstat(place), os.stat(self.root)
+        now = (prefix.st_uid, prefix.st_gid)
+        if not owners or os.name == "nt":
+            return
+        owner = now if now in owners or prefix.st_uid == os.geteuid() else owners[0]
+        if status.st_uid not in {uid for uid, _ in (*owners, owner)} or status.st_gid not in {
+            gid for _, gid in (*owners, owner)
+        }:
+            os.chown(place, *owner, follow_symlinks=False)
 
     def _mend_store(self, paths: Iterable[str]) -> None:
         """Digest the files of the store that are about to be used, and mend those that are wrong."""

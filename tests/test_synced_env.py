@@ -384,6 +384,34 @@ def test_a_private_environment_can_be_synced(project: SessionProject) -> None:
         assert run.outcomes == {"passed": 2}, run.out
 
 
+def test_only_a_test_itself_asks_for_hard_links_in_a_private_environment(
+    project: SessionProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.write(
+        {
+            "test_it.py": (
+                "import pytest\n"
+                "def links(env): return (env.site_packages / 'demo.py').stat().st_nlink > 1\n"
+                "@pytest.mark.envsync('locks/demo-1.txt', private=True, link_mode='hardlink')\n"
+                "def test_asked(synced_env):\n"
+                "    assert links(synced_env)\n"
+                "    synced_env.sync('locks/demo-2.txt')\n"
+                "    assert not links(synced_env)\n"
+                "    synced_env.sync('locks/demo-1.txt', link_mode='hardlink')\n"
+                "    assert links(synced_env)\n"
+                "@pytest.mark.envsync('locks/demo-1.txt', private=True)\n"
+                "def test_configured(synced_env):\n"
+                "    assert not links(synced_env)\n"
+                "    synced_env.sync('locks/demo-2.txt')\n"
+                "    assert not links(synced_env)\n"
+            )
+        }
+    )
+    monkeypatch.setenv("UV_LINK_MODE", "hardlink")
+    run = project.pytest()
+    assert run.outcomes == {"passed": 2}, run.out
+
+
 def test_what_a_test_changes_in_a_shared_environment_is_told_and_undone(project: SessionProject) -> None:
     project.write(
         {

@@ -139,8 +139,8 @@ def _apply(call: Call, reporter: TerminalReporter) -> Mapping[str, Any]:
     place = request.get("path")
     if not isinstance(place, str):
         raise UsageError("the request names no `path`")
-    # Its files are the test's own to write; a hard link would lead into the store.
-    mode = settings.options.link_mode or "copy"
+    # Its files are the test's own to write; a hard link would lead into the store, so that a setting does not count.
+    mode = request.get("link_mode") or "copy"
     outcome = sync_environment(
         _files(request),
         options=replace(

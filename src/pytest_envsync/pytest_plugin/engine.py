@@ -44,7 +44,8 @@ class Engine:
     def apply(self, path: str, files: Sequence[str], options: Mapping[str, Any]) -> Changes:
         """Make the private environment at *path* hold what *files* say."""
         request = self.request(files, options)
-        return read_changes(self._call(["env", "apply"], {**request, "path": path})["changes"])
+        request.update(path=path, link_mode=options.get("link_mode"))
+        return read_changes(self._call(["env", "apply"], request)["changes"])
 
     def request(self, files: Sequence[str], options: Mapping[str, Any]) -> dict[str, Any]:
         """Return what goes to the engine for *files* and the *options* of a marker or call."""

@@ -116,7 +116,10 @@ class EnvironmentFactory:
             python=wish.python or (None if wish.files else given.python),
             project=None if project is None else {"path": project, "mode": "path"},
             recreate=False,
-            private=None if destination is None else {"destination": str(destination), "link_mode": None},
+            private=None
+            if destination is None
+            # Only what the test itself says: a hard link that it writes to would change the store.
+            else {"destination": str(destination), "link_mode": dict(wish.options).get("link_mode")},
             ini=ini,
         )
         values = self._engine.provision(request)

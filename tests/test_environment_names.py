@@ -158,3 +158,10 @@ def test_the_same_environment_twice_is_refused(tmp_path: Path) -> None:
         wanted_environments(asked(tmp_path, "low.txt", "low.txt"), {})
     with pytest.raises(EnvsyncError, match=r"`py3\.11`"):
         wanted_environments(asked(tmp_path, "low.txt", pythons=("3.11", "3.11", "3.12")), {})
+
+
+def test_an_address_may_have_a_name(tmp_path: Path) -> None:
+    address = "https://example.org/locks/low.txt?a=b"
+    for text, name in [(f"new={address}", "new"), (address, "low")]:
+        (wanted,) = wanted_environments(asked(tmp_path, text), {})
+        assert (wanted.name, wanted.files) == (name, (address,))

@@ -1,16 +1,21 @@
-"""What is written to disk holds no passwords: not those of addresses, variables or command lines."""
+"""What is written to disk and what is shown holds no passwords: not those of addresses, variables or command lines."""
 
 from __future__ import annotations
 
 import os
 import stat
+import sys
 from pathlib import Path
+
+import pytest
 
 from conftest import Envsync, MakeVenv
 from environment_world import Notes
 from factories import make_wheel, sha256
 from index_server import IndexServer
 from pytest_envsync.environments import EnvironmentRequest, Environments
+from pytest_envsync.pytest_plugin.naming import name_of
+from session_project import SessionProject
 
 PASSWORD = "Qs3cr3tQ"
 
@@ -96,3 +101,42 @@ def test_a_cache_that_is_made_is_its_owners(envsync: Envsync, demo: Path, cache_
     assert envsync("run", demo.name, "--cache-dir", tmp_path / "run", "--", "true").returncode == 0
     modes = [stat.S_IMODE(path.stat().st_mode) for path in (cache_dir, tmp_path / "run", shared)]
     assert modes == [0o700, 0o700, 0o755]
+
+
+def test_no_password_of_an_address_is_shown_by_a_session(
+    index: IndexServer, wheels: Path, tmp_path: Path, cache_dir: Path
+) -> None:
+    locked(tmp_path, index, wheels)
+    text = (tmp_path / "requirements.txt").read_text().replace("${TOK}", PASSWORD)
+    index.raw("/lock.txt", text.encode(), "text/plain")
+    address = with_login(f"{index.base}/lock.txt", f"bob:{PASSWORD}")
+    project = SessionProject(tmp_path)
+    project.write({"test_it.py": "import demo\ndef test_it():\n    assert demo.VERSION == '1.0'\n"})
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--envsync-report=report.json"]
+    for lock in (address, f"main={address}"):
+        run = project.run(*command, "--envsync", lock)
+        assert run.returncode == 0, run.out
+        assert run.header()[0].startswith(f"{with_login(f'{index.base}/lock.txt', 'bob:****')} -> ")
+        assert PASSWORD not in run.out
+        assert PASSWORD not in (project.path / "report.json").read_text()
+        (row,) = project.report()["environments"]
+        assert row["name"] == ("main" if lock.startswith("main=") else "lock")
+    assert holding(cache_dir, PASSWORD) == []
+
+
+@pytest.mark.parametrize("second", [[], ["--envsync", "https://127.0.0.1:1/other.lock"]])
+def test_no_password_is_shown_when_a_lock_cannot_be_had(index: IndexServer, tmp_path: Path, second: list[str]) -> None:
+    address = with_login(f"{index.base}/missing.txt", f"bob:{PASSWORD}")
+    project = SessionProject(tmp_path)
+    project.write({"test_it.py": "def test_it(): pass\n"})
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--envsync-report=report.json"]
+    run = project.run(*command, "--envsync", address, *second, env={"ENVSYNC_HTTP_RETRIES": "0"})
+    assert run.returncode != 0
+    assert "missing.txt" in run.out
+    assert PASSWORD not in run.out
+    assert PASSWORD not in (project.path / "report.json").read_text()
+
+
+def test_the_name_of_an_address_is_without_its_login() -> None:
+    assert name_of(f"https://bob:{PASSWORD}@example.org") == "example"
+    assert name_of(f"https://bob:{PASSWORD}@example.org/a/pylock.test.toml?x=1") == "test"

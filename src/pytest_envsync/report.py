@@ -175,23 +175,25 @@ def error_lines(error: EnvsyncError, style: Style) -> list[str]:
     if isinstance(error, BuildError):
         output = error.output.rstrip().splitlines()
         if output and output[-1] not in text:
-            lines += [f"  {line}" for line in output[-OUTPUT_LINES:]]
+            lines += [f"  {masked(line)}" for line in output[-OUTPUT_LINES:]]
         if error.log and error.log not in text:
             lines.append(f"  the whole output is in {error.log}")
     if error.hint:
-        hint, *more = error.hint.split("\n")
+        hint, *more = masked(error.hint).split("\n")
         lines += [f"{style('hint', 'cyan', 'bold')}{style(':', 'bold')} {hint}", *(f"  {line}" for line in more)]
     return lines
 
 
 def error_json(error: EnvsyncError) -> dict[str, Any]:
     """Return an error as the object that the pytest side reads."""
+    from pytest_envsync.addresses import masked
+
     return {
         "schema": SCHEMA,
         "error": {
             "kind": type(error).__name__,
-            "message": str(error),
-            "hint": error.hint,
+            "message": masked(str(error)),
+            "hint": error.hint and masked(error.hint),
             "exit_status": error.exit_status,
         },
     }

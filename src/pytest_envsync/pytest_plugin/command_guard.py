@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_envsync.addresses import masked
 from pytest_envsync.declared import read_declared
 from pytest_envsync.pytest_plugin import guard
 from pytest_envsync.pytest_plugin.host import option_names, plain_row
@@ -30,7 +31,7 @@ def write_command_guard(
 ) -> str:
     """Write the guard file for a command in *environment* and return its path; ``guard.remove`` removes it.
 
-    *arguments* are the options of the command line, as ``envsync sync`` takes them.
+    *arguments* are the options of the command line, as ``envsync sync`` takes them. Raises StoreError.
     """
     declared = read_declared(settings.environments, settings.base)
     nothing: Mapping[str, object] = {"arguments": [], "options": {}, "base": settings.cwd}
@@ -56,6 +57,7 @@ def write_command_guard(
     values = {
         "prefix": environment.path,
         "name": "",
+        "shown_files": list(map(masked, environment.files)),
         "identity": "",
         "identities": [],
         "environment": environment.as_dict(),

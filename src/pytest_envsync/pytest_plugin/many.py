@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pytest_envsync.addresses import masked
 from pytest_envsync.errors import EnvsyncError, UsageError
 from pytest_envsync.pytest_plugin import guard, provision, report_file, way
 from pytest_envsync.pytest_plugin.narrator import Narrator
@@ -154,7 +155,12 @@ def _run_as_matrix(start: Start, places: Sequence[Place]) -> int:
 def _cell(place: Place, *, front: Sequence[str]) -> dict[str, Any]:
     """Return what the controller needs to know of one environment."""
     wanted, provided = place.wanted, place.provided
-    plain = {"identity": wanted.identity, "name": wanted.name, "files": list(wanted.files), "error": place.error}
+    plain = {
+        "identity": wanted.identity,
+        "name": wanted.name,
+        "files": list(map(masked, wanted.files)),
+        "error": place.error,
+    }
     if provided is None:
         return {**plain, "values": None}
     # The workers are given this file, and are not the session's first process.
@@ -186,7 +192,8 @@ def _run_in_turn(start: Start, places: Sequence[Place]) -> int:
     for place in places:
         if place.provided is None:
             sys.stderr.write(f"envsync: {place.wanted.identity}: {place.error}\n")
-            rows.append(report_file.refused_row(place.wanted.name, place.wanted.files, str(place.error)))
+            files = list(map(masked, place.wanted.files))
+            rows.append(report_file.refused_row(place.wanted.name, files, str(place.error)))
             statuses.append(1)
             continue
         sys.stdout.write(f"\nenvsync: {place.wanted.identity}\n")

@@ -15,6 +15,7 @@ from pathlib import PurePath
 NAME = re.compile(r"[A-Za-z0-9._-]+")
 _PYLOCK = re.compile(r"pylock\.([^.]+)\.toml")
 _NAMED = re.compile(r"([A-Za-z0-9._-]+)=(.+)", re.DOTALL)
+_LOGIN = re.compile(r"//[^/]*@")
 _OTHER = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -37,7 +38,7 @@ def split_name(text: str) -> tuple[str | None, str]:
 
 def name_of(path: str) -> str:
     """Return the name of a lockfile (a path or an address)."""
-    base = PurePath(path.split("?", 1)[0].split("#", 1)[0] if "://" in path else path)
+    base = PurePath(_LOGIN.sub("//", path.split("?", 1)[0].split("#", 1)[0]) if "://" in path else path)
     match = _PYLOCK.fullmatch(base.name)
     return _OTHER.sub("-", match[1] if match else base.stem).strip("-") or "lock"
 

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from pytest_envsync.addresses import masked
 from pytest_envsync.cache import cache_directory, make_cache
 from pytest_envsync.declared import Declared, read_declared
 from pytest_envsync.environments import CachedEnvironment, EnvironmentRequest, Environments, ProjectRequest
@@ -244,7 +245,7 @@ def _header(
 ) -> list[str]:
     asked = preparation.asked
     overlay = completion.overlay.header() if completion.overlay is not None else ""
-    return [
+    lines = [
         header.describe(environment, shown=header.shown_files(wanted.files, asked.directory)),
         *completion.lines,
         *filter(None, [overlay]),
@@ -253,6 +254,7 @@ def _header(
         *header.origin_lines(settings.origins, lock_origin=asked.lock_origin),
         *(f"warning: {warning}" for warning in settings.warnings),
     ]
+    return list(map(masked, lines))
 
 
 def _values(
@@ -270,6 +272,7 @@ def _values(
     return {
         "prefix": environment.path,
         "name": wanted.name,
+        "shown_files": list(map(masked, wanted.files)),
         "identity": wanted.identity,
         "identities": [],
         "environment": environment.as_dict(),

@@ -24,12 +24,15 @@ def environment_row(
     drift: Mapping[str, Any] | None = None,
     error: str | None = None,
 ) -> dict[str, Any]:
-    """Return the row of an environment that was provided; *values* are those of its guard file."""
+    """Return the row of an environment that was provided; *values* are those of its guard file.
+
+    Its ``shown_files`` are addresses without secrets; the files that it names elsewhere may hold some.
+    """
     environment = values["environment"]
     return {
         "name": values["name"],
         "key": environment["key"],
-        "files": list(environment["files"]),
+        "files": list(values["shown_files"]),
         "python": {"version": environment["version"], "path": environment["python"]},
         "project": values.get("project"),
         "overlay": (values.get("overlay") or {}).get("distributions") or None,
@@ -43,7 +46,7 @@ def environment_row(
 
 
 def refused_row(name: str, files: Sequence[str], error: str, *, python: str | None = None) -> dict[str, Any]:
-    """Return the row of an environment that could not be had."""
+    """Return the row of an environment that could not be had; *files* and *error* hold no secrets."""
     return {
         "name": name,
         "key": None,

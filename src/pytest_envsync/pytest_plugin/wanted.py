@@ -9,7 +9,6 @@ import os
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from pytest_envsync.addresses import is_url
 from pytest_envsync.declared import Declared, find_declared
 from pytest_envsync.errors import InputError, UsageError
 from pytest_envsync.pytest_plugin.asked import Asked
@@ -87,10 +86,11 @@ def _projects(asked: Asked, declared: Declared) -> list[str]:
 def _locks(text: str, base: str, declared: Mapping[str, Declared]) -> list[_Lock]:
     """Return what one value of ``--envsync`` means: a file, a declared environment, or several by a glob."""
     path = absolute(text, base)
-    if is_url(text) or os.path.exists(path):  # noqa: PTH110 - plain text
+    name, rest = split_name(text)
+    # The name ends before anything that an address begins with.
+    if os.path.exists(path) or (name is None and "://" in text):  # noqa: PTH110 - plain text
         check_lockfile(path)
         return [_Lock(None, Declared("", (path,)))]
-    name, rest = split_name(text)
     rows = find_declared(rest, declared)
     if rows:
         if name is not None and len(rows) > 1:

@@ -83,6 +83,46 @@ def test_what_the_command_changes_is_told_and_undone(envsync: Envsync, demo: Pat
     assert (again.returncode, again.stderr) == (0, "")
 
 
+def test_the_status_of_the_command_counts_when_the_environment_cannot_be_given_back(
+    envsync: Envsync, demo: Path, cache_dir: Path
+) -> None:
+    code = f"import glob, os; [os.unlink(path) for path in glob.glob({str(cache_dir)!r} + '/environments/*/leases/*')]"
+    result = envsync("run", demo.name, "--", "python", "-c", f"{code}; raise SystemExit(7)")
+    assert result.returncode == 7
+    assert "warning: the environment" in result.stderr
+    assert "could not be given back" in result.stderr
+    assert "there is no lease" in result.stderr
+
+
+def test_a_change_that_cannot_be_undone_is_not_said_to_be(envsync: Envsync, demo: Path, cache_dir: Path) -> None:
+    code = f"import demo, os, shutil; os.unlink(demo.__file__); shutil.rmtree({str(cache_dir / 'wheels')!r})"
+    result = envsync("run", demo.name, "--", "python", "-c", code)
+    assert result.returncode == 0
+    assert "that could not be undone" in result.stderr
+    assert "was undone" not in result.stderr
+    assert "the store no longer holds the wheel of `demo`" in result.stderr
+
+
+def test_a_change_while_others_use_the_environment_is_left_to_them(envsync: Envsync, demo: Path) -> None:
+    words = ["run", demo.name, "--", "python", "-c"]
+    first = subprocess.Popen(
+        [sys.executable, "-m", "pytest_envsync", *words, "import sys; print('ready', flush=True); sys.stdin.read()"],
+        cwd=demo.parent,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert first.stdin is not None
+    assert first.stdout is not None
+    with first.stdout:
+        assert first.stdout.readline() == "ready\n"
+        result = envsync(*words, "import sys; open(sys.prefix + '/stray', 'w').close()")
+        first.stdin.close()
+        assert first.wait() == 0
+    assert "changed while 2 sessions used it; nobody gets it again" in result.stderr
+    assert "undone" not in result.stderr
+
+
 def test_a_signal_reaches_the_command_and_the_environment_is_given_back(
     demo: Path, tmp_path: Path, envsync: Envsync
 ) -> None:

@@ -10,6 +10,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
+from pytest_envsync.addresses import masked
 from pytest_envsync.cli.cached import cache_of, environments_of, provide
 from pytest_envsync.cli.terminal import TerminalReporter
 from pytest_envsync.errors import EnvsyncError, UsageError
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from pytest_envsync.cli import Call
     from pytest_envsync.cli.cached import Provided
     from pytest_envsync.cli.terminal import Terminal
-    from pytest_envsync.diff import Diff
+    from pytest_envsync.environments import HandedBack
 
 SHOWN_FILES = 40
 """How many lines of drift are shown."""
@@ -134,21 +135,39 @@ def _give_back(call: Call, provided: Provided, reporter: TerminalReporter) -> No
     lease = provided.environment.lease
     if lease is None:
         return
+    terminal, key = call.terminal, provided.environment.key
     environments = environments_of(call, reporter)
-    handed = environments.give_back(lease)
+    try:
+        handed = environments.give_back(lease)
+    except EnvsyncError as error:
+        # The command has ended, and its status is what counts.
+        text = (
+            f"the environment {key[:10]} could not be given back, and is compared at its next use: {masked(str(error))}"
+        )
+        terminal.say(warning_line(text, terminal.style))
+        return
     if handed.diff:
-        say_drift(call.terminal, provided.environment.key, handed.diff, shared=handed.shared)
+        say_drift(terminal, key, handed)
     if handed.error:
-        call.terminal.say(warning_line(handed.error, call.terminal.style))
+        terminal.say(warning_line(handed.error, terminal.style))
     if call.settings.command.get("auto_prune", True):
-        environments.auto_prune()
+        try:
+            environments.auto_prune()
+        except EnvsyncError as error:
+            terminal.say(warning_line(f"the cache could not be pruned: {masked(str(error))}", terminal.style))
 
 
-def say_drift(terminal: Terminal, key: str, diff: Diff, *, shared: int) -> None:
-    """Say what changed in an environment while it was used."""
-    users = f" while {shared} sessions used it" if shared > 1 else ""
-    terminal.say(warning_line(f"the environment {key[:10]} changed{users}; that was undone:", terminal.style))
-    terminal.say(*diff_lines(diff, terminal.style, limit=SHOWN_FILES))
+def say_drift(terminal: Terminal, key: str, handed: HandedBack) -> None:
+    """Say what changed in an environment while it was used, and what became of it."""
+    users = f" while {handed.shared} sessions used it" if handed.shared > 1 else ""
+    if not handed.undone:
+        outcome = "that could not be undone, and nobody gets it again"
+    elif handed.shared > 1:
+        outcome = "nobody gets it again, and it goes with the last of them"
+    else:
+        outcome = "that was undone"
+    terminal.say(warning_line(f"the environment {key[:10]} changed{users}; {outcome}:", terminal.style))
+    terminal.say(*diff_lines(handed.diff, terminal.style, limit=SHOWN_FILES))
 
 
 def _run_pytest(call: Call) -> int:

@@ -149,3 +149,20 @@ def test_verifying_finds_and_mends_an_edited_file(lock: Path, index: IndexServer
 def test_an_option_that_is_none_is_named(lock: Path, make_venv: MakeVenv) -> None:
     with pytest.raises(EnvsyncError, match="index_ur"):
         sync([lock], python=make_venv(), index_ur="x")
+
+
+@pytest.mark.parametrize("as_text", [True, False])
+def test_one_file_may_be_given_alone(lock: Path, index: IndexServer, make_venv: MakeVenv, *, as_text: bool) -> None:
+    changes = sync(str(lock) if as_text else lock, python=make_venv(), index_url=index.url)
+    assert changes.installed == {"demo": "1.0", "other": "1.0"}
+
+
+@pytest.mark.parametrize("name", ["3.11", "312", "cpython3.12"])
+def test_a_directory_that_is_called_like_a_version_is_meant(
+    lock: Path, index: IndexServer, make_venv: MakeVenv, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    venv = make_venv(name)
+    monkeypatch.chdir(venv.parent)
+    assert sync([lock], python=name, index_url=index.url).installed == {"demo": "1.0", "other": "1.0"}
+    assert "demo.py" in site(venv)
+    assert not sync([lock], python=Path(name), index_url=index.url)

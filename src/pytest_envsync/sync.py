@@ -217,6 +217,14 @@ class _Sync:
     def _apply(self, plan: Plan, resolution: Resolution, outcome: SyncOutcome) -> SyncOutcome:
         if plan.is_empty:
             return outcome
+        if not plan.install and not plan.reinstall:
+            # Only removals: the store need not exist.
+            return self._carry_out(plan, resolution, outcome)
+        # Nothing is pruned between its preparation and its place.
+        with self.engine.store.hold():
+            return self._carry_out(plan, resolution, outcome)
+
+    def _carry_out(self, plan: Plan, resolution: Resolution, outcome: SyncOutcome) -> SyncOutcome:
         began = time.monotonic()
         wheels = self._prepare(plan, resolution)
         if self.options.verify_files:
@@ -225,12 +233,7 @@ class _Sync:
         if fresh:
             self._phase("prepared", fresh, began)
         gone = len(plan.remove) + sum(len(item.installed) for item in plan.reinstall)
-        if not wheels:
-            # Only removals: the store need not exist.
-            changes = self._install(plan, wheels)
-        else:
-            with self.engine.store.hold():
-                changes = self._install(plan, wheels)
+        changes = self._install(plan, wheels)
         self._note(resolution, wheels)
         return replace(
             outcome,
@@ -321,10 +324,16 @@ def _is_same_file(first: str, second: str) -> bool:
         return os.path.normpath(first) == os.path.normpath(second)
 
 
-def sync(files: Sequence[str | os.PathLike[str]], *, python: str | os.PathLike[str], **options: Any) -> Changes:
+def sync(
+    files: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    *,
+    python: str | os.PathLike[str],
+    **options: Any,
+) -> Changes:
     """Make the environment of *python* hold exactly what *files* say, and tell what changed.
 
-    *python* is an interpreter or the directory of a virtual environment. *options* are the long
+    *files* may be a single one. *python* is an interpreter or the directory of a virtual environment; what exists
+    under that name is meant before a version or a command of that name. *options* are the long
     options of ``envsync sync`` with underscores (``index_url=...``, ``extras=[...]``); what they do not
     say is taken from variables and configuration files, as the command takes it, but for interpreter, place and
     link mode.
@@ -334,11 +343,12 @@ def sync(files: Sequence[str | os.PathLike[str]], *, python: str | os.PathLike[s
     from pytest_envsync.settings import session_settings
 
     given = {name: list(value) if isinstance(value, set | frozenset) else value for name, value in options.items()}
+    named = [files] if isinstance(files, str | os.PathLike) else files
     cwd = os.getcwd()  # noqa: PTH109 - plain text
     try:
-        settings = session_settings(given={**given, "python": os.fspath(python)}, cwd=cwd, environ=os.environ)
+        settings = session_settings(given={**given, "python": _place(python)}, cwd=cwd, environ=os.environ)
         outcome = sync_environment(
-            [os.fspath(name) for name in files],
+            [os.fspath(name) for name in named],
             options=settings.options,
             cwd=cwd,
             environ=settings.environ,
@@ -349,3 +359,10 @@ def sync(files: Sequence[str | os.PathLike[str]], *, python: str | os.PathLike[s
             error.add_note(f"hint: {error.hint}")
         raise
     return outcome.changes
+
+
+def _place(python: str | os.PathLike[str]) -> str:
+    """Return *python*, absolute when it is a path or the name of something that exists."""
+    text = os.fspath(python)
+    is_path = not isinstance(python, str) or os.path.lexists(text)
+    return os.path.abspath(text) if is_path and text else text  # noqa: PTH100 - plain text

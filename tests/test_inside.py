@@ -470,3 +470,43 @@ def test_a_lock_that_names_the_working_tree(project: SessionProject) -> None:
     run = project.pytest("--envsync", "requirements.lock")
     assert run.returncode == 0, run.out
     assert not any("from the lock" in line or "project mine" in line for line in run.header())
+
+
+def test_where_the_command_looks_for_settings_is_not_the_project_under_test(
+    project: SessionProject, tmp_path: Path
+) -> None:
+    (tmp_path / "settings").mkdir()
+    run = project.pytest("--envsync", "requirements.lock", env={"ENVSYNC_PROJECT": str(tmp_path / "settings")})
+    assert run.returncode == 0, run.out
+    assert not any(line.startswith("project") for line in run.header())
+
+
+@pytest.mark.parametrize("locks", [["requirements.lock"], ["requirements.lock", "again=requirements.lock"]])
+def test_a_cache_that_takes_no_sessions_is_named(project: SessionProject, cache_dir: Path, locks: list[str]) -> None:
+    cache_dir.mkdir(parents=True)
+    (cache_dir / "sessions").write_text("in the way")
+    run = project.pytest(*(f"--envsync={lock}" for lock in locks))
+    assert run.returncode != 0
+    assert str(cache_dir / "sessions") in run.out
+    assert "Traceback" not in run.out
+    if len(locks) == 1:
+        assert run.returncode == pytest.ExitCode.USAGE_ERROR
+
+
+def test_a_module_that_is_missing_here_is_no_missing_engine(project: SessionProject) -> None:
+    code = (
+        "import sys, pytest\n"
+        "sys.modules['pytest_envsync.pytest_plugin.probe'] = None\n"
+        "pytest.main(['--envsync', 'requirements.lock'])\n"
+    )
+    run = project.run(sys.executable, "-c", code)
+    assert "pytest_envsync.pytest_plugin.probe" in run.out
+    assert "without the engine" not in run.out
+
+
+def test_an_environment_of_ours_has_no_engine(project: SessionProject) -> None:
+    command = [sys.executable, "-m", "pytest_envsync", "run", "requirements.lock", "--no-index"]
+    command += ["--find-links", str(project.wheels), "--", "env", "-u", "ENVSYNC_SESSION", "pytest"]
+    run = project.run(*command, "--envsync", "requirements.lock")
+    assert run.returncode == pytest.ExitCode.USAGE_ERROR, run.out
+    assert "without the engine" in run.out

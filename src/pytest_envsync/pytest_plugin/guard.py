@@ -62,14 +62,23 @@ def deny(path: str) -> None:
 
 
 def write(directory: Path, values: dict[str, Any]) -> Path:
-    """Write a guard file into *directory* and return its path."""
-    directory.mkdir(parents=True, exist_ok=True)
-    _sweep(directory)
+    """Write a guard file into *directory* and return its path. Raises StoreError when that is not possible."""
     path = directory / f"{os.getpid()}-{os.urandom(4).hex()}.json"
-    # Addresses of indexes may hold credentials.
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump({"schema": SCHEMA, **values}, file)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        _sweep(directory)
+        # Addresses of indexes may hold credentials.
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump({"schema": SCHEMA, **values}, file)
+    except OSError as error:
+        from pytest_envsync.errors import StoreError
+
+        remove(str(path))
+        raise StoreError(
+            f"the directory `{directory}` cannot be used: {error.strerror or error}",
+            hint="name another cache with ENVSYNC_CACHE_DIR",
+        ) from error
     return path
 
 

@@ -107,8 +107,10 @@ def pytest_load_initial_conftests(
 
 def _enter(config: pytest.Config, parser: pytest.Parser, args: list[str]) -> int | None:
     try:
-        from pytest_envsync.pytest_plugin import inside
-    except ModuleNotFoundError:
+        from pytest_envsync.pytest_plugin.inside import enter
+    except ModuleNotFoundError as error:
+        if error.name != "pytest_envsync.pytest_plugin.inside":
+            raise
         # The surface without the engine: an environment of ours that `envsync run` runs a command in.
         from pytest_envsync.pytest_plugin.command_line import has_envsync
 
@@ -118,7 +120,7 @@ def _enter(config: pytest.Config, parser: pytest.Parser, args: list[str]) -> int
             "envsync: this is an environment without the engine\n"
             "hint: leave --envsync away, or start pytest where pytest-envsync is installed"
         ) from None
-    return inside.enter(config, parser, args)
+    return enter(config, parser, args)
 
 
 def is_inside() -> bool:

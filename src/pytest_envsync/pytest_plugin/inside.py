@@ -10,16 +10,20 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_envsync.errors import EnvsyncError
+from pytest_envsync.addresses import masked
+from pytest_envsync.errors import EnvsyncError, StoreError
 from pytest_envsync.pytest_plugin import report_file, way
 from pytest_envsync.pytest_plugin.asked import read_asked
 from pytest_envsync.pytest_plugin.naming import name_of, split_name
 from pytest_envsync.pytest_plugin.probe import check_hosting
 from pytest_envsync.pytest_plugin.start import Start, rendered, run_inside
+
+if TYPE_CHECKING:
+    import argparse
 
 
 def enter(config: pytest.Config, parser: pytest.Parser, args: list[str]) -> int | None:
@@ -34,12 +38,7 @@ def enter(config: pytest.Config, parser: pytest.Parser, args: list[str]) -> int 
         return None
     options = parser.parse_known_args([str(arg) for arg in args], namespace=copy.copy(config.option))
     try:
-        asked = read_asked(config, options)
-        form = way.read_form(sys.orig_argv)
-        _refuse_coverage(form)
-        modules = _plugin_modules(config.invocation_params.plugins or ())
-        start = Start(config, parser, args, options, asked, form, modules)
-        return _run(start)
+        return _enter(config, parser, args, options)
     except EnvsyncError as error:
         if options.envsync_report:
             texts = options.envsync_locks or config.getini("envsync")
@@ -47,11 +46,27 @@ def enter(config: pytest.Config, parser: pytest.Parser, args: list[str]) -> int 
         raise pytest.UsageError(rendered(error)) from None
 
 
+def _enter(config: pytest.Config, parser: pytest.Parser, args: list[str], options: argparse.Namespace) -> int | None:
+    try:
+        asked = read_asked(config, options)
+        form = way.read_form(sys.orig_argv)
+        _refuse_coverage(form)
+        modules = _plugin_modules(config.invocation_params.plugins or ())
+        return _run(Start(config, parser, args, options, asked, form, modules))
+    except OSError as error:
+        # A disk that is full, a directory that is none: no fault of the tests, and no bug.
+        place = f"`{error.filename}`: " if error.filename else ""
+        raise StoreError(
+            f"the environment of this session cannot be provided: {place}{error.strerror or error}",
+            hint="--envsync-cache-dir names another cache",
+        ) from error
+
+
 def _report_refusal(path: Path, texts: Sequence[str], error: EnvsyncError) -> None:
     rows = []
     for text in texts:
         name, lock = split_name(text)
-        rows.append(report_file.refused_row(name or name_of(lock), [lock], str(error)))
+        rows.append(report_file.refused_row(name or name_of(lock), [masked(lock)], masked(str(error))))
     try:
         report_file.write_report(path, report_file.USAGE_ERROR, rows)
     except OSError as problem:

@@ -580,6 +580,26 @@ def test_nothing_begins_on_top_of_an_interrupted_transaction(tmp_path: Path) -> 
     assert site.sync(ready)
 
 
+def test_what_somebody_put_back_meanwhile_is_no_dead_end(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    old = site.wheel(files={"demo.py": "x\n", "pack/__init__.py": "", "pack/a.py": "a\n"})
+    site.sync(old)
+    before = site.tree()
+
+    def step(word: str) -> None:
+        if word == "mark adding":
+            os._exit(9)
+
+    assert in_child(act(site, [site.wheel(version="2.0")], step)) == 9
+    assert not (site.site_packages / "demo.py").exists()
+    (site.site_packages / "demo.py").write_text("put back by hand\n")
+    (site.site_packages / "pack").write_text("a file where a directory was\n")
+    (site.site_packages / "demo-1.0.dist-info").mkdir()
+    (site.site_packages / "demo-1.0.dist-info" / "METADATA").mkdir()
+    assert recover(site.target) is not None
+    assert contents(site.tree()) == contents(before)
+
+
 def test_an_interrupted_environment_may_be_moved_before_it_is_recovered(tmp_path: Path, sets: Sets) -> None:
     site, new = prepare(tmp_path, sets), sets.new
     before = site.tree()

@@ -280,6 +280,8 @@ def _move_tree(source: str, destination: str, step: Step) -> None:
         entries = list(listing)
     for entry in entries:
         place = f"{destination}/{entry.name}"
+        if _is_directory(place) != entry.is_dir(follow_symlinks=False):
+            remove_path(place)
         if entry.is_dir(follow_symlinks=False):
             _move_tree(entry.path, place, step)
         else:
@@ -290,7 +292,12 @@ def _move_tree(source: str, destination: str, step: Step) -> None:
 
 
 def _restore(place: str, path: str, step: Step) -> None:
-    """Move what was set aside back to *path*, into what is left of it if it went file by file."""
+    """Move what was set aside back to *path*, into what is left of it if it went file by file.
+
+    What somebody put there meanwhile makes room: the environment is what it was before.
+    """
+    if os.path.lexists(path) and not (_is_directory(place) and _is_directory(path)):
+        remove_path(path)
     if not os.path.lexists(path):
         try:
             os.rename(place, path)
@@ -300,6 +307,10 @@ def _restore(place: str, path: str, step: Step) -> None:
         else:
             return
     _move_tree(place, path, step)
+
+
+def _is_directory(path: str) -> bool:
+    return os.path.isdir(path) and not os.path.islink(path)
 
 
 def _sync_directory(directory: str) -> None:

@@ -355,4 +355,3 @@ def test_code_put_in_place_of_what_pytest_wrote_for_a_plugin_runs_in_no_later_se
         assert "thing at work" in run.out
         (prefix,) = cached_environments(cache_dir)
         assert list(prefix.rglob("*-pytest-*.pyc")) == []
-

@@ -77,6 +77,6 @@ def test_readme_main_job_in_a_fresh_clone(tmp_path: Path, cache_dir: Path) -> No
     command = re.findall(r"<!-- command: main job -->\n```sh\n(.*?)```", readme, re.DOTALL)[0]
     result = subprocess.run(["bash", "-euc", command], cwd=clone, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
-    header = r"^envsync: requirements.lock -> [0-9a-f]{10} \(CPython .*, 2 distributions, created"
+    header = r"^envsync: requirements.lock -> [0-9a-f]{10} \(CPython .*, 3 distributions, created"
     assert re.search(header, result.stdout, re.MULTILINE)
     assert cache_dir.is_dir()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from factories import make_wheel, sha256
 from index_server import IndexServer
 from pytest_envsync import EnvsyncError, sync
 from pytest_envsync.cache import exclusive
-from pytest_envsync.errors import HashMismatch, SelectionError
+from pytest_envsync.errors import HashMismatch, InstallError, SelectionError
 
 MakeVenv = Callable[..., Path]
 
@@ -126,6 +127,35 @@ def test_a_failure_leaves_everything_as_it_was(
     with pytest.raises(SelectionError, match=r"no version of `demo` meets `==3\.0`"):
         sync([lock], python=venv, index_url=index.url)
     assert site(venv) == before
+
+
+def test_an_environment_that_was_made_for_a_sync_goes_when_it_fails(
+    lock: Path, index: IndexServer, tmp_path: Path
+) -> None:
+    lock.write_text("demo==3.0\n")
+    for venv in (tmp_path / "new", tmp_path / "dry"):
+        with pytest.raises(SelectionError):
+            sync([lock], python=sys.executable, venv=venv, index_url=index.url, dry_run=venv.name == "dry")
+        assert not venv.exists()
+
+
+def test_a_dry_run_does_not_judge_what_was_cut_short(lock: Path, index: IndexServer, make_venv: MakeVenv) -> None:
+    venv = make_venv()
+    (venv / ".envsync-transaction").mkdir()
+    with pytest.raises(InstallError, match="cut short") as refused:
+        sync([lock], python=venv, index_url=index.url, check=True)
+    assert refused.value.exit_status == 1
+
+
+def test_damage_of_the_store_reaches_no_new_environment(lock: Path, index: IndexServer, make_venv: MakeVenv) -> None:
+    venv, twin = make_venv("one"), make_venv("two")
+    sync([lock], python=venv, index_url=index.url)
+    edited = next(venv.glob("lib/python*/site-packages/demo.py"))
+    edited.chmod(0o644)
+    with edited.open("a") as stream:
+        stream.write("print('left while debugging')\n")
+    sync([lock], python=twin, index_url=index.url)
+    assert next(twin.glob("lib/python*/site-packages/demo.py")).read_text() == 'VERSION = "1.0"\n'
 
 
 def test_verifying_finds_and_mends_an_edited_file(lock: Path, index: IndexServer, make_venv: MakeVenv) -> None:

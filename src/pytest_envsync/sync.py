@@ -19,7 +19,7 @@ from pytest_envsync.environment.discovery import find_target
 from pytest_envsync.environment.journal import journal_directory
 from pytest_envsync.environment.link import check_link_mode
 from pytest_envsync.environment.site_packages import kept_seeds, scan
-from pytest_envsync.errors import EnvsyncError
+from pytest_envsync.errors import EnvsyncError, InstallError
 from pytest_envsync.narration import SilentReporter
 from pytest_envsync.plan import make_plan, planned_changes
 from pytest_envsync.requirements import DirectorySource, normalize_name
@@ -91,9 +91,18 @@ def sync_environment(
     with Engine(
         cache_dir=cache_dir, options=options, cwd=cwd, environ=environ, reporter=reporter, temporary=temporary
     ) as engine:
+        is_new = options.venv is not None and not Path(cwd, options.venv).exists()
         target = find_target(options, cwd=cwd, environ=environ, cache_dir=cache_dir, reporter=reporter)
-        with environment_lock(target, environ=environ, reporter=reporter):
-            return _Sync(files, options=options, target=target, engine=engine).run()
+        try:
+            with environment_lock(target, environ=environ, reporter=reporter):
+                return _Sync(files, options=options, target=target, engine=engine).run()
+        except BaseException:
+            if is_new:
+                # What was made for this sync alone goes with it.
+                from shutil import rmtree
+
+                rmtree(target.prefix, ignore_errors=True)
+            raise
 
 
 def _cache(options: SyncOptions, cwd: str, environ: Mapping[str, str]) -> tuple[Path, bool]:
@@ -145,8 +154,7 @@ class _Sync:
 
     def run(self) -> SyncOutcome:
         """Take all steps, or those of a dry run."""
-        if not self.is_dry:
-            self._recover()
+        self._recover()
         installed = scan(self.target)
         for warning in installed.warnings:
             self.reporter.warn(warning)
@@ -189,6 +197,12 @@ class _Sync:
     def _recover(self) -> None:
         if not os.path.isdir(journal_directory(self.target)):  # noqa: PTH112 - plain text
             return
+        if self.is_dry:
+            raise InstallError(
+                f"a sync of `{self.target.prefix}` was cut short, and what is there is neither the old nor the new set",
+                hint="sync it once without --dry-run or --check; that finishes or undoes what was begun",
+                exit_status=1,
+            )
         from pytest_envsync.environment.transaction import recover
 
         recovered = recover(self.target)
@@ -227,8 +241,7 @@ class _Sync:
     def _carry_out(self, plan: Plan, resolution: Resolution, outcome: SyncOutcome) -> SyncOutcome:
         began = time.monotonic()
         wheels = self._prepare(plan, resolution)
-        if self.options.verify_files:
-            self._mend(wheels)
+        self._mend(wheels)
         fresh = sum(prepared.fresh for prepared in wheels.values())
         if fresh:
             self._phase("prepared", fresh, began)
@@ -251,14 +264,23 @@ class _Sync:
         return prepare(resolution, options=self.options, target=self.target, engine=self.engine, names=names)
 
     def _mend(self, wheels: Mapping[str, PreparedWheel]) -> None:
-        """See to it that what is placed again is not the damaged file itself: with hard links both may be one."""
-        from pytest_envsync.environments.store_damage import mend_store
+        """See to it that nothing damaged is placed: with hard links an edit in one environment is one in the store.
 
-        for prepared in wheels.values():
-            tree = prepared.wheel.tree
-            places = {file.path: f"{tree}/{file.path}" for file in self.engine.store.files(prepared.wheel)}
-            for mended in mend_store(prepared, places, engine=self.engine):
-                self.reporter.warn(f"a file of the store was damaged, and is mended: {mended}")
+        Sizes, times and modes are looked at; every byte with ``--verify-files``.
+        """
+        from pytest_envsync.environments.store_damage import mend_store, mend_wheels
+
+        mended: list[str] = []
+        if self.options.verify_files:
+            for prepared in wheels.values():
+                tree = prepared.wheel.tree
+                places = {file.path: f"{tree}/{file.path}" for file in self.engine.store.files(prepared.wheel)}
+                mended += mend_store(prepared, places, engine=self.engine)
+        else:
+            known = {name: prepared for name, prepared in wheels.items() if not prepared.fresh}
+            mended = mend_wheels(known, engine=self.engine)
+        for file in mended:
+            self.reporter.warn(f"a file of the store was damaged, and is mended: {file}")
 
     def _install(self, plan: Plan, wheels: Mapping[str, PreparedWheel]) -> Changes:
         from pytest_envsync.environment.transaction import apply_plan

@@ -20,6 +20,7 @@ from pytest_envsync.pytest_plugin import report_file, way
 from pytest_envsync.pytest_plugin.asked import read_asked
 from pytest_envsync.pytest_plugin.naming import name_of, split_name
 from pytest_envsync.pytest_plugin.probe import check_hosting
+from pytest_envsync.pytest_plugin.root import check_root
 from pytest_envsync.pytest_plugin.start import Start, rendered, run_inside
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def enter(config: pytest.Config, parser: pytest.Parser, args: list[str]) -> int 
 
 def _enter(config: pytest.Config, parser: pytest.Parser, args: list[str], options: argparse.Namespace) -> int | None:
     try:
+        check_root(config, options, [str(arg) for arg in config.invocation_params.args])
         asked = read_asked(config, options)
         form = way.read_form(sys.orig_argv)
         _refuse_coverage(form)

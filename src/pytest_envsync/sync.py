@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -239,6 +239,9 @@ class _Sync:
             return self._carry_out(plan, resolution, outcome)
 
     def _carry_out(self, plan: Plan, resolution: Resolution, outcome: SyncOutcome) -> SyncOutcome:
+        # Loaded before anything changes: the environment may be the one that this runs in.
+        from pytest_envsync.synced import note_sync
+
         began = time.monotonic()
         wheels = self._prepare(plan, resolution)
         self._mend(wheels)
@@ -247,7 +250,7 @@ class _Sync:
             self._phase("prepared", fresh, began)
         gone = len(plan.remove) + sum(len(item.installed) for item in plan.reinstall)
         changes = self._install(plan, wheels)
-        self._note(resolution, wheels)
+        self._note(note_sync, resolution, wheels)
         return replace(
             outcome,
             changes=changes,
@@ -295,12 +298,10 @@ class _Sync:
             reporter=self.reporter,
         )
 
-    def _note(self, resolution: Resolution, wheels: Mapping[str, PreparedWheel]) -> None:
+    def _note(self, note: Callable[..., None], resolution: Resolution, wheels: Mapping[str, PreparedWheel]) -> None:
         if self.engine.is_temporary:
             return
-        from pytest_envsync.synced import note_sync
-
-        note_sync(
+        note(
             self.target,
             resolution.candidates,
             {**resolution.digests, **{name: prepared.wheel.sha256 for name, prepared in wheels.items()}},

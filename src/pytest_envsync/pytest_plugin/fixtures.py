@@ -153,7 +153,9 @@ def environment_of_test(request: pytest.FixtureRequest) -> Generator[SyncedEnv, 
         environment = factory.environment(wish)
     except (EnvsyncError, markings.MarkingError) as error:
         hint = getattr(error, "hint", None)
-        pytest.fail(f"envsync: {error}" + (f"\nhint: {hint}" if hint else ""), pytrace=False)
+        told = pytest.fail.Exception(f"envsync: {error}" + (f"\nhint: {hint}" if hint else ""), pytrace=False)
+        # Without its cause the report says it once.
+        raise told from None
     failures = failed_tests(request.config)
     yield environment
     if environment.is_private and not is_kept(request.config, has_failed=request.node.nodeid in failures.nodes):

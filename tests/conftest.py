@@ -17,6 +17,7 @@ pytest_plugins = ["pytester"]
 
 LEAKING = ("PIP_", "UV_", "ENVSYNC_", "PYTEST_", "COV_")
 LEAKING_NAMES = {
+    "CI", "BUILD_NUMBER",
     "VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONPATH", "PYTHONHOME", "NETRC", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY",
     "http_proxy", "https_proxy", "all_proxy", "PYTHONDONTWRITEBYTECODE", "NO_COLOR", "FORCE_COLOR", "XDG_CACHE_HOME",
     "XDG_CONFIG_HOME", "SSL_CERT_FILE", "SSL_CERT_DIR", "TOX_ENV_DIR",

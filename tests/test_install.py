@@ -384,6 +384,7 @@ def test_what_the_store_does_not_have_cannot_be_given_back(site: Site) -> None:
 
 def compiled(site: Site, ready: Ready, place: str) -> Path:
     """Put bytecode for a module into the store and return where an environment has it."""
+    import marshal
     from importlib.util import MAGIC_NUMBER
 
     module = Path(ready.wheel.tree, place)
@@ -392,8 +393,10 @@ def compiled(site: Site, ready: Ready, place: str) -> Path:
         number.to_bytes(4, "little") for number in (0, int(status.st_mtime), status.st_size)
     )
     relative = f"{Path(place).parent}/__pycache__/{module.stem}.{site.target.cache_tag}.pyc".removeprefix("./")
-    found = site.root / f"{ready.wheel.name}-{module.stem}.pyc"
-    found.write_bytes(header + ready.wheel.name.encode())
+    found = site.root / "made" / "__pycache__" / f"{ready.wheel.name}-{module.stem}.pyc"
+    found.parent.mkdir(parents=True, exist_ok=True)
+    # Only what names its source is taken.
+    found.write_bytes(header + marshal.dumps(str(site.root / "made" / module.name)) + ready.wheel.name.encode())
     assert site.store.adopt_bytecode(ready.wheel, site.target.cache_tag, {relative: found}, magic=MAGIC_NUMBER) == 1
     return site.site_packages / relative
 

@@ -330,6 +330,8 @@ def open_path(tmp_path: Path) -> Path:
 def test_a_cache_that_may_not_be_written_is_said_and_still_read(open_path: Path, archive: Path, wheels: Path) -> None:
     store = Store(open_path / "cache")
     wheel = store.add(archive, filename=archive.name)
+    # A cache that we make is for its owner alone; this one is shared.
+    store.root.chmod(0o755)
     other = make_wheel(wheels, "other")
     for path in (archive, other):
         path.chmod(0o644)

@@ -42,7 +42,7 @@ def test_form_of_a_command_line(argv: list[str], form: Form) -> None:
         (Form((), script="/venv/bin/pytest"), True, False),
         (Form((), script="/venv/bin/py.test"), True, False),
         (Form((), script="C:\\venv\\Scripts\\pytest.exe".replace("\\", "/")), True, False),
-        (Form((), script="/work/run_tests.py"), False, False),
+        (Form((), script="/anywhere/run_tests.py"), False, False),
         (Form((), script="/ide/pytest_runner.py"), False, False),
         (Form((), module="coverage"), False, True),
         (Form((), script="/venv/bin/coverage-3.11"), False, True),

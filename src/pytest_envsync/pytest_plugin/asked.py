@@ -10,7 +10,7 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -59,16 +59,6 @@ class Asked(NamedTuple):
     cache_dir: str | None
     line: Given
     ini: Given
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the values as JSON; ``from_dict`` reads them back."""
-        return {**self._asdict(), "line": self.line._asdict(), "ini": self.ini._asdict()}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Asked:
-        """Rebuild what ``as_dict`` gave."""
-        locks = [(text, base) for text, base in values["locks"]]
-        return cls(**{**values, "locks": locks, "line": Given(**values["line"]), "ini": Given(**values["ini"])})
 
 
 def read_asked(config: pytest.Config, options: argparse.Namespace) -> Asked:

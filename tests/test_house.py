@@ -142,8 +142,8 @@ def test_only_the_plugin_imports_pytest_and_only_one_module_each_foreign_engine(
         "pytest": "pytest_plugin",
         "_pytest": "pytest_plugin",
         "pluggy": "pytest_plugin",
-        "xdist": "pytest_plugin.matrix",
-        "execnet": "pytest_plugin.matrix",
+        "xdist": "pytest_plugin.matrix.xdist",
+        "execnet": "pytest_plugin.matrix.xdist",
         "httpx": "wheels.client",
     }
     strangers = []
@@ -186,7 +186,7 @@ def test_importing_a_room_loads_nothing_heavy(statement: str, absent: list[str])
 
 
 def test_what_runs_inside_a_session_needs_the_standard_library_and_pytest_only() -> None:
-    from pytest_envsync.pytest_plugin.overlay import PASSIVE_MODULES
+    from pytest_envsync.pytest_plugin.overlay.making import PASSIVE_MODULES
 
     strangers = []
     for module in PASSIVE_MODULES:

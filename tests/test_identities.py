@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_envsync.pytest_plugin.cells import Cell
-from pytest_envsync.pytest_plugin.identities import function_part, with_identity, without_identity
-from pytest_envsync.pytest_plugin.many import combined
-from pytest_envsync.pytest_plugin.table import render, rerun
+from pytest_envsync.pytest_plugin.inside.many import combined
+from pytest_envsync.pytest_plugin.matrix.identities import function_part, with_identity, without_identity
+from pytest_envsync.pytest_plugin.matrix.table import render, rerun
+from pytest_envsync.pytest_plugin.session.cells import Cell
 
 
 @pytest.mark.parametrize(

@@ -517,11 +517,11 @@ def test_a_cache_that_takes_no_sessions_is_named(project: SessionProject, cache_
 def test_a_module_that_is_missing_here_is_no_missing_engine(project: SessionProject) -> None:
     code = (
         "import sys, pytest\n"
-        "sys.modules['pytest_envsync.pytest_plugin.probe'] = None\n"
+        "sys.modules['pytest_envsync.pytest_plugin.inside.probe'] = None\n"
         "pytest.main(['--envsync', 'requirements.lock'])\n"
     )
     run = project.run(sys.executable, "-c", code)
-    assert "pytest_envsync.pytest_plugin.probe" in run.out
+    assert "pytest_envsync.pytest_plugin.inside.probe" in run.out
     assert "without the engine" not in run.out
 
 

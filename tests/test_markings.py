@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from factories import write_tree
-from pytest_envsync.pytest_plugin import markings
-from pytest_envsync.pytest_plugin.markings import MarkingError, Place, axis_of, merged, wish_of
+from pytest_envsync.pytest_plugin.fixtures import markings
+from pytest_envsync.pytest_plugin.fixtures.markings import MarkingError, Place, axis_of, merged, wish_of
 from pytest_envsync.pytest_plugin.surroundings import Surroundings
 
 OPTIONS = ["constraints", "extras", "find_links", "index_url", "no_index", "require_hashes"]

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+import pytest_envsync
 from pytest_envsync.environment.interpreter import base_of_running
 from pytest_envsync.errors import EnvsyncError
-from pytest_envsync.pytest_plugin.overlay import PASSIVE_MODULES, make_overlay
+from pytest_envsync.pytest_plugin.overlay.making import PASSIVE_MODULES, make_overlay
 from session_project import PYTEST, SessionProject, repack
 
 BROUGHT = {"pytest", "pluggy", "iniconfig", "packaging", "pygments"}
@@ -303,8 +304,13 @@ def test_the_overlay_holds_the_surface_and_never_the_engine(cache_dir: Path) -> 
     overlay = make_overlay(cache_dir, locked={}, target=base_of_running(cache_dir))
     package = Path(overlay.path, "pytest_envsync")
     held = {path.relative_to(package).as_posix() for path in package.rglob("*.py")}
-    expected = {f"{name.replace('.', '/')}.py" for name in PASSIVE_MODULES if name not in {"", "pytest_plugin"}}
-    assert held == expected | {"__init__.py", "pytest_plugin/__init__.py"}
+    source = Path(next(iter(pytest_envsync.__path__)))
+    modules = [name.replace(".", "/") for name in PASSIVE_MODULES]
+    assert held == {f"{name}/__init__.py".lstrip("/") if (source / name).is_dir() else f"{name}.py" for name in modules}
+    assert not {"pytest_plugin/inside", "pytest_plugin/overlay", "sync", "wheels"} & {
+        *modules,
+        *(path.rpartition("/")[0] for path in held),
+    }
     assert os.access(Path(overlay.bin, "pytest"), os.X_OK)
     again = make_overlay(cache_dir, locked={}, target=base_of_running(cache_dir))
     assert again == overlay

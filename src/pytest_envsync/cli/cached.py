@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pytest_envsync.declared import Declared
     from pytest_envsync.environments import CachedEnvironment, EnvironmentRequest, Environments, ProjectRequest
     from pytest_envsync.narration import Reporter
-    from pytest_envsync.pytest_plugin.overlay import Overlay
+    from pytest_envsync.pytest_plugin.overlay.making import Overlay
     from pytest_envsync.target import Target
 
 
@@ -127,7 +127,7 @@ class _Completion:
         request = replace(request, project=self._project(packages))
         if not self.wants_overlay:
             return request
-        from pytest_envsync.pytest_plugin.overlay import make_overlay
+        from pytest_envsync.pytest_plugin.overlay.making import make_overlay
 
         try:
             self.overlay = make_overlay(self.cache_dir, locked=packages, target=target)
@@ -141,7 +141,7 @@ class _Completion:
         if self.project == "none":
             return None
         from pytest_envsync.environments import ProjectRequest
-        from pytest_envsync.pytest_plugin.project import read_project
+        from pytest_envsync.pytest_plugin.inside.project import read_project
 
         is_auto = self.project == "auto"
         found = read_project(self.cwd if is_auto else self.project, declared=not is_auto)

@@ -15,7 +15,7 @@ from pytest_envsync.cli.cached import cache_of, environments_of, provide
 from pytest_envsync.cli.terminal import TerminalReporter
 from pytest_envsync.errors import EnvsyncError, UsageError
 from pytest_envsync.pytest_plugin import guard
-from pytest_envsync.pytest_plugin.command_guard import write_command_guard
+from pytest_envsync.pytest_plugin.inside.command_guard import write_command_guard
 from pytest_envsync.report import diff_lines, warning_line
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ def _run_pytest(call: Call) -> int:
     project = call.own("install_project")
     if project:
         words.append(f"--envsync-project={project}")
-    from pytest_envsync.pytest_plugin.unhosted import run_pytest
+    from pytest_envsync.pytest_plugin.inside.unhosted import run_pytest
 
     return run_pytest(words, call.arguments.rest or [])
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from pytest_envsync.pytest_plugin.fixtures import EnvironmentFactory
+    from pytest_envsync.pytest_plugin.fixtures.factory import EnvironmentFactory
     from pytest_envsync.synced_env import SyncedEnv
 
 MARKER = (
@@ -95,7 +95,7 @@ def pytest_load_initial_conftests(
     status = None
     if not known.help and not getattr(known, "version", 0):
         if is_inside():
-            from pytest_envsync.pytest_plugin import arrival
+            from pytest_envsync.pytest_plugin.session import arrival
 
             status = arrival.arrive(early_config, parser, args)
         elif not known.envsync_off and (known.envsync_locks or early_config.getini("envsync")):
@@ -107,7 +107,7 @@ def pytest_load_initial_conftests(
 
 def _enter(config: pytest.Config, parser: pytest.Parser, args: list[str]) -> int | None:
     try:
-        from pytest_envsync.pytest_plugin.inside import enter
+        from pytest_envsync.pytest_plugin.inside.entering import enter
     except ModuleNotFoundError as error:
         if error.name != "pytest_envsync.pytest_plugin.inside":
             raise
@@ -137,7 +137,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     """Return the status of a session that already ran in a child process; prepare the controller of a matrix."""
     status = config.stash.get(CHILD_STATUS, None)
     if status is None and is_inside():
-        from pytest_envsync.pytest_plugin import arrival
+        from pytest_envsync.pytest_plugin.session import arrival
 
         arrival.before_configuring(config)
     return status
@@ -148,17 +148,17 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the marker and, in a session of ours, what accompanies it."""
     config.addinivalue_line("markers", MARKER)
     if is_inside():
-        from pytest_envsync.pytest_plugin import arrival
+        from pytest_envsync.pytest_plugin.session import arrival
 
         arrival.configure(config)
     elif config.option.envsync_report and not hasattr(config, "workerinput"):
-        from pytest_envsync.pytest_plugin import session
+        from pytest_envsync.pytest_plugin.session import companion
 
-        session.accompany(config)
+        companion.accompany(config)
     if getattr(config.option, "dist", "no") != "no" and not hasattr(config, "workerinput"):
-        from pytest_envsync.pytest_plugin import matrix
+        from pytest_envsync.pytest_plugin.matrix import xdist
 
-        matrix.configure(config)
+        xdist.configure(config)
 
 
 # After pytest's own: the environment stands last in an id.
@@ -166,7 +166,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Parametrise tests whose marker names several environments."""
     if "synced_env" in metafunc.fixturenames and metafunc.definition.get_closest_marker("envsync") is not None:
-        from pytest_envsync.pytest_plugin import axes
+        from pytest_envsync.pytest_plugin.fixtures import axes
 
         axes.parametrize(metafunc)
 
@@ -178,7 +178,7 @@ def pytest_pycollect_makeitem() -> Generator[None, Any, None]:
     if isinstance(outcome.get_result(), list):
         for item in outcome.get_result():
             if isinstance(item, pytest.Function) and item.get_closest_marker("envsync") is not None:
-                from pytest_envsync.pytest_plugin import refusals
+                from pytest_envsync.pytest_plugin.fixtures import refusals
 
                 outcome.force_result(refusals.checked(outcome.get_result()))
                 break
@@ -188,7 +188,7 @@ def pytest_pycollect_makeitem() -> Generator[None, Any, None]:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keep the tests that share an environment together under ``--dist loadgroup``."""
     if getattr(config.option, "dist", "no") == "loadgroup":
-        from pytest_envsync.pytest_plugin import axes
+        from pytest_envsync.pytest_plugin.fixtures import axes
 
         axes.group(items)
 
@@ -196,22 +196,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Warn of ``--envsync-file`` when no selected test uses the fixture that it is for."""
     if session.config.getoption("envsync_files", None):
-        from pytest_envsync.pytest_plugin import fixtures
+        from pytest_envsync.pytest_plugin.fixtures import factory
 
-        fixtures.warn_of_unused_files(session)
+        factory.warn_of_unused_files(session)
 
 
 @pytest.fixture
 def synced_env(request: pytest.FixtureRequest) -> Generator[SyncedEnv, None, None]:
     """Give the environment that the `envsync` markers of the test ask for: shared, cached, not to be changed."""
-    from pytest_envsync.pytest_plugin import fixtures
+    from pytest_envsync.pytest_plugin.fixtures import factory
 
-    yield from fixtures.environment_of_test(request)
+    yield from factory.environment_of_test(request)
 
 
 @pytest.fixture(scope="session")
 def synced_env_factory(request: pytest.FixtureRequest) -> Generator[EnvironmentFactory, None, None]:
     """Make environments: `synced_env_factory("some.lock", python="3.12")` gives a SyncedEnv."""
-    from pytest_envsync.pytest_plugin import fixtures
+    from pytest_envsync.pytest_plugin.fixtures import factory
 
-    yield from fixtures.factory_of_session(request)
+    yield from factory.factory_of_session(request)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from pytest_envsync.errors import InputError
-from pytest_envsync.pytest_plugin.host_distributions import normalized
+from pytest_envsync.pytest_plugin.overlay.host_distributions import normalized
 
 
 class Project(NamedTuple):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pytest_envsync.errors import EnvsyncError
 
 if TYPE_CHECKING:
-    from pytest_envsync.pytest_plugin.provision import Provided
+    from pytest_envsync.pytest_plugin.inside.provision import Provided
 
 TIME_LIMIT = 60
 """Seconds; an interpreter that takes longer to import pytest is of no use."""

@@ -17,14 +17,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_envsync.pytest_plugin import guard, report_file
-from pytest_envsync.pytest_plugin.cells import Cell
-from pytest_envsync.pytest_plugin.engine import Engine, read_changes
-from pytest_envsync.pytest_plugin.handover import Handover, hand_over
-from pytest_envsync.pytest_plugin.ledger import ledger_of
-from pytest_envsync.pytest_plugin.lookup import surroundings
+from pytest_envsync.pytest_plugin import guard
+from pytest_envsync.pytest_plugin.session import report_file
+from pytest_envsync.pytest_plugin.session.cells import Cell
+from pytest_envsync.pytest_plugin.session.engine import Engine, read_changes
+from pytest_envsync.pytest_plugin.session.handover import Handover, hand_over
+from pytest_envsync.pytest_plugin.session.ledger import ledger_of
+from pytest_envsync.pytest_plugin.session.lookup import surroundings
+from pytest_envsync.pytest_plugin.session.trace import attributed, traced
 from pytest_envsync.pytest_plugin.surroundings import Surroundings
-from pytest_envsync.pytest_plugin.trace import attributed, traced
 from pytest_envsync.synced_env import SyncedEnv
 
 if TYPE_CHECKING:

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_envsync.addresses import masked
 from pytest_envsync.errors import BuildError, EnvsyncError
-from pytest_envsync.pytest_plugin import launch, unhosted, way
 from pytest_envsync.pytest_plugin.command_line import inner_arguments
-from pytest_envsync.pytest_plugin.silence import silence
+from pytest_envsync.pytest_plugin.inside import launch, unhosted, way
+from pytest_envsync.pytest_plugin.session.silence import silence
 
 if TYPE_CHECKING:
     import argparse
 
     import pytest
 
-    from pytest_envsync.pytest_plugin.asked import Asked
-    from pytest_envsync.pytest_plugin.provision import Provided
+    from pytest_envsync.pytest_plugin.inside.asked import Asked
+    from pytest_envsync.pytest_plugin.inside.provision import Provided
 
 
 OUTPUT_LINES = 40

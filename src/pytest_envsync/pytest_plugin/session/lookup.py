@@ -24,7 +24,7 @@ def surroundings(config: pytest.Config) -> Surroundings:
             found = Surroundings.from_dict(values["surroundings"])
         else:
             # Only where no session environment is: the engine is here.
-            from pytest_envsync.pytest_plugin.host import surroundings_here
+            from pytest_envsync.pytest_plugin.inside.host import surroundings_here
 
             found = surroundings_here(config)
         config.stash[_KEY] = found

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pytest_envsync.pytest_plugin.apart import ConfigApart
-from pytest_envsync.pytest_plugin.cells import Cell
+from pytest_envsync.pytest_plugin.matrix.apart import ConfigApart
+from pytest_envsync.pytest_plugin.session.cells import Cell
 
 if TYPE_CHECKING:
     import pytest

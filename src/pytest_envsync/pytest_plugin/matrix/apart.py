@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_envsync.pytest_plugin.identities import with_identity
+from pytest_envsync.pytest_plugin.matrix.identities import with_identity
 
 if TYPE_CHECKING:
     import pytest

@@ -17,18 +17,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_envsync.addresses import masked
 from pytest_envsync.errors import EnvsyncError, UsageError
-from pytest_envsync.pytest_plugin import guard, provision, report_file, way
-from pytest_envsync.pytest_plugin.narrator import Narrator
-from pytest_envsync.pytest_plugin.probe import check_hosting
-from pytest_envsync.pytest_plugin.silence import silence
-from pytest_envsync.pytest_plugin.start import Start, command_of, rendered
+from pytest_envsync.pytest_plugin import guard
+from pytest_envsync.pytest_plugin.inside import provision, way
+from pytest_envsync.pytest_plugin.inside.narrator import Narrator
+from pytest_envsync.pytest_plugin.inside.probe import check_hosting
+from pytest_envsync.pytest_plugin.inside.start import Start, command_of, rendered
+from pytest_envsync.pytest_plugin.session import report_file
+from pytest_envsync.pytest_plugin.session.silence import silence
 
 if TYPE_CHECKING:
     import argparse
 
     from pytest_envsync.narration import Reporter
-    from pytest_envsync.pytest_plugin.provision import Preparation, Provided
-    from pytest_envsync.pytest_plugin.wanted import Wanted
+    from pytest_envsync.pytest_plugin.inside.provision import Preparation, Provided
+    from pytest_envsync.pytest_plugin.inside.wanted import Wanted
 
 MAKERS = 4
 """Environments that are provided at the same time; more only share the disk."""

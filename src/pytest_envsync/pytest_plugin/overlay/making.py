@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import pytest_envsync
 from pytest_envsync.errors import EnvsyncError
-from pytest_envsync.pytest_plugin.host_distributions import NotHereError, choose
-from pytest_envsync.pytest_plugin.overlay_contents import is_sound, seal
+from pytest_envsync.pytest_plugin.overlay.contents import is_sound, seal
+from pytest_envsync.pytest_plugin.overlay.host_distributions import NotHereError, choose
 
 if TYPE_CHECKING:
     from pytest_envsync.target import Target
@@ -35,23 +35,21 @@ UNUSED_DAYS = 60
 OLDEST_PYTHON = (3, 10)
 OLDEST_PYTEST = (7, 4)
 
-PASSIVE_MODULES = (
-    "", "errors", "changes", "snapshot", "comparison", "diff", "leases", "synced_env", "pytest_plugin",
-    "pytest_plugin.apart", "pytest_plugin.arrival", "pytest_plugin.axes", "pytest_plugin.cells",
-    "pytest_plugin.command_line", "pytest_plugin.engine", "pytest_plugin.fixtures", "pytest_plugin.guard",
-    "pytest_plugin.handover", "pytest_plugin.hooks", "pytest_plugin.hookspecs", "pytest_plugin.identities",
-    "pytest_plugin.ledger", "pytest_plugin.lookup", "pytest_plugin.markings", "pytest_plugin.matrix",
-    "pytest_plugin.naming", "pytest_plugin.paths", "pytest_plugin.private", "pytest_plugin.refusals",
-    "pytest_plugin.remote", "pytest_plugin.report_file", "pytest_plugin.scheduling", "pytest_plugin.selection",
-    "pytest_plugin.session", "pytest_plugin.silence", "pytest_plugin.surroundings", "pytest_plugin.table",
-    "pytest_plugin.trace",
-)  # fmt: skip
+_PASSIVE = {
+    "": ("errors", "changes", "snapshot", "comparison", "diff", "leases", "synced_env"),
+    "pytest_plugin": ("command_line", "guard", "hooks", "hookspecs", "naming", "paths", "surroundings"),
+    "pytest_plugin.fixtures": ("axes", "factory", "markings", "private", "refusals"),
+    "pytest_plugin.matrix": ("apart", "identities", "remote", "scheduling", "selection", "table", "xdist"),
+    "pytest_plugin.session": (
+        "arrival", "cells", "companion", "engine", "handover", "ledger", "lookup", "report_file", "silence", "trace",
+    ),
+}  # fmt: skip
+PASSIVE_MODULES = tuple(f"{room}.{name}".strip(".") for room, names in _PASSIVE.items() for name in ("", *names))
 """The public surface, by names below the package: standard library, pytest and pluggy only."""
 
-_PACKAGES = {"", "pytest_plugin"}
 PASSIVE = (
     "py.typed",
-    *(f"{m}/__init__.py".lstrip("/") if m in _PACKAGES else f"{m.replace('.', '/')}.py" for m in PASSIVE_MODULES),
+    *(f"{m.replace('.', '/')}{'/__init__' if m in _PASSIVE else ''}.py".lstrip("/") for m in PASSIVE_MODULES),
 )
 """Their files, below the package."""
 

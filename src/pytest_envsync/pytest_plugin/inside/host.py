@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 from pytest_envsync.cache import cache_directory
 from pytest_envsync.declared import Declared, read_declared
 from pytest_envsync.option_table import OPTIONS
-from pytest_envsync.pytest_plugin.asked import Asked, read_asked
-from pytest_envsync.pytest_plugin.launch import host_environ
+from pytest_envsync.pytest_plugin.inside.asked import Asked, read_asked
+from pytest_envsync.pytest_plugin.inside.launch import host_environ
+from pytest_envsync.pytest_plugin.inside.wanted import Wanted, wanted_environments
 from pytest_envsync.pytest_plugin.surroundings import Surroundings
-from pytest_envsync.pytest_plugin.wanted import Wanted, wanted_environments
 from pytest_envsync.settings import session_settings
 
 if TYPE_CHECKING:

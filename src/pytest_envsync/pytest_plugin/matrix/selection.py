@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from pytest_envsync.pytest_plugin.identities import function_part, identity_in, with_identity, without_identity
+from pytest_envsync.pytest_plugin.matrix.identities import function_part, identity_in, with_identity, without_identity
 
 NAME = "envsync-selection"
 

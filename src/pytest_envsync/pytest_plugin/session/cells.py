@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pytest_envsync.pytest_plugin import report_file
-from pytest_envsync.pytest_plugin.handover import Handover
+from pytest_envsync.pytest_plugin.session import report_file
+from pytest_envsync.pytest_plugin.session.handover import Handover
 
 
 class Cell:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pytest_envsync.pytest_plugin.host_distributions import normalized
+from pytest_envsync.pytest_plugin.overlay.host_distributions import normalized
 
 if TYPE_CHECKING:
     import pytest

@@ -10,8 +10,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from pytest_envsync.pytest_plugin.cells import Cell
-from pytest_envsync.pytest_plugin.identities import with_identity
+from pytest_envsync.pytest_plugin.matrix.identities import with_identity
+from pytest_envsync.pytest_plugin.session.cells import Cell
 
 MOST_ROWS = 50
 MOST_IDS = 20

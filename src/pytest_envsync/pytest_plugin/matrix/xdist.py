@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_envsync.pytest_plugin import remote, table
-from pytest_envsync.pytest_plugin.apart import Apart
-from pytest_envsync.pytest_plugin.cells import Cell
-from pytest_envsync.pytest_plugin.identities import with_identity
-from pytest_envsync.pytest_plugin.ledger import ledger_of
-from pytest_envsync.pytest_plugin.scheduling import Environment, PerEnvironment
-from pytest_envsync.pytest_plugin.session import IDENTITY, ORIGINAL, accompany
+from pytest_envsync.pytest_plugin.matrix import remote, table
+from pytest_envsync.pytest_plugin.matrix.apart import Apart
+from pytest_envsync.pytest_plugin.matrix.identities import with_identity
+from pytest_envsync.pytest_plugin.matrix.scheduling import Environment, PerEnvironment
+from pytest_envsync.pytest_plugin.session.cells import Cell
+from pytest_envsync.pytest_plugin.session.companion import IDENTITY, ORIGINAL, accompany
+from pytest_envsync.pytest_plugin.session.ledger import ledger_of
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 from pytest_envsync.addresses import masked
 from pytest_envsync.declared import read_declared
 from pytest_envsync.pytest_plugin import guard
-from pytest_envsync.pytest_plugin.host import option_names, plain_row
-from pytest_envsync.pytest_plugin.launch import host_environ
+from pytest_envsync.pytest_plugin.inside.host import option_names, plain_row
+from pytest_envsync.pytest_plugin.inside.launch import host_environ
 from pytest_envsync.pytest_plugin.surroundings import Surroundings
 
 if TYPE_CHECKING:

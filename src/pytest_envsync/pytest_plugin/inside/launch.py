@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from pytest_envsync.pytest_plugin import guard
 
 if TYPE_CHECKING:
-    from pytest_envsync.pytest_plugin.overlay import Overlay
-    from pytest_envsync.pytest_plugin.way import Form
+    from pytest_envsync.pytest_plugin.inside.way import Form
+    from pytest_envsync.pytest_plugin.overlay.making import Overlay
 
 HOST_VARIABLES = ("PYTHONPATH", "PYTHONHOME", "PYTHONNOUSERSITE", "VIRTUAL_ENV", "VIRTUAL_ENV_PROMPT", "PATH")
 """What a process of the host interpreter gets back when something inside starts one."""

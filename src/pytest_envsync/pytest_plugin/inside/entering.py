@@ -16,12 +16,13 @@ import pytest
 
 from pytest_envsync.addresses import masked
 from pytest_envsync.errors import EnvsyncError, StoreError
-from pytest_envsync.pytest_plugin import report_file, way
-from pytest_envsync.pytest_plugin.asked import read_asked
+from pytest_envsync.pytest_plugin.inside import way
+from pytest_envsync.pytest_plugin.inside.asked import read_asked
+from pytest_envsync.pytest_plugin.inside.probe import check_hosting
+from pytest_envsync.pytest_plugin.inside.root import check_root
+from pytest_envsync.pytest_plugin.inside.start import Start, rendered, run_inside
 from pytest_envsync.pytest_plugin.naming import name_of, split_name
-from pytest_envsync.pytest_plugin.probe import check_hosting
-from pytest_envsync.pytest_plugin.root import check_root
-from pytest_envsync.pytest_plugin.start import Start, rendered, run_inside
+from pytest_envsync.pytest_plugin.session import report_file
 
 if TYPE_CHECKING:
     import argparse
@@ -76,9 +77,9 @@ def _report_refusal(path: Path, texts: Sequence[str], error: EnvsyncError) -> No
 
 
 def _run(start: Start) -> int | None:
-    from pytest_envsync.pytest_plugin import many, provision
-    from pytest_envsync.pytest_plugin.narrator import Narrator
-    from pytest_envsync.pytest_plugin.wanted import wanted_environments
+    from pytest_envsync.pytest_plugin.inside import many, provision
+    from pytest_envsync.pytest_plugin.inside.narrator import Narrator
+    from pytest_envsync.pytest_plugin.inside.wanted import wanted_environments
 
     preparation = provision.prepare(start.config, start.args, start.asked, modules=start.modules)
     wanted = wanted_environments(start.asked, preparation.declared)

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from pytest_envsync.diff import Diff, Snapshot, compare, load_snapshot, sweep_rewritten, take_snapshot
-from pytest_envsync.pytest_plugin.identities import with_identity
-from pytest_envsync.pytest_plugin.ledger import ledger_of
+from pytest_envsync.pytest_plugin.matrix.identities import with_identity
+from pytest_envsync.pytest_plugin.session.ledger import ledger_of
 
 NAME = "envsync-trace"
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from pytest_envsync.diff import Diff, compare, load_snapshot, sweep_rewritten
 from pytest_envsync.errors import EnvsyncError
 from pytest_envsync.leases import drop, release
-from pytest_envsync.pytest_plugin.engine import Engine
+from pytest_envsync.pytest_plugin.session.engine import Engine
 
 
 class Handover(NamedTuple):

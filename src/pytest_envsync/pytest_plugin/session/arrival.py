@@ -18,7 +18,7 @@ from pytest_envsync.pytest_plugin import guard
 from pytest_envsync.pytest_plugin.command_line import has_envsync
 
 if TYPE_CHECKING:
-    from pytest_envsync.pytest_plugin.session import Companion
+    from pytest_envsync.pytest_plugin.session.companion import Companion
 
 _SESSION: pytest.StashKey[Companion] = pytest.StashKey()
 
@@ -35,16 +35,16 @@ def arrive(config: pytest.Config, parser: pytest.Parser, args: list[str]) -> int
     if has_envsync(config.invocation_params.args):
         return _obey(config, parser, args, values)
     if guard.claim():
-        from pytest_envsync.pytest_plugin.cells import lone_cell
-        from pytest_envsync.pytest_plugin.session import Companion
+        from pytest_envsync.pytest_plugin.session.cells import lone_cell
+        from pytest_envsync.pytest_plugin.session.companion import Companion
 
         if "matrix" in values:
-            from pytest_envsync.pytest_plugin import matrix
+            from pytest_envsync.pytest_plugin.matrix import xdist
 
             # Plugins that ask early whether tests are distributed, as pytest-cov does, must see it.
             if getattr(config.known_args_namespace, "dist", None) == "no":
                 config.known_args_namespace.dist = "load"
-            cells = matrix.cells_of(values["matrix"])
+            cells = xdist.cells_of(values["matrix"])
         else:
             cells = [lone_cell(values)]
         config.stash[_SESSION] = Companion(config, values, cells)
@@ -56,9 +56,9 @@ def before_configuring(config: pytest.Config) -> None:
     session = config.stash.get(_SESSION, None)
     values = guard.current()
     if session is not None and values is not None and "matrix" in values:
-        from pytest_envsync.pytest_plugin import matrix
+        from pytest_envsync.pytest_plugin.matrix import xdist
 
-        matrix.prepare(config, values["matrix"], session.cells)
+        xdist.prepare(config, values["matrix"], session.cells)
 
 
 def configure(config: pytest.Config) -> None:
@@ -66,7 +66,7 @@ def configure(config: pytest.Config) -> None:
     session = config.stash.get(_SESSION, None)
     values = guard.current()
     if session is not None:
-        from pytest_envsync.pytest_plugin.session import NAME
+        from pytest_envsync.pytest_plugin.session.companion import NAME
 
         config.pluginmanager.register(session, NAME)
     is_worker = hasattr(config, "workerinput")
@@ -77,19 +77,19 @@ def configure(config: pytest.Config) -> None:
     if not values["identity"]:
         return
     if is_worker or session is not None:
-        from pytest_envsync.pytest_plugin import selection
+        from pytest_envsync.pytest_plugin.matrix import selection
 
         chosen = selection.Selection(config, values["identity"], values["identities"])
         config.pluginmanager.register(chosen, selection.NAME)
     if is_worker:
-        from pytest_envsync.pytest_plugin import matrix
+        from pytest_envsync.pytest_plugin.matrix import xdist
 
-        config.pluginmanager.register(matrix.Worker(config, values["identity"]), matrix.WORKER)
+        config.pluginmanager.register(xdist.Worker(config, values["identity"]), xdist.WORKER)
 
 
 def watch(config: pytest.Config, environment: dict[str, Any]) -> None:
     """Name the tests that change *environment*, in a process that runs them."""
-    from pytest_envsync.pytest_plugin.trace import NAME, Trace
+    from pytest_envsync.pytest_plugin.session.trace import NAME, Trace
 
     trace = config.pluginmanager.get_plugin(NAME)
     if not isinstance(trace, Trace):
@@ -101,7 +101,7 @@ def watch(config: pytest.Config, environment: dict[str, Any]) -> None:
 
 def _obey(config: pytest.Config, parser: pytest.Parser, args: list[str], values: dict[str, Any]) -> int:
     """Run the same command line with the host's pytest, and return its status."""
-    from pytest_envsync.pytest_plugin.silence import silence
+    from pytest_envsync.pytest_plugin.session.silence import silence
 
     surroundings = values["surroundings"]
     environ = dict(os.environ)

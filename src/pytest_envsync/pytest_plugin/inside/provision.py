@@ -19,12 +19,13 @@ from pytest_envsync.cache import cache_directory, make_cache
 from pytest_envsync.declared import Declared, read_declared
 from pytest_envsync.environments import CachedEnvironment, EnvironmentRequest, Environments, ProjectRequest
 from pytest_envsync.errors import BuildError, EnvsyncError
-from pytest_envsync.pytest_plugin import guard, header, launch
-from pytest_envsync.pytest_plugin.host import surroundings_of
-from pytest_envsync.pytest_plugin.host_plugins import NamedPlugins, named_plugins
-from pytest_envsync.pytest_plugin.overlay import Bring, Held, Overlay, make_overlay
-from pytest_envsync.pytest_plugin.project import Project, is_installed_from, read_project, unmet_requirements
-from pytest_envsync.pytest_plugin.wanted import Wanted
+from pytest_envsync.pytest_plugin import guard
+from pytest_envsync.pytest_plugin.inside import header, launch
+from pytest_envsync.pytest_plugin.inside.host import surroundings_of
+from pytest_envsync.pytest_plugin.inside.project import Project, is_installed_from, read_project, unmet_requirements
+from pytest_envsync.pytest_plugin.inside.wanted import Wanted
+from pytest_envsync.pytest_plugin.overlay.host_plugins import NamedPlugins, named_plugins
+from pytest_envsync.pytest_plugin.overlay.making import Bring, Held, Overlay, make_overlay
 from pytest_envsync.settings import Said, Settings, session_settings
 from pytest_envsync.values import replace
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     import pytest
 
     from pytest_envsync.narration import Reporter
-    from pytest_envsync.pytest_plugin.asked import Asked
+    from pytest_envsync.pytest_plugin.inside.asked import Asked
     from pytest_envsync.target import Target
 
 
@@ -158,7 +159,7 @@ class _Late:
         self.reporter = reporter
 
     def __call__(self, wanted: Sequence[str], *, locked: Mapping[str, str], target: Target) -> Sequence[Held]:
-        from pytest_envsync.pytest_plugin.synced_overlay import Synced
+        from pytest_envsync.pytest_plugin.overlay.from_index import Synced
 
         cwd, cache_dir = self.preparation.asked.directory, self.preparation.cache_dir
         bring = Synced(self.settings, cache_dir=cache_dir, cwd=cwd, reporter=self.reporter)

@@ -1,0 +1,4 @@
+"""A session in its environments: its arrival there, what accompanies it, the end and the report.
+
+PYTEST_DONT_REWRITE
+"""

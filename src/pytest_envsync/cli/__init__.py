@@ -12,6 +12,7 @@ import sys
 
 from pytest_envsync.arguments import Spellings, check_exclusions, scan
 from pytest_envsync.cli.commands import GLOBAL, Command, find_command
+from pytest_envsync.cli.ending import Ended, raising_signals
 from pytest_envsync.cli.terminal import Terminal, silence_broken_pipe
 from pytest_envsync.errors import EnvsyncError, UsageError
 
@@ -66,12 +67,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run ``envsync`` with *argv* (default: this process's) and return its exit status.
 
     1 when the asked-for set cannot be had, 2 for wrong usage, settings or surroundings; ``run`` returns the
-    status of its command.
+    status of its command. 128 and the number of the signal when one ended it.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     terminal = Terminal(os.environ)
     try:
-        return _run(words, terminal)
+        with raising_signals():
+            return _run(words, terminal)
     except EnvsyncError as error:
         from pytest_envsync.report import error_lines
 
@@ -80,6 +82,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         terminal.complain("interrupted")
         return INTERRUPTED
+    except Ended as ended:
+        terminal.complain(str(ended))
+        return ended.exit_status
     except BrokenPipeError:
         silence_broken_pipe()
         return BROKEN_PIPE

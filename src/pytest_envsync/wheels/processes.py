@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from pytest_envsync.errors import EnvsyncError
+from pytest_envsync.wheels.lifeline import Lifeline
 
 if TYPE_CHECKING:
     import subprocess
@@ -32,7 +33,8 @@ class CalledOff(EnvsyncError):  # noqa: N818 - no fault of its own: the sync tha
 class Processes:
     """The processes of one run. Thread-safe.
 
-    After ``end`` those that run are killed, and none is started any more.
+    After ``end`` those that run are killed, and none is started any more. They are killed as well when this
+    process is, in whatever way.
     """
 
     def __init__(self) -> None:
@@ -65,25 +67,32 @@ class Processes:
         import subprocess
 
         self.check()
-        process = subprocess.Popen(
-            list(command),
-            cwd=cwd,
-            env=dict(environ),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT if errors is None else errors,
-            start_new_session=with_descendants,
-        )
-        with self._lock:
-            self._running[process] = with_descendants
+        lifeline = Lifeline()
         try:
+            process = subprocess.Popen(
+                list(command),
+                cwd=cwd,
+                env=dict(environ),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT if errors is None else errors,
+                start_new_session=with_descendants,
+            )
+        except BaseException:
+            lifeline.let_go()
+            raise
+        try:
+            lifeline.attach(process.pid, with_descendants=with_descendants)
+            with self._lock:
+                self._running[process] = with_descendants
             self.check()  # ended between the first question and the list
             _await(process, timeout)
         finally:
             # Not reaped yet, so that the number of the group can be nobody else's.
             _kill(process, with_descendants=with_descendants)
+            lifeline.let_go()
             with self._lock:
-                del self._running[process]
+                self._running.pop(process, None)
             process.wait()
         self.check()
         return process.returncode

@@ -172,8 +172,7 @@ def run_git(
     import tempfile
 
     surrounding = {
-        # Variables of an outer repository (a hook, a rebase) would point git at the wrong one.
-        **{name: value for name, value in environ.items() if not name.startswith("GIT_") or name in _KEPT},
+        **{name: value for name, value in environ.items() if name not in _OF_REPOSITORIES},
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_LFS_SKIP_SMUDGE": environ.get("GIT_LFS_SKIP_SMUDGE", "1"),
         "LC_ALL": "C",
@@ -206,7 +205,10 @@ def run_git(
         return output.read().decode("utf-8", "replace")
 
 
-_KEPT = frozenset({
-    "GIT_SSH", "GIT_SSH_COMMAND", "GIT_ASKPASS", "GIT_SSL_CAINFO", "GIT_SSL_NO_VERIFY", "GIT_CONFIG_GLOBAL",
-    "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM", "GIT_PROXY_COMMAND", "GIT_EXEC_PATH", "GIT_ALLOW_PROTOCOL",
+_OF_REPOSITORIES = frozenset({
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_COMMON_DIR", "GIT_CONFIG", "GIT_DIR", "GIT_GRAFT_FILE",
+    "GIT_IMPLICIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_NAMESPACE", "GIT_NO_REPLACE_OBJECTS", "GIT_OBJECT_DIRECTORY",
+    "GIT_PREFIX", "GIT_QUARANTINE_PATH", "GIT_REPLACE_REF_BASE", "GIT_SHALLOW_FILE", "GIT_WORK_TREE",
 })  # fmt: skip
+"""Variables that say which repository is meant (``git rev-parse --local-env-vars``). Those of an outer one, in a hook
+or a rebase, would point git at the wrong one. All others, for keys, certificates and settings, are the user's."""

@@ -159,7 +159,7 @@ class SshServer:
     def __enter__(self) -> SshServer:
         log = self._root / "log"
         with log.open("wb") as errors:
-            command = [self._sshd, "-D", "-e", "-f", self._root / "sshd_config"]
+            command = [self._sshd, "-D", "-e", "-f", str(self._root / "sshd_config")]
             self._process = subprocess.Popen(command, stderr=errors, stdin=subprocess.DEVNULL)
         while True:
             if self._process.poll() is not None:

@@ -53,6 +53,20 @@ def test_a_branch_a_tag_and_a_commit_are_each_what_they_name(world: World, repos
     assert vcs_info(world) == {"vcs": "git", "commit_id": first, "requested_revision": first[:9]}
 
 
+@pytest.mark.parametrize("annotated", [(), ("--annotate", "--message", "x")])
+def test_a_branch_comes_before_a_tag_of_its_name_and_full_names_tell_them_apart(
+    world: World, repository: Path, annotated: tuple[str, ...]
+) -> None:
+    first = git(repository, "rev-parse", "HEAD")
+    git(repository, "tag", *annotated, "both")
+    second = change(repository)
+    git(repository, "branch", "both")
+    url = f"git+{repository.as_uri()}"
+    for revision, wanted in [("both", second), ("refs/tags/both", first), ("refs/heads/both", second)]:
+        world.sync(f"demo @ {url}@{revision}")
+        assert vcs_info(world)["commit_id"] == wanted
+
+
 def test_a_commit_is_built_once_and_a_branch_is_asked_for_each_time(world: World, repository: Path) -> None:
     url = f"git+{repository.as_uri()}"
     world.sync(f"demo @ {url}@main")

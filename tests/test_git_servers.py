@@ -17,7 +17,7 @@ from git_servers import HttpsGitServer, SshServer
 from pytest_envsync.errors import FetchError
 from source_world import World, commit, git, make_repository
 
-SECRET = "s3cr3t-w0rd"  # noqa: S105 - of a server that lives for one test
+SECRET = "s3cr3t-w0rd"
 
 
 @pytest.fixture
@@ -150,7 +150,7 @@ def test_nobody_is_asked_for_a_password_at_the_terminal(
     pid, terminal = pty.fork()
     if pid == 0:
         os.chdir(world.root)
-        os.execve(command[0], command, environ)
+        os.execve(command[0], command, environ)  # noqa: S606 - a real process
     said = b""
     while True:
         try:

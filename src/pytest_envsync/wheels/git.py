@@ -56,8 +56,10 @@ class Repositories:
         if asked is None:
             names = ["HEAD"]
         else:
-            # An annotated tag stands for the commit that it peels to.
-            names = [f"refs/tags/{asked}^{{}}", f"refs/heads/{asked}", f"refs/tags/{asked}", asked, f"refs/{asked}"]
+            # A branch before a tag of the same name, as the reference has it; an annotated tag stands for the commit
+            # that it peels to.
+            names = [f"refs/heads/{asked}", f"refs/tags/{asked}^{{}}", f"refs/tags/{asked}"]
+            names += [f"{asked}^{{}}", asked, f"refs/{asked}^{{}}", f"refs/{asked}"]
         for name in names:
             if name in refs:
                 return refs[name]

@@ -140,6 +140,33 @@ def test_an_sdist_of_an_index_is_fetched_once_and_built_once(world: World, index
     assert sum(request.path.endswith(".tar.gz") for request in index.requests) == 1
 
 
+def test_a_fetched_sdist_is_kept_for_the_next_build(world: World, index: IndexServer) -> None:
+    url = index.add(make_sdist(world.root / "files"), hashes=())
+    options = {"index_url": index.url, "no_index": False}
+
+    def build_again(*lines: str, **more: object) -> int:
+        index.requests.clear()
+        world.sync(*lines, reinstall=True, **options, **more)  # type: ignore[arg-type]  # options by name
+        assert world.built
+        return sum(request.path.endswith(".tar.gz") for request in index.requests)
+
+    assert build_again("demo==1.0") == 1
+    # --reinstall looks again, as --refresh does, and an index without digests proves nothing; one with them does.
+    assert (
+        build_again(
+            f"demo==1.0 --hash=sha256:{sha256(world.root / 'files' / 'demo-1.0.tar.gz')}", config_settings=("a=1",)
+        )
+        == 0
+    )
+    (kept,) = (world.cache / "archives").glob("*/*")
+    kept.write_bytes(b"damaged")
+    assert build_again(f"{url}#sha256={kept.name}", config_settings=("a=2",)) == 1
+    assert sha256(kept) == kept.name
+    index.requests.clear()
+    world.sync("demo==1.0", config_settings=("a=3",), offline=True, **options)  # type: ignore[arg-type]  # as above
+    assert (world.built, index.requests) == (["demo==1.0"], [])
+
+
 def test_an_index_without_digests_costs_one_fetch_as_well(world: World, index: IndexServer) -> None:
     index.add(make_sdist(world.root / "files"), hashes=())
     for name in ("first", "second"):

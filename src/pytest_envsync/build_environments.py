@@ -61,9 +61,7 @@ def make_builder(engine: Engine, *, target: Target, options: SyncOptions) -> Bui
         cache_dir=engine.cache_dir,
         logs=_log_directory(engine),
         environments=environments,
-        archives=Archives(
-            engine.cache_dir / "sdists", client=lambda: engine.client, options=options, processes=processes
-        ),
+        archives=Archives(engine.cache_dir, client=lambda: engine.client, options=options, processes=processes),
         processes=processes,
         reporter=engine.reporter,
     )

@@ -1,23 +1,27 @@
 """Where the archives of sdists come from, and what is known of them without having them.
 
-An sdist is not kept: what counts is the wheel that was built of it. What leads from a file or an
-address to the digest of the bytes that were there is remembered, so that the wheel is found again.
+What leads from a file or an address to the digest of the bytes that were there is remembered, so that the wheel that
+was built of them is found again. What was fetched is kept by its digest: another interpreter, or other settings, build
+it once more.
 
 PYTEST_DONT_REWRITE
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_envsync.hashes import HashPolicy
 from pytest_envsync.requirements import ArchiveSource, normalize_name
+from pytest_envsync.wheels.digests import digest_file
 from pytest_envsync.wheels.fetch import fetch_archive
 from pytest_envsync.wheels.known import find_known, keep_known
 from pytest_envsync.wheels.lookup import address_key, find_digest, local_path, status_key
-from pytest_envsync.wheels.proof import expected_digests
+from pytest_envsync.wheels.proof import check_size, expected_digests
 
 if TYPE_CHECKING:
     from pytest_envsync.distributions import Candidate
@@ -27,10 +31,13 @@ if TYPE_CHECKING:
 
 
 class Archives:
-    """Brings sdists, proved. *root* is the directory of what is remembered of them. Thread-safe."""
+    """Brings sdists, proved. *cache_dir* holds what is remembered of them, and what was fetched. Thread-safe."""
 
-    def __init__(self, root: Path, *, client: Callable[[], Client], options: SyncOptions, processes: Processes) -> None:
-        self.root = root
+    def __init__(
+        self, cache_dir: Path, *, client: Callable[[], Client], options: SyncOptions, processes: Processes
+    ) -> None:
+        self.root = cache_dir / "sdists"
+        self.kept = cache_dir / "archives"
         self.client = client
         self.options = options
         self.processes = processes
@@ -53,6 +60,9 @@ class Archives:
         Raises FetchError, HashMismatch, InputError for a file that cannot be read or has another size.
         """
         path = local_path(candidate)
+        if path is None and (known := self.known(candidate)) is not None and self._take_kept(known, destination):
+            check_size(candidate, destination.stat().st_size, is_local=False)
+            return known
         # Before the bytes are read: a file that changes meanwhile is read again next time.
         key = status_key(path) if path is not None else address_key(candidate, self._validator(candidate))
         digests = fetch_archive(
@@ -69,7 +79,40 @@ class Archives:
         seen = address_key(candidate, "") if path is None else None
         for found in filter(None, (key, seen)):
             self._keep(found, digests["sha256"])
+        if path is None:
+            self._keep_archive(digests["sha256"], destination)
         return digests["sha256"]
+
+    def _take_kept(self, sha256: str, destination: Path) -> bool:
+        """Place the archive that was fetched before at *destination*; whether it is there, and what it was."""
+        from shutil import copyfile
+
+        place = self._place(sha256)
+        try:
+            copyfile(place, destination)
+            os.utime(place)  # what was not used for long is removed
+            if digest_file(str(destination))["sha256"] == sha256:
+                return True
+        except OSError:
+            return False
+        place.unlink(missing_ok=True)
+        return False
+
+    def _keep_archive(self, sha256: str, archive: Path) -> None:
+        from shutil import copyfile
+
+        place = self._place(sha256)
+        beside = place.with_name(f"{place.name}.{os.getpid()}-{os.urandom(4).hex()}")
+        with suppress(OSError):  # it can be fetched again
+            place.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                copyfile(archive, beside)
+                beside.replace(place)
+            finally:
+                beside.unlink(missing_ok=True)
+
+    def _place(self, sha256: str) -> Path:
+        return self.kept / sha256[:2] / sha256
 
     def _validator(self, candidate: Candidate) -> str | None:
         """Return what tells whether the bytes at a direct address are still those that were seen."""

@@ -1,4 +1,4 @@
-"""Remove what builds left and nobody used for long: their environments, clones, logs and notes.
+"""Remove what builds left and nobody used for long: their environments, sdists, clones, logs and notes.
 
 PYTEST_DONT_REWRITE
 """
@@ -26,15 +26,15 @@ _HALF_MADE = _DAY  # seconds after which an environment without a snapshot is on
 def prune_builds(store: Store, *, older_than_days: float = 60, ci: bool = False, now: float | None = None) -> int:
     """Remove what was not used for so many days in the cache of *store*; return the bytes that gave back.
 
-    With *ci* every environment of a build goes: it is made of wheels that an index has. While something is
-    built nothing is removed.
+    With *ci* every environment of a build goes, which is made of wheels that an index has, and every sdist. While
+    something is built nothing is removed.
     """
     moment = time.time() if now is None else now
     age = older_than_days * _DAY
     root = Path(store.root)
     freed = 0
     with suppress(LockTimeout), exclusive(store.use_lock, timeout=0):
-        for place in _unused(root, moment, age, 0.0 if ci else age):
+        for place in _unused(root, moment, age, cheap=0.0 if ci else age):
             with suppress(OSError):
                 size = measure(place)
                 # The snapshot first: an environment without one is used by nobody.
@@ -44,20 +44,22 @@ def prune_builds(store: Store, *, older_than_days: float = 60, ci: bool = False,
                 else:
                     place.unlink(missing_ok=True)
                 freed += size
-        for home in root.glob("build-environments/*"):
+        for home in (*root.glob("build-environments/*"), *root.glob("archives/*")):
             with suppress(OSError):
                 home.rmdir()  # one that is empty
     return freed
 
 
-def _unused(root: Path, moment: float, age: float, environments: float) -> Iterator[Path]:
+def _unused(root: Path, moment: float, age: float, *, cheap: float) -> Iterator[Path]:
+    """Yield what is older than *age* seconds, or than *cheap* where it can be had again without a build."""
     for place in root.glob("build-environments/*/*"):
         if place.is_dir():
             snapshot = place.with_suffix(".snapshot")
-            used, limit = (snapshot, environments) if snapshot.exists() else (place, _HALF_MADE)
+            used, limit = (snapshot, cheap) if snapshot.exists() else (place, _HALF_MADE)
             if moment - used.stat().st_mtime >= limit:
                 yield place
-    for pattern in ("git/*", "metadata/*/*", "sdists/*/*", "logs/*"):
+    limits = {"git/*": age, "metadata/*/*": age, "sdists/*/*": age, "logs/*": age, "archives/*/*": cheap}
+    for pattern, limit in limits.items():
         for place in root.glob(pattern):
-            if moment - place.stat().st_mtime > age:
+            if moment - place.stat().st_mtime >= limit:
                 yield place

@@ -209,28 +209,6 @@ def test_a_lock_that_cannot_be_had_fails_the_test_with_the_reason(project: Sessi
     assert "Traceback" not in run.out
 
 
-@pytest.mark.parametrize(
-    ("function", "words"),
-    [
-        ("('gone.txt')\ndef test_bad(synced_env): pass", ["no lockfile `gone.txt`"]),
-        ("('locks/demo-1.txt', extra=['x'])\ndef test_bad(synced_env): pass", ["`extra`", "`extras`"]),
-        ("(python=3)\ndef test_bad(synced_env): pass", ["python=3"]),
-        ("('locks/demo-1.txt')\ndef test_bad(): pass", ["does not request the fixture `synced_env`"]),
-    ],
-)
-def test_wrong_markers_fail_that_item_at_collection(project: SessionProject, function: str, words: list[str]) -> None:
-    project.write({"test_it.py": f"import pytest\ndef test_good(): pass\n@pytest.mark.envsync{function}\n"})
-    run = project.pytest("--continue-on-collection-errors")
-    assert run.outcomes == {"passed": 1, "error": 1}, run.out
-    assert "ERROR test_it.py::test_bad" in run.stdout or "ERROR collecting test_it.py::test_bad" in run.stdout
-    assert f"{project.path / 'test_it.py'}:" in run.stdout
-    for word in words:
-        assert word in run.stdout
-    alone = project.pytest("--collect-only", "-q")
-    assert alone.returncode == 2
-    assert "test_it.py::test_good" in alone.stdout
-
-
 def test_a_matrix_parametrises(project: SessionProject) -> None:
     project.write(
         {

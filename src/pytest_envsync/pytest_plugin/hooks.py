@@ -27,6 +27,9 @@ MARKER = (
 # The status of a session that ran in a child process.
 CHILD_STATUS = pytest.StashKey[int]()
 
+# What is wrong with the marker of a test.
+REFUSAL = pytest.StashKey[str]()
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the options of the group ``envsync`` and their ini twins."""
@@ -171,26 +174,25 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         axes.parametrize(metafunc)
 
 
-@pytest.hookimpl(hookwrapper=True)
-def pytest_pycollect_makeitem() -> Generator[None, Any, None]:
-    """Replace test functions whose marker is wrong by a collection error of that function."""
-    outcome = yield
-    if isinstance(outcome.get_result(), list):
-        for item in outcome.get_result():
-            if isinstance(item, pytest.Function) and item.get_closest_marker("envsync") is not None:
-                from pytest_envsync.pytest_plugin.fixtures import refusals
-
-                outcome.force_result(refusals.checked(outcome.get_result()))
-                break
-
-
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep the tests that share an environment together under ``--dist loadgroup``."""
+    """Find the markers that are wrong; keep tests that share an environment together under ``--dist loadgroup``."""
+    if any(item.get_closest_marker("envsync") is not None for item in items):
+        from pytest_envsync.pytest_plugin.fixtures import refusals
+
+        for item, reason in refusals.refused(config, items):
+            item.stash[REFUSAL] = reason
     if getattr(config.option, "dist", "no") == "loadgroup":
         from pytest_envsync.pytest_plugin.fixtures import axes
 
         axes.group(items)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Fail a test whose marker is wrong, before anything is set up for it."""
+    reason = item.stash.get(REFUSAL, None)
+    if reason is not None:
+        pytest.fail(reason, pytrace=False)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -19,7 +19,7 @@ from pytest_envsync.environment.discovery import find_target
 from pytest_envsync.environment.journal import journal_directory
 from pytest_envsync.environment.link import check_link_mode
 from pytest_envsync.environment.site_packages import kept_seeds, scan
-from pytest_envsync.errors import EnvsyncError, InstallError
+from pytest_envsync.errors import EnvsyncError, InstallError, StoreError
 from pytest_envsync.narration import SilentReporter
 from pytest_envsync.plan import make_plan, planned_changes
 from pytest_envsync.requirements import DirectorySource, normalize_name
@@ -244,12 +244,11 @@ class _Sync:
 
         began = time.monotonic()
         wheels = self._prepare(plan, resolution)
-        self._mend(wheels)
         fresh = sum(prepared.fresh for prepared in wheels.values())
         if fresh:
             self._phase("prepared", fresh, began)
         gone = len(plan.remove) + sum(len(item.installed) for item in plan.reinstall)
-        changes = self._install(plan, wheels)
+        changes = self._place(plan, wheels)
         self._note(note_sync, resolution, wheels)
         return replace(
             outcome,
@@ -266,22 +265,30 @@ class _Sync:
             return {}
         return prepare(resolution, options=self.options, target=self.target, engine=self.engine, names=names)
 
-    def _mend(self, wheels: Mapping[str, PreparedWheel]) -> None:
-        """See to it that nothing damaged is placed: with hard links an edit in one environment is one in the store.
+    def _place(self, plan: Plan, wheels: Mapping[str, PreparedWheel]) -> Changes:
+        """Carry out *plan*, with nothing damaged: with hard links an edit in one environment is one in the store.
 
-        Sizes, times and modes are looked at; every byte with ``--verify-files``.
+        Sizes, times and modes are looked at while files are placed, every byte before that with ``--verify-files``.
         """
-        from pytest_envsync.environments.store_damage import mend_store, mend_wheels
-
-        mended: list[str] = []
         if self.options.verify_files:
+            from pytest_envsync.environments.store_damage import mend_store
+
             for prepared in wheels.values():
                 tree = prepared.wheel.tree
                 places = {file.path: f"{tree}/{file.path}" for file in self.engine.store.files(prepared.wheel)}
-                mended += mend_store(prepared, places, engine=self.engine)
-        else:
-            known = {name: prepared for name, prepared in wheels.items() if not prepared.fresh}
-            mended = mend_wheels(known, engine=self.engine)
+                self._tell(mend_store(prepared, places, engine=self.engine))
+        try:
+            return self._install(plan, wheels)
+        except StoreError:
+            from pytest_envsync.environments.store_damage import mend_wheels
+
+            mended = mend_wheels(wheels, engine=self.engine)
+            if not mended:
+                raise
+        self._tell(mended)
+        return self._install(plan, wheels)
+
+    def _tell(self, mended: Sequence[str]) -> None:
         for file in mended:
             self.reporter.warn(f"a file of the store was damaged, and is mended: {file}")
 

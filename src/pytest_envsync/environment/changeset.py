@@ -186,7 +186,8 @@ class _Search:
         if wheel is None:
             return {}
         try:
-            return lay_out(parcel_of(wheel, self.store), self.target, self.roots, reading(wheel)).tree
+            parcel = parcel_of(wheel, self.store)
+            return lay_out(parcel, self.target, self.roots, reading(wheel, parcel.files)).tree
         except EnvsyncError:
             return {}
 

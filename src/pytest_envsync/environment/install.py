@@ -8,8 +8,11 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+import stat
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
+from operator import itemgetter
 from typing import NamedTuple, Protocol
 
 from pytest_envsync.distributions import Candidate, StoredFile, StoredWheel
@@ -108,7 +111,8 @@ def bring_in(
         parcel = parcel_of(
             prepared.wheel, store, provenance_of(prepared.candidate), cache_tag=target.cache_tag if bytecode else None
         )
-        layouts.append(lay_out(parcel, target, roots, reading(prepared.wheel), installer_metadata=installer_metadata))
+        read = reading(prepared.wheel, parcel.files)
+        layouts.append(lay_out(parcel, target, roots, read, installer_metadata=installer_metadata))
     return merge(layouts)
 
 
@@ -120,20 +124,48 @@ def parcel_of(
     return Parcel(wheel, store.files(wheel), provenance, root, compiled)
 
 
-def reading(wheel: StoredWheel) -> Read:
-    """Return the function that reads files of *wheel* in the store; it raises StoreError."""
+def reading(wheel: StoredWheel, rows: Sequence[StoredFile] = ()) -> Read:
+    """Return the function that reads files of *wheel* in the store; it raises StoreError.
+
+    Of *rows*, the wheel's files in the order of their paths, it refuses those that are damaged.
+    """
 
     def read(path: str) -> bytes:
+        place = f"{wheel.tree}/{path}"
         try:
-            with open(f"{wheel.tree}/{path}", "rb") as file:
-                return file.read()
+            with open(place, "rb") as file:
+                status = os.fstat(file.fileno())
+                content = file.read()
         except OSError as error:
             raise StoreError(
                 f"`{path}` of `{wheel.filename}` cannot be read in the store: {error.strerror or error}",
                 hint="`envsync cache verify --repair` mends the store",
             ) from error
+        number = bisect_left(rows, path, key=itemgetter(0))
+        if number < len(rows) and rows[number].path == path and not looks_stored(status, rows[number]):
+            check_stored(place, rows[number])
+        return content
 
     return read
+
+
+def looks_stored(status: os.stat_result, row: StoredFile) -> bool:
+    """Whether a file with *status* is as it was put into the store, by size, time and mode."""
+    return (
+        status.st_mtime_ns == row.mtime_ns
+        and status.st_size == row.size
+        and status.st_mode == stat.S_IFREG | row.mode
+    )  # fmt: skip
+
+
+def check_stored(place: str, row: StoredFile) -> None:
+    """Raise StoreError for a file that does not look stored, but for its time alone when its bytes are right."""
+    from pytest_envsync.wheels.damage import is_sound
+
+    if not is_sound(place, row):
+        raise StoreError(
+            f"`{place}` is not what was put into the store", hint="`envsync cache verify --repair` mends the store"
+        )
 
 
 def merge(layouts: Iterable[Layout]) -> Arrival:

@@ -3,6 +3,7 @@
 Everything that can be known to fail is asked first. Then what goes is set aside, what comes is placed, and
 only then is what was set aside deleted. An error or an interruption undoes at once; what a killed process left
 is undone or finished by ``journal.recover``, which the next run calls before it looks at the environment.
+Each file of the store is looked at before it is placed: with hard links an edit in an environment is one in the store.
 
 PYTEST_DONT_REWRITE
 """
@@ -18,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from pytest_envsync.changes import Changes
 from pytest_envsync.distributions import StoredWheel
 from pytest_envsync.environment.changeset import ChangeSet, find_changes
-from pytest_envsync.environment.install import Prepared, WheelFiles
+from pytest_envsync.environment.install import Prepared, WheelFiles, check_stored, looks_stored
 from pytest_envsync.environment.journal import Journal, Recovered, Step, journal_directory, recover
 from pytest_envsync.environment.layout import Placed, Written
 from pytest_envsync.environment.link import choose_link_mode, placing, write_file
@@ -59,7 +60,8 @@ def apply_plan(
     the interpreter is placed too. *durable*: the journal survives a loss of power, not only a killed process.
     *step* is called before each change on disk; tests end the process there.
 
-    Raises InstallError, WheelError or StoreError; the environment then is what it was.
+    Raises InstallError, WheelError or StoreError (also for files of the store that are not what was put there);
+    the environment then is what it was.
     """
     if plan.is_empty:
         return Changes()
@@ -143,6 +145,7 @@ def _begin(journal: Journal, changes: ChangeSet, link_mode: str | None) -> tuple
         )
         mode, warning = (link_mode or "copy", None)
         if source is not None:
+            _check_there(source)
             mode, warning = choose_link_mode(link_mode, source, journal.directory)
         _check_space(changes, mode, journal.base)
         journal.write(changes.renames, changes.additions)
@@ -227,15 +230,21 @@ def _place(changes: ChangeSet, mode: str, step: Step) -> None:
                 step(path)
                 if isinstance(item, Placed):
                     file, source = item.file, item.source
+                    if not looks_stored(os.lstat(source), file):
+                        check_stored(source, file)
                     place(source, path, file.mode, file.mtime_ns)
                 else:
                     write_file(path, item.content, item.mode)
-    except FileNotFoundError as error:
-        if os.path.lexists(source):
-            raise
+    except FileNotFoundError:
+        _check_there(source)
+        raise
+
+
+def _check_there(source: str) -> None:
+    if not os.path.lexists(source):
         raise StoreError(
             f"`{source}` is missing from the store", hint="`envsync cache verify --repair` mends the store"
-        ) from error
+        )
 
 
 def _failure(error: OSError) -> InstallError:

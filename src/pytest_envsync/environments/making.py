@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pytest_envsync.diff import Snapshot, take_snapshot
 from pytest_envsync.environments.filling import fill
 from pytest_envsync.environments.generations import remove_tree
-from pytest_envsync.environments.store_damage import is_as_stored, mend_wheels
+from pytest_envsync.environments.store_damage import mend_wheels
 from pytest_envsync.errors import InstallError, StoreError
 
 if TYPE_CHECKING:
@@ -35,23 +35,15 @@ def make(
 ) -> Made:
     """Make the environment of *record*; *former* is a key whose environment may be brought forward.
 
-    What its snapshot would take for right is compared with the store's manifests first. Raises EnvsyncError.
+    What its snapshot will take for right is right: what was there before was compared with a snapshot, and what comes
+    from the store is looked at before it is placed. Raises EnvsyncError.
     """
     try:
-        made = _make(record, wheels, former=former, base=base, engine=engine)
+        return _make(record, wheels, former=former, base=base, engine=engine)
     except (InstallError, StoreError):
-        # A file of the store may be missing.
         damage = mend_wheels(wheels, engine=engine)
         if not damage:
             raise
-    else:
-        # What was there before was compared with a snapshot that was right.
-        placed = {name: wheels[name] for name in (*made.changes.installed, *made.changes.reinstalled)}
-        if is_as_stored(record, placed, made.snapshot, engine=engine):
-            return made
-        damage = mend_wheels(placed, engine=engine)
-        if not damage:
-            return made
     remove_tree(record.path)
     return _make(record, wheels, former=None, base=base, engine=engine)._replace(damage=tuple(damage))
 

@@ -6,7 +6,6 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,10 +14,7 @@ from pytest_envsync.environments.generations import generations, homes, load_rec
 from pytest_envsync.errors import DamagedStoreError, EnvsyncError, StoreError
 
 if TYPE_CHECKING:
-    from pytest_envsync.distributions import StoredFile
     from pytest_envsync.engine import Engine
-    from pytest_envsync.environments.generations import Record
-    from pytest_envsync.snapshot import Snapshot
     from pytest_envsync.wheels.prepare import PreparedWheel
 
 
@@ -55,43 +51,21 @@ def mend_store(prepared: PreparedWheel, sources: Mapping[str, str], *, engine: E
 def mend_wheels(wheels: Mapping[str, PreparedWheel], *, engine: Engine) -> list[str]:
     """Mend what is damaged by its size, time or mode in the store's files of *wheels*; return those files.
 
-    Raises as ``mend_store`` does.
+    Bytecode is dropped: it can be made again. Raises as ``mend_store`` does.
     """
     store = engine.store
     mended = []
     for prepared in wheels.values():
-        tree = prepared.wheel.tree
-        damages = [damage for damage in store.check(prepared.wheel) if not damage.is_bytecode]
-        if damages:
-            sources = {damage.path: f"{tree}/{damage.path}" for damage in damages}
+        wheel = prepared.wheel
+        damages = store.check(wheel)
+        compiled = [damage for damage in damages if damage.is_bytecode]
+        if compiled:
+            store.repair(wheel, compiled)
+            mended += [f"{wheel.filename}: {damage.path}" for damage in compiled]
+        sources = {damage.path: f"{wheel.tree}/{damage.path}" for damage in damages if not damage.is_bytecode}
+        if sources:
             mended += mend_store(prepared, sources, engine=engine)
     return mended
-
-
-def is_as_stored(record: Record, wheels: Mapping[str, PreparedWheel], snapshot: Snapshot, *, engine: Engine) -> bool:
-    """Whether the files of a new environment are what the store's manifests say, by size, time and mode.
-
-    Of a hard link the snapshot tells it. False says only that the store must be looked at: a copy tells nothing of the
-    file it was made from, and of a file that two wheels bring one is not there.
-    """
-    site = os.path.relpath(record.site_packages, record.path).replace(os.sep, "/")
-    for prepared in wheels.values():
-        wheel = prepared.wheel
-        data = wheel.dist_info.removesuffix(".dist-info") + ".data/"
-        files = [file for file in engine.store.files(wheel) if file.path != f"{wheel.dist_info}/RECORD"]
-        if not all(
-            _is_linked(file, f"{site}/{file.path}", snapshot) for file in files if not file.path.startswith(data)
-        ):
-            return False
-        if any(file.path.startswith(data) for file in files) and engine.store.check(wheel):
-            return False
-    return True
-
-
-def _is_linked(file: StoredFile, path: str, snapshot: Snapshot) -> bool:
-    directory, _, name = path.rpartition("/")
-    row = snapshot.directories.get(directory, {}).get(name)
-    return row == (file.size, file.mtime_ns, stat.S_IFREG | file.mode, "")
 
 
 def _fetcher(engine: Engine) -> Callable[[str, Path], object]:

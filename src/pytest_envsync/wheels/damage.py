@@ -62,6 +62,15 @@ def find_damage(
     return tuple(sorted(found))
 
 
+def is_sound(place: str, row: StoredFile) -> bool:
+    """Whether the file at *place* is as *row* has it, by size, time and mode; see ``find_damage`` for its time.
+
+    *place* ends with the path of the row.
+    """
+    root = place.removesuffix(f"/{row.path}")
+    return not any(_differences(root, [row], _statuses(root, [row]), deep=False))
+
+
 def _walk(root: str, below: str) -> Iterator[tuple[str, os.stat_result]]:
     try:
         with os.scandir(f"{root}/{below}") as entries:

@@ -25,6 +25,7 @@ from pytest_envsync.plan import make_plan, planned_changes
 from pytest_envsync.requirements import DirectorySource, normalize_name
 from pytest_envsync.resolve import prepare, resolve
 from pytest_envsync.values import dataclass, field, replace
+from pytest_envsync.wheels.spoiled import load_spoiled
 
 if TYPE_CHECKING:
     from pytest_envsync.distributions import Candidate, InstalledDistribution
@@ -217,6 +218,10 @@ class _Sync:
 
             candidates = {candidate.name: candidate for candidate in resolution.candidates}
             damaged = verify_installed(installed, candidates, target=self.target, store=self.engine.store)
+        elif spoiled := load_spoiled(self.engine.cache_dir):
+            from pytest_envsync.environment.verify import find_held
+
+            damaged = find_held(installed, target=self.target, store=self.engine.store, spoiled=spoiled)
         return make_plan(
             resolution.candidates,
             installed,

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_envsync.cli import Call
+    from pytest_envsync.environments.held_damage import Holders
     from pytest_envsync.wheels import upkeep
 
-KEPT_BY_CLEAN = frozenset({"environments", "locks", "overlays", "sessions", "synced", "CACHEDIR.TAG"})
+KEPT_BY_CLEAN = frozenset({"environments", "locks", "overlays", "sessions", "spoiled", "synced", "CACHEDIR.TAG"})
 """What is no copy of something else: environments may be in use, and of others it is noted what they should be."""
 
 _DAY = 86_400
@@ -52,11 +53,16 @@ def _parts(root: Path) -> list[Path]:
 
 
 def verify(call: Call) -> int:
-    """Check the store, repair it if asked to, and print what was found; 1 if damage remains."""
+    """Check the store, repair it if asked to, and print what was found; 1 if damage remains.
+
+    With a repair environments that hold the damage are mended too, or named.
+    """
     from pytest_envsync.engine import Engine
+    from pytest_envsync.environments.held_damage import Holders, find_others, mend_holders
     from pytest_envsync.wheels import upkeep
 
     settings = call.settings
+    is_repair = bool(call.own("repair"))
     reporter = TerminalReporter(call.terminal)
     with Engine(
         cache_dir=cache_of(call),
@@ -69,16 +75,29 @@ def verify(call: Call) -> int:
         def fetch(url: str, destination: Path) -> object:
             return engine.client.download(url, destination)
 
-        found = upkeep.verify(engine.store, deep=bool(call.own("deep")), repair=bool(call.own("repair")), fetch=fetch)
+        found = upkeep.verify(engine.store, deep=bool(call.own("deep")), repair=is_repair, fetch=fetch)
+        holders = Holders()
+        if is_repair:
+            wheels = {entry.sha256 for entry in found.damaged if entry.outcome == "repaired"}
+            holders = Holders(mend_holders(wheels, engine=engine), find_others(engine=engine))
     reporter.close()
-    if call.is_json:
-        call.terminal.give(json_text({"schema": SCHEMA, **_verification(found)}))
-    else:
-        for entry in found.damaged:
-            call.terminal.give(f"{entry.name}: {entry.outcome}{f' ({entry.error})' if entry.error else ''}")
-            call.terminal.give(*(f"  {damage.kind} {damage.path} {damage.detail}".rstrip() for damage in entry.damages))
-        call.terminal.say(f"Checked {plural(found.checked, 'wheel')}, {len(found.damaged)} damaged")
+    _say_verified(call, found, holders)
     return 1 if found.has_damage_left else 0
+
+
+def _say_verified(call: Call, found: upkeep.Verification, holders: Holders) -> None:
+    terminal = call.terminal
+    if call.is_json:
+        held = {"mended": list(holders.mended), "damaged": list(holders.others)}
+        terminal.give(json_text({"schema": SCHEMA, **_verification(found), "environments": held}))
+        return
+    for entry in found.damaged:
+        terminal.give(f"{entry.name}: {entry.outcome}{f' ({entry.error})' if entry.error else ''}")
+        terminal.give(*(f"  {damage.kind} {damage.path} {damage.detail}".rstrip() for damage in entry.damages))
+    terminal.say(f"Checked {plural(found.checked, 'wheel')}, {len(found.damaged)} damaged")
+    if holders.mended:
+        terminal.say(f"Mended {plural(len(holders.mended), 'cached environment')} that held the damage")
+    terminal.say(*(f"`{path}` holds such damage: sync it again to mend it" for path in holders.others))
 
 
 def _verification(found: upkeep.Verification) -> dict[str, object]:

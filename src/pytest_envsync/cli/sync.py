@@ -80,8 +80,10 @@ def _remember(call: Call, outcome: SyncOutcome, reporter: TerminalReporter, *, d
 
 
 def _evidence(call: Call, outcome: SyncOutcome) -> Evidence:
+    from pytest_envsync.cli.cached import cache_of
     from pytest_envsync.environment.journal import journal_directory
     from pytest_envsync.remembered import Evidence
+    from pytest_envsync.wheels.spoiled import spoiled_directory
 
     cwd, target = call.settings.cwd, outcome.target
     parents, place = [cwd], cwd
@@ -98,6 +100,11 @@ def _evidence(call: Call, outcome: SyncOutcome) -> Evidence:
         ],
         variables=[name for name, _ in outcome.variables],
         sites=[target.paths["purelib"], target.paths["platlib"]],
-        stamped=[target.python, target.base_python, *(path for path, _, _ in outcome.stats)],
+        stamped=[
+            target.python,
+            target.base_python,
+            *(path for path, _, _ in outcome.stats),
+            spoiled_directory(cache_of(call)),
+        ],
         absent=[journal_directory(target)],
     )

@@ -183,7 +183,7 @@ class Journal:
             for path in self.additions:
                 self.step(f"take back {path}")
                 remove_path(path)
-                _remove_compiled(path)
+                remove_compiled(path)
             self.mark("restoring")
         for number, path in enumerate(self.renames):
             for place in self._places(number, path):
@@ -254,8 +254,8 @@ def _unlink(path: str, directory: str) -> None:
         os.unlink(path)
 
 
-def _remove_compiled(path: str) -> None:
-    """Remove what somebody compiled meanwhile from a module that is taken back."""
+def remove_compiled(path: str) -> None:
+    """Remove what was compiled from the module at *path*; nothing for what is none."""
     directory, _, name = path.rpartition("/")
     if not name.endswith(".py"):
         return

@@ -1,4 +1,4 @@
-"""Compare installed files with what was installed, byte for byte: ``--verify-files``.
+"""Compare installed files with what was installed, byte for byte: ``--verify-files``, and after damage to the store.
 
 What a distribution should hold is known from its wheel in the store, through the digest that was noted when it
 was installed; where the store does not have it, its RECORD has to do. A distribution whose artifact is not one
@@ -10,7 +10,7 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from hashlib import sha256
 
 from pytest_envsync.distributions import Candidate, InstalledDistribution, StoredWheel
@@ -20,6 +20,7 @@ from pytest_envsync.environment.uninstall import read_record, record_paths
 from pytest_envsync.errors import EnvsyncError
 from pytest_envsync.record import record_hash
 from pytest_envsync.target import Target
+from pytest_envsync.wheels.spoiled import Spoiled
 
 _CHUNK = 1 << 20
 
@@ -36,15 +37,10 @@ def verify_installed(
     *candidates* (by normalised name) say which artifacts are allowed; distributions without one are not
     looked at. Every byte is read.
     """
-    faults: dict[str, list[str]] = {}
-    expected: dict[str, tuple[str, str]] = {}
-    for distribution in sorted(distributions, key=lambda installed: installed.name):
+    installed = list(distributions)
+    expected, faults = _expectation(installed, target, store)
+    for distribution in installed:
         name = distribution.name
-        try:
-            # Of two that have one file the later name wins: its content is the expected one.
-            expected.update((path, (name, digest)) for path, digest in _expected(distribution, target, store))
-        except (EnvsyncError, ValueError) as error:
-            faults[name] = [str(error)]
         fault = _artifact_fault(distribution, candidates[name]) if name in candidates else None
         if fault is not None:
             faults[name] = [fault]
@@ -57,6 +53,40 @@ def verify_installed(
         for name, found in faults.items()
         if name in candidates
     }
+
+
+def find_held(
+    distributions: Collection[InstalledDistribution], *, target: Target, store: WheelFiles, spoiled: Spoiled
+) -> dict[str, str]:
+    """Return name to what is wrong for each of *distributions* that holds what was damaged in the store once.
+
+    Only the files that are noted in *spoiled* are read.
+    """
+    noted = {found.name: files for found in distributions if found.sha256 and (files := spoiled.get(found.sha256))}
+    if not noted:
+        return {}
+    faults: dict[str, str] = {}
+    for path, (name, digest) in _expectation(distributions, target, store)[0].items():
+        for row in noted.get(name, {}).values():
+            if record_hash(row.sha256) == digest and row.is_held_at(path):
+                faults.setdefault(name, f"`{path}` is a file of the store that was damaged")
+    return faults
+
+
+def _expectation(
+    distributions: Iterable[InstalledDistribution], target: Target, store: WheelFiles
+) -> tuple[dict[str, tuple[str, str]], dict[str, list[str]]]:
+    """Return by path the name and digest that count there, and by name why nobody knows its files."""
+    faults: dict[str, list[str]] = {}
+    expected: dict[str, tuple[str, str]] = {}
+    for distribution in sorted(distributions, key=lambda installed: installed.name):
+        name = distribution.name
+        try:
+            # Of two that have one file the later name wins: its content is the expected one.
+            expected.update((path, (name, digest)) for path, digest in _expected(distribution, target, store))
+        except (EnvsyncError, ValueError) as error:
+            faults[name] = [str(error)]
+    return expected, faults
 
 
 def _artifact_fault(distribution: InstalledDistribution, candidate: Candidate) -> str | None:

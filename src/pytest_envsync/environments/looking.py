@@ -5,9 +5,11 @@ PYTEST_DONT_REWRITE
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from pytest_envsync.diff import Diff, Examination, FileChanges, examine, sweep_rewritten
+from pytest_envsync.environments.held_damage import held_files
 from pytest_envsync.environments.origins import Origins
 from pytest_envsync.snapshot import is_rewritten
 
@@ -38,7 +40,7 @@ def look(record: Record, snapshot: Snapshot, *, engine: Engine, verify_files: bo
         seen = seen._replace(diff=seen.diff.less(sweep_rewritten(record.path, snapshot, rewritten)))
     if record.link_mode == "symlink":
         return _look_behind_links(seen, record, engine=engine, verify_files=verify_files)
-    return seen
+    return _with_changed(seen, {file.path for file in held_files(record, engine=engine)})
 
 
 def _look_behind_links(seen: Examination, record: Record, *, engine: Engine, verify_files: bool) -> Examination:
@@ -49,9 +51,12 @@ def _look_behind_links(seen: Examination, record: Record, *, engine: Engine, ver
         for prepared in origins.wheels.values()
         for damage in engine.store.check(prepared.wheel, deep=verify_files)
     }
-    if not damaged:
+    return _with_changed(seen, {path for path, file in origins.expected.items() if damaged and file.source in damaged})
+
+
+def _with_changed(seen: Examination, paths: Collection[str]) -> Examination:
+    if not paths:
         return seen
     added, removed, changed = seen.diff.files
-    behind = {path for path, file in origins.expected.items() if file.source in damaged}
-    files = FileChanges(added, removed, tuple(sorted({*changed, *behind.difference(removed)})))
+    files = FileChanges(added, removed, tuple(sorted({*changed, *paths}.difference(removed))))
     return seen._replace(diff=Diff(seen.diff.distributions, files, bytecode=seen.diff.bytecode))

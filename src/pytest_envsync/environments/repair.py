@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_envsync.changes import Change, Changes
 from pytest_envsync.diff import Diff, Examination
+from pytest_envsync.environment.journal import remove_compiled
 from pytest_envsync.environments.filling import entry_content
 from pytest_envsync.environments.generations import Record, remove_tree
 from pytest_envsync.environments.looking import look
@@ -127,17 +128,8 @@ class _Repair:
                 remove_tree(place)
             elif os.path.lexists(place):
                 os.unlink(place)
-            self._drop_bytecode(bare)
-
-    def _drop_bytecode(self, path: str) -> None:
-        """Remove the bytecode of a source: it would be valid for another one of the same time and size."""
-        directory, _, name = path.rpartition("/")
-        if not name.endswith(".py"):
-            return
-        cache = self._place(f"{directory}/{CACHE}" if directory else CACHE)
-        for found in os.listdir(cache) if os.path.isdir(cache) else ():
-            if found.startswith(f"{name[:-3]}."):
-                self._clear(f"{cache}/{found}")
+            # It would be valid for another source of the same time and size.
+            remove_compiled(self._place(bare))
 
     def _make_directory(self, path: str) -> None:
         parts = path.split("/")
@@ -157,7 +149,7 @@ class _Repair:
         for path in paths:
             if directory := path.rpartition("/")[0]:
                 self._make_directory(directory)
-            self._drop_bytecode(path)
+            remove_compiled(self._place(path))
             expected = self.origins.expected.get(path)
             if expected is None:
                 self._put_other(path)

@@ -1,4 +1,4 @@
-"""Mend files of the store, in the store and in every environment that holds the damaged inode.
+"""Mend files of the store, in the store and in every environment that holds the damage.
 
 PYTEST_DONT_REWRITE
 """
@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_envsync.environments.generations import generations, homes, load_record
+from pytest_envsync.environments.held_damage import mend_holders
 from pytest_envsync.errors import DamagedStoreError, EnvsyncError, StoreError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def mend_store(prepared: PreparedWheel, sources: Mapping[str, str], *, engine: Engine) -> list[str]:
     """Mend those of *sources* (path in the wheel to place in the store) that are damaged; return them.
 
-    Every byte is read. Each cached environment that holds a damaged inode gets the mended file in its place.
+    Every byte is read. Each cached environment that holds the damage gets the mended file in its place.
     Raises DamagedStoreError when the place it came from does not give the wheel again; the store has it no more then,
     so that nothing is made of it, and whoever needs it asks anew where to have it.
     """
@@ -29,7 +29,6 @@ def mend_store(prepared: PreparedWheel, sources: Mapping[str, str], *, engine: E
     damages = store.check(wheel, deep=True, paths=sources)
     if not damages:
         return []
-    before = {damage.path: _inode(sources[damage.path]) for damage in damages}
     try:
         with store.hold():
             store.repair(wheel, damages, fetch=_fetcher(engine))
@@ -40,12 +39,8 @@ def mend_store(prepared: PreparedWheel, sources: Mapping[str, str], *, engine: E
         raise DamagedStoreError(
             f"{said}{error}", hint="they were removed from the store; sync again to have them from where the lock says"
         ) from error
-    spoiled = {
-        sources[path]: inode for path, inode in before.items() if inode is not None and _inode(sources[path]) != inode
-    }
-    if spoiled:
-        _replace_everywhere(prepared, spoiled, engine=engine)
-    return [f"{wheel.filename}: {path}" for path in before]
+    mend_holders({wheel.sha256}, engine=engine)
+    return [f"{wheel.filename}: {damage.path}" for damage in damages]
 
 
 def mend_wheels(wheels: Mapping[str, PreparedWheel], *, engine: Engine) -> list[str]:
@@ -73,35 +68,3 @@ def _fetcher(engine: Engine) -> Callable[[str, Path], object]:
         return engine.client.download(url, destination, algorithms=["sha256"], size=None, on_bytes=lambda _: None)
 
     return fetch
-
-
-def _inode(place: str) -> tuple[int, int] | None:
-    try:
-        status = os.lstat(place)
-    except OSError:
-        return None
-    return (status.st_dev, status.st_ino)
-
-
-def _replace_everywhere(prepared: PreparedWheel, spoiled: Mapping[str, tuple[int, int]], *, engine: Engine) -> None:
-    """Give every cached environment of that wheel the mended file where it holds the damaged inode."""
-    from pytest_envsync.environment.install import expected_files
-    from pytest_envsync.environment.interpreter import query
-    from pytest_envsync.environment.link import replace_file
-
-    wheel = prepared.wheel
-    for home in homes(str(engine.cache_dir / "environments")):
-        for generation in generations(home):
-            try:
-                record = load_record(generation.record)
-                if record.digests.get(wheel.name) != wheel.sha256:
-                    continue
-                target = query(record.base, engine.cache_dir).in_virtual_environment(record.path)
-            except EnvsyncError:
-                continue  # it is made anew at its next use
-            files = expected_files({wheel.name: prepared}, target=target, store=engine.store)
-            for path, expected in files.items():
-                place = f"{record.path}/{path}"
-                if expected.source is not None and _inode(place) == spoiled.get(expected.source, ()):
-                    # What holds the damaged inode can be a hard link only.
-                    replace_file(expected.source, place, "hardlink", mode=expected.mode, time=expected.mtime_ns or 0)

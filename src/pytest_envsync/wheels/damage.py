@@ -131,16 +131,24 @@ def _has_right_bytes(place: str, row: StoredFile) -> bool:
     return is_right
 
 
-def mend(entry: str, rows: Sequence[StoredFile], damages: Iterable[Damage], unpack: Callable[[], str]) -> None:
+def mend(
+    entry: str,
+    rows: Sequence[StoredFile],
+    damages: Iterable[Damage],
+    unpack: Callable[[], str],
+    *,
+    note: Callable[[list[tuple[StoredFile, str]]], None],
+) -> None:
     """Mend *damages* of *entry*, each file at once by a rename; the caller holds the lock of entries.
 
     *unpack* gives a directory that holds the wheel's files anew, on the file system of the store; it is called only
-    when something needs more than its old time and mode. Raises OSError.
+    when something needs more than its old time and mode. What has other bytes is told to *note* (row and place) while
+    it is still there. Raises OSError.
     """
     by_path = {row.path: row for row in rows}
     spoiled = list(damages)
     _drop_bytecode(entry, {damage.path for damage in spoiled if damage.is_bytecode})
-    fresh: str | None = None
+    anew: list[tuple[StoredFile, str]] = []
     for damage in spoiled:
         place = f"{entry}/tree/{damage.path}"
         row = by_path.get(damage.path)
@@ -148,8 +156,13 @@ def mend(entry: str, rows: Sequence[StoredFile], damages: Iterable[Damage], unpa
             continue
         if row is None:
             _clear(place)
-            continue
-        fresh = fresh or unpack()
+        else:
+            anew.append((row, place))
+    if not anew:
+        return
+    note(anew)
+    fresh = unpack()
+    for row, place in anew:
         _make_room(f"{entry}/tree", row.path)
         if os.path.isdir(place) and not os.path.islink(place):
             _clear(place)

@@ -25,6 +25,7 @@ import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -262,13 +263,14 @@ class Store:
         archive: Path | None = None,
         fetch: Fetch | None = None,
     ) -> None:
-        """Mend *damages* (of ``check``), each file at once by a rename.
+        """Mend *damages* (of ``check``), each file at once by a rename; what environments hold is noted.
 
         What needs the wheel's bytes takes them from *archive*, else from the place it was added from, else by *fetch*
         (address, destination). Raises StoreError when they cannot be had or are other bytes by now.
         """
         from pytest_envsync.wheels.damage import mend
         from pytest_envsync.wheels.digests import digest_file
+        from pytest_envsync.wheels.spoiled import note_spoiled
 
         rows = self.files(wheel)
         with self.writing(wheel.filename), self._entries_lock(), self.scratch() as scratch:
@@ -282,7 +284,8 @@ class Store:
                 self._unpack(fetched, f"{scratch}/tree", wheel.filename, validate=False, skip_filename_check=True)
                 return f"{scratch}/tree"
 
-            mend(self.entry(wheel.sha256), rows, damages, unpack_again)
+            note = partial(note_spoiled, self.root, wheel.sha256)
+            mend(self.entry(wheel.sha256), rows, damages, unpack_again, note=note)
 
     def _fetch(self, wheel: StoredWheel, destination: Path, fetch: Fetch | None) -> Path:
         kept = Path(self.entry(wheel.sha256), _KEPT_ARCHIVE)

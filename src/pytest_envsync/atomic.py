@@ -1,0 +1,41 @@
+"""Write a file beside its place, then move it there.
+
+Whoever reads it meets all of it, or what was there before.
+
+PYTEST_DONT_REWRITE
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+
+
+def write_at_once(path: str | os.PathLike[str], content: bytes) -> None:
+    """Give the file at *path* the *content*; the directories above it are made.
+
+    What is half-written, because the process was killed, has a name that begins with a dot. Raises OSError, and
+    leaves nothing then.
+    """
+    place = os.fspath(path)
+    directory = os.path.dirname(place)
+    # Not longer than a name may be, whatever the file is called.
+    beside = os.path.join(directory, f".{os.getpid()}-{os.urandom(4).hex()}.new")
+    try:
+        try:
+            _write(beside, content)
+        except FileNotFoundError:
+            os.makedirs(directory, exist_ok=True)
+            _write(beside, content)
+        os.replace(beside, place)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(beside)
+        raise
+
+
+def _write(place: str, content: bytes) -> None:
+    with open(place, "xb", buffering=0) as file:
+        rest = memoryview(content)
+        while rest:
+            rest = rest[file.write(rest) or 0 :]

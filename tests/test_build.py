@@ -74,6 +74,29 @@ def test_ten_megabytes_of_output_are_kept_in_the_log_and_not_in_the_error(world:
     assert Path(error.log).stat().st_size >= 10_000_000
 
 
+def test_commands_to_a_terminal_stay_in_the_log(world: World) -> None:
+    body = "\ndef build_wheel(*a, **k):\n"
+    body += "    os.write(1, b'10%\\r55%\\r99%\\r\\n\\x1b[31mred\\x1b[0m \\x1b]0;title\\x07\\x9b\\xff\\x00end\\n\\n')\n"
+    error = world.refused(str(world.broken(body + "    raise SystemExit(1)\n")))
+    assert isinstance(error, BuildError)
+    assert error.output.splitlines() == ["99%", "red \ufffd\ufffdend"]
+    assert error.log is not None
+    assert b"\x1b[31m" in Path(error.log).read_bytes()
+
+
+def test_a_backend_that_a_signal_ends_says_which(world: World) -> None:
+    error = world.refused(str(world.broken("\ndef build_wheel(*a, **k):\n    os.kill(os.getpid(), 9)\n")))
+    assert "it was ended by signal 9 (SIGKILL)" in str(error)
+    assert "memory" in (error.hint or "")
+
+
+def test_a_backend_that_reads_is_given_nothing(world: World) -> None:
+    body = "\ndef build_wheel(*a, **k):\n    import sys\n    print('read', repr(sys.stdin.read()))\n    input()\n"
+    text = str(world.refused(str(world.broken(body))))
+    assert "read ''" in text
+    assert "EOFError" in text
+
+
 def test_a_backend_that_is_missing_names_itself(world: World) -> None:
     table = (
         '[build-system]\nrequires = []\nbuild-backend = "not_there.api"\n[project]\nname = "demo"\nversion = "1.0"\n'

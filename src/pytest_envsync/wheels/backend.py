@@ -6,6 +6,8 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 import os
+import re
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 
 TAIL = 40
 """Lines of a backend's output that an error shows; the whole is in its log."""
+_TERMINAL_COMMANDS = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_SIGKILL = 9
 LEGACY_BACKEND = "setuptools.build_meta:__legacy__"
 LEGACY_REQUIRES = ("setuptools>=40.8.0",)
 
@@ -172,7 +177,8 @@ class Backend:
                 hint="ENVSYNC_BUILD_TIMEOUT sets the limit, in seconds",
             ) from error
         except CalledProcessError as error:
-            raise self._error(hook, f"it ended with exit status {error.returncode}") from error
+            hint = "the system ends a process so when memory is short" if error.returncode == -_SIGKILL else None
+            raise self._error(hook, _ending(error.returncode), hint=hint) from error
         except (ValueError, OSError) as error:
             # ValueError: a `backend-path` that leaves the tree, an answer that is no JSON.
             raise self._error(hook, str(error)) from error
@@ -222,12 +228,32 @@ def _write_down_warnings(answer: Path, log: IO[bytes]) -> None:
         answer.write_text(json.dumps(values), encoding="utf-8")
 
 
+def _ending(status: int) -> str:
+    """Say how a process with *status* ended."""
+    if status >= 0:
+        return f"it ended with exit status {status}"
+    try:
+        name = signal.Signals(-status).name
+    except ValueError:
+        name = "unknown"
+    return f"it was ended by signal {-status} ({name})"
+
+
 def output_tail(log: Path) -> list[str]:
-    """Return the last lines of a log, whatever its size; none when there is no log."""
+    """Return the last lines of a log, whatever its size, as plain text; none when there is no log.
+
+    Colours and other commands to a terminal are left out, and of a line that was written over and over its last state
+    stays.
+    """
     try:
         with log.open("rb") as stream:
             stream.seek(0, os.SEEK_END)
             stream.seek(max(0, stream.tell() - 64 * 1024))
-            return stream.read().decode("utf-8", "replace").splitlines()[-TAIL:]
+            text = stream.read().decode("utf-8", "replace")
     except OSError:
         return []
+    lines = _TERMINAL_COMMANDS.sub("", text).replace("\r\n", "\n").split("\n")
+    plain = [_CONTROLS.sub("", line.rstrip("\r").rpartition("\r")[2]).rstrip() for line in lines]
+    while plain and not plain[-1]:
+        plain.pop()
+    return plain[-TAIL:]

@@ -220,7 +220,7 @@ explicit = true
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        ('{ index = "mine" }', IndexSource("==1.0", "https://x.test/simple")),
+        ('{ index = "mine" }', IndexSource("==1.0", "mine=https://x.test/simple")),
         ('{ url = "https://x.test/aaa-1.zip", subdirectory = "s" }', ArchiveSource("https://x.test/aaa-1.zip", "s")),
         ('{ path = "../w/aaa-1.0.zip" }', ArchiveSource("file://{here}/w/aaa-1.0.zip", None, "{here}/w/aaa-1.0.zip")),
         ('{ path = "../tree", editable = true }', DirectorySource("{here}/tree", editable=True)),

@@ -11,7 +11,9 @@ import pytest
 from pytest_envsync.arguments import ALL, scan
 from pytest_envsync.declared import find_declared, read_declared
 from pytest_envsync.errors import UsageError
+from pytest_envsync.requirements import Requirements
 from pytest_envsync.settings import Said, Settings, resolve_settings, session_settings
+from pytest_envsync.wheels.indexes import effective_indexes
 
 
 def settings(
@@ -224,7 +226,8 @@ def test_mistakes_in_a_shared_file_are_warnings(tmp_path: Path) -> None:
     assert "not valid TOML" in settings(cwd=tmp_path).warnings[0]
     project.write_text('[tool.uv]\nunknown = 1\noffline = "x"\nlink-mode = "copy"\n')
     found = settings(cwd=tmp_path)
-    assert ["`offline`" in warning for warning in found.warnings] == [True]
+    assert ["`unknown`" in found.warnings[0], "`offline`" in found.warnings[1]] == [True, True]
+    assert len(found.warnings) == 2
     assert found.options.link_mode == "copy"
 
 
@@ -282,12 +285,56 @@ def test_index_tables_of_uv(tmp_path: Path) -> None:
     inner = tmp_path / "inner"
     inner.mkdir()
     options = settings(cwd=inner).options
-    assert options.index == ("first=https://first/", str(tmp_path / "./local"))
-    assert (options.default_index, options.find_links) == ("https://default/", ("https://flat/",))
+    assert options.index == (
+        "first=https://first/", str(tmp_path / "./local"), "hidden=https://hidden/", "https://flat/"
+    )  # fmt: skip
+    assert options.default_index == "https://default/"
+    asked = effective_indexes(Requirements(), options)
+    assert [index.url for index in asked] == [
+        "https://first/", f"file://{tmp_path}/local", "https://flat/", "https://default/"
+    ]  # fmt: skip
+    assert [index.rule.flat for index in asked] == [False, False, True, False]
+
+
+def test_an_explicit_index_is_asked_when_the_command_line_names_it(tmp_path: Path) -> None:
+    (tmp_path / "uv.toml").write_text('[[index]]\nname = "a"\nurl = "https://a/"\nexplicit = true\n')
+    named = effective_indexes(Requirements(), settings("--index", "https://a", cwd=tmp_path).options)
+    assert [index.url for index in named][0] == "https://a"
+
+
+def test_the_rules_of_an_index_hold_for_its_address_alone(tmp_path: Path) -> None:
+    (tmp_path / "uv.toml").write_text(
+        '[[index]]\nurl = "https://u:secret@a/simple/"\nauthenticate = "always"\nignore-error-codes = [403, 500]\n'
+        'exclude-newer = "30 days"\n[[index]]\nurl = "https://b"\nexclude-newer = false\n'
+    )
+    options = settings(cwd=tmp_path).options
+    first, second, _ = effective_indexes(Requirements(), options)
+    assert (first.missing, first.rule.authenticate) == (frozenset({403, 500}), "always")
+    assert (first.rule.exclude_newer, second.rule.exclude_newer) == ("30 days", "false")
+    assert "secret" not in "".join(options.index_rules)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'index = "https://a"', 'index = ["https://a"]', "index = [{}]", "index = [{ url = 1 }]",
+        'index = [{ url = "https://a", name = 1 }]', 'index = [{ url = "https://a", default = 1 }]',
+        'index = [{ url = "https://a", format = "x" }]', 'index = [{ url = "https://a", authenticate = true }]',
+        'index = [{ url = "https://a", ignore-error-codes = [99] }]',
+        'index = [{ url = "https://a", ignore-error-codes = [true] }]',
+        'index = [{ url = "https://a", exclude-newer = 1 }]', 'index = [{ url = "https://a", explicit = true }]',
+        'find-links = "x"', "pip = 1", "workspace = {}", "nonsense = 1", "pip.index = []", "pip.nonsense = 1",
+    ],
+)  # fmt: skip
+def test_what_a_uv_toml_cannot_say(tmp_path: Path, line: str) -> None:
+    (tmp_path / "uv.toml").write_text(f"{line}\n")
+    with pytest.raises(UsageError, match="uv.toml"):
+        settings(cwd=tmp_path)
 
 
 def test_variables_that_files_of_uv_stand_for(tmp_path: Path) -> None:
-    (tmp_path / "uv.toml").write_text("concurrent-downloads = 3\n")
+    (tmp_path / "uv.toml").write_text('concurrent-downloads = 3\nno-proxy = ["a", "b"]\n')
+    assert settings(cwd=tmp_path).environ["NO_PROXY"] == "a,b"
     assert settings(cwd=tmp_path).environ["UV_CONCURRENT_DOWNLOADS"] == "3"
     assert settings(cwd=tmp_path, environ={"UV_CONCURRENT_DOWNLOADS": "9"}).environ["UV_CONCURRENT_DOWNLOADS"] == "9"
     assert settings("--no-installer-metadata", cwd=tmp_path).environ["UV_NO_INSTALLER_METADATA"] == "1"

@@ -24,6 +24,7 @@ from typing import Any
 from pytest_envsync.addresses import masked
 from pytest_envsync.direct_url import recorded_url
 from pytest_envsync.distributions import Candidate
+from pytest_envsync.index_tables import read_rules
 from pytest_envsync.options import SyncOptions
 from pytest_envsync.requirements import (
     ArchiveSource,
@@ -90,7 +91,7 @@ def resolution_key(
         [os.path.join(cwd, name) if "://" not in name else name for name in files],  # noqa: PTH118 - plain text
         settings,
         # A day of --exclude-newer ends when it ends here.
-        time.strftime("%z") if options.exclude_newer or options.exclude_newer_package else "",
+        time.strftime("%z") if options.exclude_newer or options.exclude_newer_package or options.index_rules else "",
         target.fingerprint,
         target.version,
         target.markers,
@@ -115,18 +116,20 @@ def is_repeatable(requirements: Requirements, candidates: Sequence[Candidate], o
         return False
     if any(not item.digest for item in requirements.files):
         return False
-    if options.torch_backend == "auto" or _is_relative_date(options):
+    if options.torch_backend == "auto" or _is_relative_date(requirements, options):
         return False
     pinned = {package.name for package in requirements.pins if isinstance(package.source, VcsSource)}
     return all(candidate.name in pinned or _is_fixed(candidate) for candidate in candidates)
 
 
-def _is_relative_date(options: SyncOptions) -> bool:
-    if not (options.exclude_newer or options.exclude_newer_package):
+def _is_relative_date(requirements: Requirements, options: SyncOptions) -> bool:
+    rules = read_rules((*requirements.index_rules, *options.index_rules))
+    values = [rule.exclude_newer for rule in rules.values()]
+    values += [options.exclude_newer or "", *(item.partition("=")[2] for item in options.exclude_newer_package)]
+    if not any(values):
         return False
     from pytest_envsync.wheels.cutoff import is_relative
 
-    values = [options.exclude_newer, *(item.partition("=")[2] for item in options.exclude_newer_package)]
     return any(value and is_relative(value) for value in values)
 
 

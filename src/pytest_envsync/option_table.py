@@ -147,6 +147,7 @@ INDEXES = (
         "extra_index_urls", "--extra-index-url", "As --index, by its older name", kind="list", metavar="URL",
         variable="EXTRA_INDEX_URL", separator=" ", relative="address",
     ),
+    Option("index_rules", "", kind="list", configurable=False),
     Option(
         "find_links", "-f --find-links", "A directory or page that lists wheels and sdists", kind="list",
         metavar="LOCATION", variable="FIND_LINKS", separator=",", relative="address",

@@ -27,6 +27,7 @@ class SyncOptions:
     index_url: str | None = None
     yields_index_url: bool = False  # it is pip's: an index that the inputs name comes before it
     extra_index_urls: tuple[str, ...] = ()
+    index_rules: tuple[str, ...] = ()  # as index_tables.write_rule makes them
     find_links: tuple[str, ...] = ()
     no_index: bool = False
     index_strategy: str = "first-index"

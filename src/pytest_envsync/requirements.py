@@ -39,7 +39,7 @@ class Origin:
 @dataclass(frozen=True, slots=True)
 class IndexSource:
     """A project on an index. *specifier* is a PEP 440 specifier set as text, maybe empty;
-    *index* is the one address to ask, or None for all of them.
+    *index* is the one to ask, as ``--index`` takes it, or None for all of them.
     """
 
     specifier: str = ""
@@ -136,8 +136,8 @@ class Requirements:
     chosen. *require_hashes* is what the files said, not the command line.
     *variables* are the ``${NAME}`` that were expanded, with their values (None: undefined).
     *trees* are projects whose dependencies must be asked from a build backend. *index* are
-    further indexes, as ``--index`` takes them (``ADDRESS`` or ``NAME=ADDRESS``). Addresses of
-    indexes and find-links may be absolute paths.
+    further indexes, as ``--index`` takes them (``ADDRESS`` or ``NAME=ADDRESS``), and *index_rules* what holds for
+    some of them (``index_tables``). Addresses of indexes and find-links may be absolute paths.
     """
 
     entries: tuple[SpecifiedRequirement, ...] = ()
@@ -148,6 +148,7 @@ class Requirements:
     is_pylock: bool = False
     trees: tuple[ProjectTree, ...] = ()
     index: tuple[str, ...] = ()
+    index_rules: tuple[str, ...] = ()
     index_url: str | None = None
     extra_index_urls: tuple[str, ...] = ()
     find_links: tuple[str, ...] = ()

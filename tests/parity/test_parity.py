@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import HealthCheck, Phase, given, note, settings
 
+import cases_configuration
 import cases_hashes
 import cases_indexes
 import cases_inputs
@@ -43,6 +44,7 @@ pytestmark = pytest.mark.parity
 TABLES: dict[str, list[Case]] = {
     "inputs": cases_inputs.CASES,
     "options": cases_options.CASES,
+    "configuration": cases_configuration.CASES,
     "requirements": cases_requirements.CASES,
     "planning": cases_planning.CASES,
     "installing": cases_installing.CASES,

@@ -24,6 +24,7 @@ class Collected:
     excludes: list[str] = field(default_factory=list)
     trees: list[ProjectTree] = field(default_factory=list)
     index: list[str] = field(default_factory=list)
+    index_rules: list[str] = field(default_factory=list)
     extra_index_urls: list[str] = field(default_factory=list)
     find_links: list[str] = field(default_factory=list)
     no_binary: list[str] = field(default_factory=list)

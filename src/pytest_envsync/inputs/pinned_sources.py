@@ -9,9 +9,11 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_envsync.addresses import is_url
+from pytest_envsync.addresses import file_url, is_url
 from pytest_envsync.errors import InputError
+from pytest_envsync.index_tables import read_index_table, split_index, write_rule
 from pytest_envsync.inputs.file_options import read_place
 from pytest_envsync.inputs.marker_grammar import check_marker
 from pytest_envsync.inputs.references import Reference, read_reference
@@ -20,6 +22,9 @@ from pytest_envsync.markers import is_active
 from pytest_envsync.requirements import DirectorySource, IndexSource, SpecifiedRequirement, normalize_name
 from pytest_envsync.values import replace
 
+if TYPE_CHECKING:
+    from pytest_envsync.options import SyncOptions
+
 _KINDS = ("git", "url", "path", "index", "workspace")
 
 
@@ -27,7 +32,7 @@ class PinnedSources:
     """The sources that one ``[tool.uv]`` table pins.
 
     *base* is the directory that its paths start at, *markers* the variables of the target. *indexes* maps the names of
-    ``[[tool.uv.index]]`` to addresses. Names in *without* (``:all:`` for every one) are left alone.
+    indexes to what ``IndexSource`` has of them. Names in *without* (``:all:`` for every one) are left alone.
     """
 
     def __init__(
@@ -131,22 +136,45 @@ class PinnedSources:
         return read_reference(f"git+{address}{at}{separator}{fragment}", base=self._base)
 
 
-def read_indexes(tool: Table | None, base: str) -> tuple[dict[str, str], list[str], str | None]:
-    """Read ``[[tool.uv.index]]``: name to address of all, those to ask for everything, the default one.
+class ProjectIndexes(NamedTuple):
+    """The indexes that ``[[tool.uv.index]]`` of a project or script declares.
 
-    The second are texts as ``--index`` takes them; an explicit index is not among them. *base* is what
-    paths start at. Raises InputError.
+    *named*: name to ``NAME=PLACE`` of all that have one. *ordinary*: those to ask for everything, as ``--index`` takes
+    them. *rules*: what holds for any of them (``index_tables``).
     """
+
+    named: Mapping[str, str]
+    ordinary: tuple[str, ...]
+    default: str | None
+    rules: tuple[str, ...]
+
+
+def read_indexes(tool: Table | None, base: str) -> ProjectIndexes:
+    """Read ``[[tool.uv.index]]``; *base* is what paths start at. Raises InputError."""
     named: dict[str, str] = {}
     ordinary: list[str] = []
+    rules: list[str] = []
     default = None
     for table in (() if tool is None else tool.tables("index")) or ():
-        place = read_place(table.required_text("url"), base)
-        name = table.text("name")
-        if name:
-            named[name] = place
-        if table.flag("default"):
-            default = place if default is None else default
-        elif not table.flag("explicit"):
-            ordinary.append(f"{name}={place}" if name else place)
-    return named, ordinary, default
+        try:
+            found = read_index_table(table.values)
+            place = read_place(found.url, base)
+            rule = write_rule(found.rule, place if is_url(place) else file_url(place))
+        except ValueError as error:
+            raise table.error(str(error)) from error
+        text = f"{found.name}={place}" if found.name else place
+        if found.name:
+            named[found.name] = text
+        if rule is not None:
+            rules.append(rule)
+        if found.default:
+            default = text if default is None else default
+        elif not found.rule.explicit:
+            ordinary.append(text)
+    return ProjectIndexes(named, tuple(ordinary), default, tuple(rules))
+
+
+def configured_names(options: SyncOptions) -> dict[str, str]:
+    """Return the indexes that the settings name, name to ``NAME=PLACE``."""
+    given = [*options.index, *([options.default_index] if options.default_index else [])]
+    return {name: text for text in given if (name := split_index(text)[0])}

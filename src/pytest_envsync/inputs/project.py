@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from pytest_envsync.errors import InputError
 from pytest_envsync.inputs.collected import Collected
 from pytest_envsync.inputs.paths import directory_of
-from pytest_envsync.inputs.pinned_sources import PinnedSources, read_indexes
+from pytest_envsync.inputs.pinned_sources import PinnedSources, configured_names, read_indexes
 from pytest_envsync.inputs.reading import Reading
 from pytest_envsync.inputs.requirement_line import parse_requirement
 from pytest_envsync.inputs.toml_table import Table, line_of, parse_toml
@@ -30,7 +30,8 @@ WHAT = "`pyproject.toml` file"
 class Project:
     """A ``pyproject.toml`` while it is read.
 
-    *location* is its absolute path (or address), *shown* how the user named it.
+    *location* is its absolute path (or address), *shown* how the user named it. *rules* are those of the indexes
+    that it declares.
     """
 
     def __init__(
@@ -50,11 +51,13 @@ class Project:
         self._root = Table(parse_toml(self._text, shown=shown, what=WHAT), origin=Origin(shown), what=WHAT)
         tool = self._root.table("tool")
         uv = None if tool is None else tool.table("uv")
+        indexes = read_indexes(uv, directory_of(location))
+        self.rules = indexes.rules
         self._sources = PinnedSources(
             uv,
             base=directory_of(location),
             markers=target.markers,
-            indexes=read_indexes(uv, directory_of(location))[0],
+            indexes={**configured_names(options), **indexes.named},
             without=(":all:",) if options.no_sources else options.no_sources_package,
         )
         self._table = self._root.table("project")
@@ -154,7 +157,8 @@ def read_project(
         return read_tree(location, shown=shown, reading=reading, options=options), None
     extras = project.extras()
     asked = list(extras) if options.all_extras else [normalize_name(name) for name in options.extras]
-    return Collected(entries=project.dependencies([name for name in asked if name in extras])), frozenset(extras)
+    entries = project.dependencies([name for name in asked if name in extras])
+    return Collected(entries=entries, index_rules=list(project.rules)), frozenset(extras)
 
 
 def read_tree(location: str, *, shown: str, reading: Reading, options: SyncOptions) -> Collected:
@@ -173,9 +177,7 @@ def read_tree(location: str, *, shown: str, reading: Reading, options: SyncOptio
     return Collected(trees=[tree])
 
 
-def read_groups(
-    groups: Sequence[str], *, reading: Reading, options: SyncOptions, target: Target
-) -> list[SpecifiedRequirement]:
+def read_groups(groups: Sequence[str], *, reading: Reading, options: SyncOptions, target: Target) -> Collected:
     """Read groups given as ``[PATH:]NAME``; without PATH from ``pyproject.toml`` of the project directory.
 
     That is the one of ``--project``, which ``UV_PROJECT`` names as well, else the working directory.
@@ -183,7 +185,7 @@ def read_groups(
     Raises InputError.
     """
     projects: dict[str, Project] = {}
-    found: list[SpecifiedRequirement] = []
+    found = Collected()
     for group in groups:
         path, colon, name = group.rpartition(":")
         if colon and not path.endswith("pyproject.toml"):
@@ -199,7 +201,8 @@ def read_groups(
             except InputError as error:
                 message = f"Failed to read dependency groups from: {location}: {error.message}"
                 raise InputError(message, origin=error.origin, hint=error.hint) from error
-        found += projects[location].group(name)
+        found.entries += projects[location].group(name)
+        found.index_rules += projects[location].rules
     return found
 
 

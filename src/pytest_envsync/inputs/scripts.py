@@ -12,7 +12,7 @@ from pytest_envsync.errors import InputError
 from pytest_envsync.inputs.collected import Collected
 from pytest_envsync.inputs.file_options import read_place, read_selection
 from pytest_envsync.inputs.paths import base_of
-from pytest_envsync.inputs.pinned_sources import PinnedSources, read_indexes
+from pytest_envsync.inputs.pinned_sources import PinnedSources, configured_names, read_indexes
 from pytest_envsync.inputs.reading import Reading
 from pytest_envsync.inputs.requirement_line import parse_requirement, read_specifier
 from pytest_envsync.inputs.toml_table import Table, line_of, parse_toml
@@ -124,7 +124,7 @@ class _Script:
             self._uv,
             base=base,
             markers=target.markers,
-            indexes=self._indexes[0],
+            indexes={**configured_names(options), **self._indexes.named},
             without=(":all:",) if options.no_sources else options.no_sources_package,
         )
 
@@ -137,11 +137,11 @@ class _Script:
         collected.overrides = self._requirements(uv, "override-dependencies")
         collected.excludes = [normalize_name(name) for name in uv.texts("exclude-dependencies") or ()]
         cwd = self._reading.cwd
-        _, collected.index, default = self._indexes
+        collected.index, collected.index_rules = list(self._indexes.ordinary), list(self._indexes.rules)
         collected.extra_index_urls = [read_place(text, cwd) for text in uv.texts("extra-index-url") or ()]
         collected.find_links = [read_place(text, cwd) for text in uv.texts("find-links") or ()]
         url = uv.text("index-url")
-        collected.index_url = default if url is None else read_place(url, cwd)
+        collected.index_url = self._indexes.default if url is None else read_place(url, cwd)
         collected.index_url_origin = None if collected.index_url is None else self._root.origin
         collected.no_index = bool(uv.flag("no-index"))
         collected.no_binary = _selection(uv, "no-binary")

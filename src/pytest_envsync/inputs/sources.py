@@ -65,7 +65,7 @@ def read_requirements(
     if options.groups and (collected.entries or collected.trees or options.allow_empty_requirements):
         from pytest_envsync.inputs.project import read_groups
 
-        collected.entries += read_groups(options.groups, reading=reading, options=options, target=target)
+        collected.absorb(read_groups(options.groups, reading=reading, options=options, target=target))
     return _requirements(collected, reading)
 
 
@@ -77,6 +77,7 @@ def _requirements(collected: Collected, reading: Reading) -> Requirements:
         excludes=tuple(collected.excludes),
         trees=tuple(collected.trees),
         index=tuple(collected.index),
+        index_rules=tuple(collected.index_rules),
         index_url=collected.index_url,
         extra_index_urls=tuple(collected.extra_index_urls),
         find_links=tuple(collected.find_links),

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_envsync.addresses import Realm, file_path, is_remote, masked, realm_of
+from pytest_envsync.addresses import file_path, is_remote, masked, realm_of
 from pytest_envsync.distributions import File
 from pytest_envsync.errors import FetchError, UsageError
 from pytest_envsync.filenames import kind_of
@@ -27,7 +27,7 @@ from pytest_envsync.wheels.indexes import Index, configured_indexes, parse_index
 from pytest_envsync.wheels.page_cache import PageCache
 from pytest_envsync.wheels.pages import ABSENT, Body, Pages, offline_error, refused, status_text
 from pytest_envsync.wheels.retries import Retries, TransientError
-from pytest_envsync.wheels.simple import Page
+from pytest_envsync.wheels.simple import Page, page_of
 
 if TYPE_CHECKING:
     import ssl
@@ -106,9 +106,11 @@ class Client:
         OfflineError when it may not be asked.
         """
         index = parse_index(index) if isinstance(index, str) else index
+        if index.rule.flat:
+            return page_of(self.listing(index), project)
         if not is_remote(index.url):
             return self._local_page(index, project)
-        bare = self._bare(index.url, index.name)
+        bare = self._known(index)
         kept = self._pages.page(f"{bare.rstrip('/')}/{project}/", project, absent=ABSENT | index.missing)
         return Page(kept.rows, kept.url, index=bare) if kept.status == 200 else None
 
@@ -122,16 +124,18 @@ class Client:
             )
         return local_page(index.url, project)
 
-    def listing(self, url: str) -> tuple[File, ...]:
+    def listing(self, place: Index | str) -> tuple[File, ...]:
         """Return the files of a find-links location, an address: a directory, an HTML page, or a single file.
 
-        Raises FetchError, also for a location that is not there; OfflineError when it may not be asked.
+        An index that is one page is such a place too. Raises FetchError, also for a location that is not there;
+        OfflineError when it may not be asked.
         """
+        url = place if isinstance(place, str) else place.url
         if not is_remote(url):
             from pytest_envsync.wheels.local import local_listing
 
             return local_listing(url)
-        bare = self._bare(url)
+        bare = self._bare(url) if isinstance(place, str) else self._known(place)
         filename = bare.partition("?")[0].rpartition("/")[2]
         if kind_of(filename) != "other":
             from urllib.parse import unquote
@@ -223,13 +227,19 @@ class Client:
             pass
         raise self._unusable(url)
 
+    def _known(self, index: Index) -> str:
+        """Return the address of *index* without its credentials; these and what it says of logins are remembered."""
+        bare = self._bare(index.url, index.name)
+        self._credentials.note_rule(bare, index.rule.authenticate)
+        return bare
+
     def _learn_logins(self) -> None:
         """Learn the logins of all indexes that the settings name: what is fetched again asks for no page first."""
         with self._lock:
             settled, self._is_learned = self._is_learned, True
         for index in () if settled else configured_indexes(self._options):
             if is_remote(index.url):
-                self._bare(index.url, index.name)
+                self._known(index)
 
     @staticmethod
     def _unusable(url: str) -> FetchError:
@@ -287,7 +297,7 @@ class Client:
                 bare, fallback = self._bare(target), None
                 continue
             if response.status_code in {401, 403} and login is None:
-                fallback = self._credentials.login_after_refusal()
+                fallback = self._credentials.login_after_refusal(bare)
                 if fallback is not None:
                     response.close()
                     continue
@@ -328,9 +338,11 @@ class Client:
 
     def _connection(self, url: str) -> httpx.Client:
         """Return the connection pool for *url*; there is one each for plain, verified and unverified traffic."""
+        from pytest_envsync.wheels.tls import is_insecure
+
         realm = realm_of(url)
         kind = "plain" if realm.scheme == "http" else "trusting"
-        if kind == "trusting" and self._is_insecure(realm):
+        if kind == "trusting" and is_insecure(realm, self._options.allow_insecure_host):
             kind = "careless"
         with self._lock:
             if self._retries.is_over:
@@ -338,15 +350,6 @@ class Client:
             if kind not in self._connections:
                 self._connections[kind] = self._open(kind)
             return self._connections[kind]
-
-    def _is_insecure(self, realm: Realm) -> bool:
-        places = {
-            realm.host,
-            f"{realm.host}:{realm.port}",
-            f"https://{realm.host}",
-            f"https://{realm.host}:{realm.port}",
-        }
-        return any(host == "*" or host.rstrip("/").lower() in places for host in self._options.allow_insecure_host)
 
     def _open(self, kind: str) -> httpx.Client:
         import httpx

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pytest_envsync.addresses import Realm, realm_of, split_credentials
+from pytest_envsync.errors import FetchError
 from pytest_envsync.narration import Reporter, SilentReporter
 
 _KEYRING_SECONDS = 60.0
@@ -49,6 +50,7 @@ class Credentials:
         self._known: dict[Realm, dict[str, Login]] = {}
         self._asked: dict[tuple[str, str], str | None] = {}
         self._netrc: dict[str, Login] | None = None
+        self._rules: dict[str, str] = {}
 
     def __repr__(self) -> str:
         """Show nothing of them."""
@@ -78,8 +80,36 @@ class Credentials:
     def _variable(self, name: str) -> str | None:
         return self._environ.get(f"ENVSYNC_{name}") or self._environ.get(f"UV_{name}") or None
 
+    def note_rule(self, url: str, authenticate: str) -> None:
+        """Remember that requests below the index at a bare *url* have a login ``always`` or ``never``."""
+        if authenticate != "auto":
+            # Its files lie beside its pages.
+            with self._lock:
+                self._rules[re.sub(r"/\+?simple/?$", "", url, flags=re.IGNORECASE).rstrip("/") + "/"] = authenticate
+
+    def _rule_for(self, url: str) -> str:
+        with self._lock:
+            return next((rule for root, rule in self._rules.items() if url.startswith(root)), "auto")
+
     def login_for(self, url: str) -> Login | None:
-        """Return the login for a bare address: of the index nearest to it in its realm, else netrc's for its host."""
+        """Return the login for a bare address: of the index nearest to it in its realm, else netrc's for its host.
+
+        Raises FetchError when its index asks for one and none is known.
+        """
+        rule = self._rule_for(url) if self._rules else "auto"
+        login = None if rule == "never" else self._login_for(url)
+        if rule == "always" and login is None:
+            password = self._from_keyring(url, "") if self._keyring else None
+            if password is None:
+                raise FetchError(
+                    f'no credentials are known for `{url}`, whose index has `authenticate = "always"`',
+                    url=url,
+                    hint="give them in the address, in netrc, or in UV_INDEX_NAME_USERNAME and UV_INDEX_NAME_PASSWORD",
+                )
+            login = Login("", password)
+        return login
+
+    def _login_for(self, url: str) -> Login | None:
         with self._lock:
             known = self._known.get(realm_of(url))
             if known:
@@ -87,11 +117,13 @@ class Credentials:
         host = realm_of(url).host
         return self._netrc_logins().get(host)
 
-    def login_after_refusal(self) -> Login | None:
+    def login_after_refusal(self, url: str) -> Login | None:
         """Return what may help when a server refused a request without a login: netrc's default, or None.
 
         It is not sent unasked, since it would go to every server there is.
         """
+        if self._rules and self._rule_for(url) == "never":
+            return None
         return self._netrc_logins().get("")
 
     def _netrc_logins(self) -> dict[str, Login]:

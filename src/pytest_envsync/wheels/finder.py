@@ -18,7 +18,7 @@ from pytest_envsync.requirements import IndexSource, Requirements, normalize_nam
 from pytest_envsync.target import Target
 from pytest_envsync.versions import canonical_version, meets, pinned_version
 from pytest_envsync.wheels.demand import Demand, MissingHashError, merge_requirements
-from pytest_envsync.wheels.indexes import Index, ambiguous_paths
+from pytest_envsync.wheels.indexes import Index, ambiguous_paths, index_rules
 from pytest_envsync.wheels.project_files import BEST_MATCH, FIRST_INDEX, ProjectFiles
 from pytest_envsync.wheels.refusals import explain
 from pytest_envsync.wheels.select import SelectionPolicy, Selector, digest_match, is_active, selection_policy
@@ -92,7 +92,8 @@ def find_candidates(
 
 def selection_for(requirements: Requirements, options: SyncOptions) -> SelectionPolicy:
     """Return what selections obey, with the cut-offs of ``--exclude-newer`` as of now. Raises UsageError."""
-    if options.exclude_newer is None and not options.exclude_newer_package:
+    rules = {address: rule for address, rule in index_rules(requirements, options).items() if rule.exclude_newer}
+    if options.exclude_newer is None and not options.exclude_newer_package and not rules:
         return selection_policy(requirements, options)
     from datetime import datetime, timezone
 
@@ -104,7 +105,8 @@ def selection_for(requirements: Requirements, options: SyncOptions) -> Selection
         name, _, value = item.partition("=")
         cutoffs[normalize_name(name.strip())] = parse_cutoff(value, now=now)
     cutoff = parse_cutoff(options.exclude_newer, now=now) if options.exclude_newer is not None else None
-    return selection_policy(requirements, options, cutoff=cutoff, cutoffs=cutoffs)
+    of_indexes = {address: parse_cutoff(rule.exclude_newer, now=now) for address, rule in rules.items()}
+    return selection_policy(requirements, options, cutoff=cutoff, cutoffs=cutoffs, index_cutoffs=of_indexes)
 
 
 def _pinned(requirements: Requirements, selector: Selector) -> list[Candidate]:

@@ -7,27 +7,29 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from pytest_envsync.addresses import canonical_address, file_url, is_url, masked
 from pytest_envsync.errors import UsageError
+from pytest_envsync.index_tables import IndexRule, read_rules, split_index
 from pytest_envsync.options import SyncOptions
 from pytest_envsync.requirements import Requirements
 
-_NAMED = re.compile(r"([^=/\\:?#]+)=(.+)", re.DOTALL)
 _NAME = re.compile(r"[A-Za-z0-9._-]+", re.ASCII)
 
 
 class Index(NamedTuple):
     """An index: *url* is absolute (``https:`` or ``file:``) and may hold credentials; *name* may be empty.
 
-    *missing* are the HTTP statuses that mean "no such project" beside 404.
+    *rule* is what a table says of it beside that. *missing* are the HTTP statuses that mean "no such project" beside
+    404.
     """
 
     url: str
     name: str = ""
     missing: frozenset[int] = frozenset()
+    rule: IndexRule = IndexRule()
 
     def __repr__(self) -> str:
         """Show the address without its secrets."""
@@ -45,10 +47,9 @@ def parse_index(text: str) -> Index:
     A relative path starts from the working directory. Raises UsageError for a name with other
     characters than letters, digits, ``.``, ``_`` and ``-``.
     """
-    match = _NAMED.fullmatch(text)
-    if match is None:
+    name, address = split_index(text)
+    if not name:
         return Index(as_address(text))
-    name, address = match.groups()
     if not _NAME.fullmatch(name):
         raise UsageError(
             f"`{name}` is no name for an index",
@@ -72,7 +73,7 @@ def effective_indexes(requirements: Requirements, options: SyncOptions) -> tuple
     """Return the indexes to ask, in order; the default one is last.
 
     The public index is the default when the settings and the inputs name no other. What pip's configuration names is
-    second to what the inputs name, as it is for pip. Empty with ``--no-index``.
+    second to what the inputs name, as it is for pip. Empty with ``--no-index``; explicit ones are not among them.
     """
     if options.no_index or requirements.no_index:
         return ()
@@ -81,13 +82,27 @@ def effective_indexes(requirements: Requirements, options: SyncOptions) -> tuple
     default = options.default_index or settled or requirements.index_url or options.index_url
     indexes = [parse_index(text) for text in named]
     indexes.append(parse_index(default) if default else Index(public_index()))
-    return _distinct(indexes)
+    rules = index_rules(requirements, options)
+    ruled = [_ruled(index, rules) for index in _distinct(indexes)]
+    # Who names such an index on the command line, otherwise than its table does, means it.
+    return tuple(index for index in ruled if not index.rule.explicit or index.rule.explicit != index.name)
+
+
+def index_rules(requirements: Requirements, options: SyncOptions) -> dict[str, IndexRule]:
+    """Return the rules of indexes by canonical address; those of the inputs come first."""
+    return read_rules((*requirements.index_rules, *options.index_rules))
+
+
+def _ruled(index: Index, rules: Mapping[str, IndexRule]) -> Index:
+    rule = rules.get(canonical_address(index.url)) if rules else None
+    return index if rule is None else index._replace(rule=rule, missing=index.missing | frozenset(rule.missing))
 
 
 def configured_indexes(options: SyncOptions) -> tuple[Index, ...]:
     """Return the indexes that the settings name, in no order that counts. Raises as ``parse_index`` does."""
     named = (*options.index, *options.extra_index_urls, options.default_index, options.index_url)
-    return tuple(parse_index(text) for text in named if text)
+    rules = read_rules(options.index_rules)
+    return tuple(_ruled(parse_index(text), rules) for text in named if text)
 
 
 def _distinct(indexes: Iterable[Index]) -> tuple[Index, ...]:
@@ -106,12 +121,16 @@ def public_index() -> str:
     return str(urljoin(DEFAULT_INDEX, "/simple/"))
 
 
-def named_index(reference: str, indexes: Iterable[Index]) -> Index:
-    """Return the index that a requirement asks for alone, by the name or the address of it."""
-    for index in indexes:
-        if reference == index.name or canonical_address(as_address(reference)) == canonical_address(index.url):
+def named_index(reference: str, indexes: Iterable[Index], rules: Mapping[str, IndexRule] | None = None) -> Index:
+    """Return the index that a requirement asks for alone, by its name or as ``--index`` takes it."""
+    known = tuple(indexes)
+    for index in known:
+        if reference == index.name:
             return index
-    return parse_index(reference)
+    asked = parse_index(reference)
+    address = canonical_address(asked.url)
+    found = next((index for index in known if canonical_address(index.url) == address), None)
+    return _ruled(asked, rules or {}) if found is None else found
 
 
 def listings(requirements: Requirements, options: SyncOptions) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from pytest_envsync.distributions import File
 from pytest_envsync.errors import FetchError, OfflineError
 from pytest_envsync.options import SyncOptions
 from pytest_envsync.requirements import Requirements
-from pytest_envsync.wheels.indexes import Index, effective_indexes, listings, named_index
+from pytest_envsync.wheels.indexes import Index, effective_indexes, index_rules, listings, named_index
 from pytest_envsync.wheels.simple import Page, group_by_project
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class ProjectFiles:
             if self._indexes is None:
                 self._indexes = effective_indexes(self._requirements, self._options)
             if reference is not None:
-                return (named_index(reference, self._indexes),)
+                return (named_index(reference, self._indexes, index_rules(self._requirements, self._options)),)
             return self._torch_indexes(project) or self._indexes
 
     def _torch_indexes(self, project: str) -> tuple[Index, ...]:
@@ -105,7 +105,7 @@ class ProjectFiles:
         except OfflineError:
             return None
         except FetchError as error:
-            if error.status in {401, 403} and self.strategy == BEST_MATCH:
+            if error.status in index.missing or (error.status in {401, 403} and self.strategy == BEST_MATCH):
                 return None
             raise
 

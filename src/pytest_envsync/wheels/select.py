@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from pytest_envsync.addresses import canonical_address
 from pytest_envsync.distributions import Candidate, File, Rejection
 from pytest_envsync.filenames import build_tag, kind_of, tag_text, tags_of, version_in
 from pytest_envsync.hashes import Digest, HashPolicy
@@ -66,7 +67,8 @@ class SelectionPolicy:
     """What a choice obeys beside the demand.
 
     *no_binary* and *no_build* are normalised names, or ``:all:``. *cutoff* is the moment from which on files do
-    not exist, as ``parse_cutoff`` gives it; *cutoffs* overrides it for single projects.
+    not exist, as ``parse_cutoff`` gives it; *index_cutoffs* overrides it for single indexes (canonical addresses),
+    and *cutoffs* both for single projects.
     """
 
     hashes: HashPolicy = HashPolicy.VERIFY
@@ -74,6 +76,7 @@ class SelectionPolicy:
     no_build: frozenset[str] = frozenset()
     cutoff: str | None = None
     cutoffs: Mapping[str, str | None] = field(default_factory=dict)
+    index_cutoffs: Mapping[str, str | None] = field(default_factory=dict)
 
     def allows_wheels(self, name: str) -> bool:
         """Whether wheels of *name* may be installed; naming it for ``--only-binary`` beats ``--no-binary :all:``."""
@@ -83,9 +86,12 @@ class SelectionPolicy:
         """Whether *name* may be built; naming it for ``--no-binary`` beats ``--only-binary :all:``."""
         return name not in self.no_build and (ALL not in self.no_build or name in self.no_binary)
 
-    def cutoff_of(self, name: str) -> str | None:
-        """Return the moment that counts for *name*."""
-        return self.cutoffs.get(name, self.cutoff)
+    def cutoff_of(self, name: str, index_url: str) -> str | None:
+        """Return the moment that counts for *name* at an index."""
+        general = self.cutoff
+        if self.index_cutoffs:
+            general = self.index_cutoffs.get(canonical_address(index_url), general)
+        return self.cutoffs.get(name, general)
 
 
 def selection_policy(
@@ -94,6 +100,7 @@ def selection_policy(
     *,
     cutoff: str | None = None,
     cutoffs: Mapping[str, str | None] | None = None,
+    index_cutoffs: Mapping[str, str | None] | None = None,
 ) -> SelectionPolicy:
     """Return what the inputs and the settings say together; the cut-offs are handed in parsed."""
     no_build = (ALL,) if options.no_build else ()
@@ -103,6 +110,7 @@ def selection_policy(
         no_build=named_packages((*options.only_binary, *requirements.only_binary, *no_build)),
         cutoff=cutoff,
         cutoffs=cutoffs or {},
+        index_cutoffs=index_cutoffs or {},
     )
 
 
@@ -174,7 +182,7 @@ class Selector:
             return Rejection(file.filename, "source distribution, refused by --only-binary")
         if file.requires_python and not python_meets(file.requires_python, self.python, lower_bound_only=True):
             return Rejection(file.filename, f"needs another Python than {self.python}", file.requires_python)
-        if (late := _too_new(file, self.policy.cutoff_of(name))) is not None:
+        if (late := _too_new(file, self.policy.cutoff_of(name, file.index_url))) is not None:
             return late
         if file.yanked is not None and not yanked_too and not _is_pinned_to(demand, file):
             return Rejection(file.filename, "yanked", file.yanked)

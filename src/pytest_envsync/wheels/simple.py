@@ -97,6 +97,24 @@ def group_by_project(files: tuple[File, ...]) -> dict[str, tuple[File, ...]]:
     return {project: tuple(found) for project, found in grouped.items()}
 
 
+def page_of(files: Iterable[File], project: str) -> Page | None:
+    """Return the page of one project, out of the files of a listing; None when it has none of it."""
+    rows = [
+        (
+            file.filename,
+            file.url,
+            " ".join(map(str, file.digests)),
+            str(file.size or ""),
+            file.requires_python or "",
+            _NOT_YANKED if file.yanked is None else f"+{file.yanked}",
+            file.upload_time or "",
+        )
+        for file in files
+        if project in projects_in(file.filename)
+    ]
+    return Page(page_rows(rows, project, remote=False), "") if rows else None
+
+
 def parse_page(body: bytes, content_type: str, url: str, *, project: str | None) -> tuple[bytes, str]:
     """Return the rows of a page and the address that its relative addresses start from.
 

@@ -5,15 +5,22 @@ PYTEST_DONT_REWRITE
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_envsync.addresses import Realm
 from pytest_envsync.errors import UsageError
 from pytest_envsync.narration import Reporter
 
 if TYPE_CHECKING:
     import ssl
+
+
+def is_insecure(realm: Realm, hosts: Collection[str]) -> bool:
+    """Whether *hosts* (names, with a port, with a scheme, or ``*``) let *realm* go unverified."""
+    places = {realm.host, f"{realm.host}:{realm.port}", f"https://{realm.host}", f"https://{realm.host}:{realm.port}"}
+    return any(host == "*" or host.rstrip("/").lower() in places for host in hosts)
 
 
 def trusting_context(

@@ -299,7 +299,7 @@ def test_index_tables_of_uv(tmp_path: Path) -> None:
 def test_an_explicit_index_is_asked_when_the_command_line_names_it(tmp_path: Path) -> None:
     (tmp_path / "uv.toml").write_text('[[index]]\nname = "a"\nurl = "https://a/"\nexplicit = true\n')
     named = effective_indexes(Requirements(), settings("--index", "https://a", cwd=tmp_path).options)
-    assert [index.url for index in named][0] == "https://a"
+    assert next(index.url for index in named) == "https://a"
 
 
 def test_the_rules_of_an_index_hold_for_its_address_alone(tmp_path: Path) -> None:
@@ -328,7 +328,7 @@ def test_the_rules_of_an_index_hold_for_its_address_alone(tmp_path: Path) -> Non
 )  # fmt: skip
 def test_what_a_uv_toml_cannot_say(tmp_path: Path, line: str) -> None:
     (tmp_path / "uv.toml").write_text(f"{line}\n")
-    with pytest.raises(UsageError, match="uv.toml"):
+    with pytest.raises(UsageError, match=r"uv\.toml"):
         settings(cwd=tmp_path)
 
 

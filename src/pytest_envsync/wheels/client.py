@@ -125,10 +125,9 @@ class Client:
         return local_page(index.url, project)
 
     def listing(self, place: Index | str) -> tuple[File, ...]:
-        """Return the files of a find-links location, an address: a directory, an HTML page, or a single file.
+        """Return the files of a find-links location, or of an index that is one page: a directory, a page, one file.
 
-        An index that is one page is such a place too. Raises FetchError, also for a location that is not there;
-        OfflineError when it may not be asked.
+        Raises FetchError, also for a location that is not there; OfflineError when it may not be asked.
         """
         url = place if isinstance(place, str) else place.url
         if not is_remote(url):
@@ -225,7 +224,7 @@ class Client:
                 return bare
         except ValueError:
             pass
-        raise self._unusable(url)
+        raise _unusable(url)
 
     def _known(self, index: Index) -> str:
         """Return the address of *index* without its credentials; these and what it says of logins are remembered."""
@@ -240,11 +239,6 @@ class Client:
         for index in () if settled else configured_indexes(self._options):
             if is_remote(index.url):
                 self._known(index)
-
-    @staticmethod
-    def _unusable(url: str) -> FetchError:
-        # What a parser says of an address may quote a password, so it is not repeated.
-        return FetchError(f"`{masked(url)}` is no valid address", url=masked(url))
 
     def _get(self, url: str, headers: Mapping[str, str], *, exit_status: int) -> Body:
         def attempt() -> Body:
@@ -312,7 +306,7 @@ class Client:
         try:
             yield
         except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError, UnicodeError):
-            raise self._unusable(url) from None
+            raise _unusable(url) from None
         except httpx.TimeoutException as error:
             unreached = isinstance(error, httpx.ConnectTimeout)
             what = "did not accept a connection" if unreached else "sent nothing for too long"
@@ -356,11 +350,8 @@ class Client:
 
         from pytest_envsync.version import __version__
 
-        timeout = httpx.Timeout(
-            self._number("HTTP_TIMEOUT", 30, "UV_REQUEST_TIMEOUT", "HTTP_TIMEOUT"),
-            connect=self._number("HTTP_CONNECT_TIMEOUT", 10),
-            pool=None,
-        )
+        patience = self._number("HTTP_TIMEOUT", 30, "UV_REQUEST_TIMEOUT", "HTTP_TIMEOUT")
+        timeout = httpx.Timeout(patience, connect=self._number("HTTP_CONNECT_TIMEOUT", 10), pool=None)
         try:
             return httpx.Client(
                 verify=self._context(kind),
@@ -382,8 +373,7 @@ class Client:
     def _context(self, kind: str) -> ssl.SSLContext:
         from pytest_envsync.wheels.tls import careless_context, trusting_context
 
-        if kind != "trusting":
-            # Loading roots takes longer than a request over plain HTTP, which needs none.
+        if kind != "trusting":  # loading roots takes longer than a request over plain HTTP, which needs none
             return careless_context()
         return trusting_context(
             cert=self._options.cert,
@@ -401,3 +391,8 @@ class Client:
                     raise UsageError(f"{variable} must be a whole number, found `{text}`")
                 return int(text)
         return default
+
+
+def _unusable(url: str) -> FetchError:
+    # What a parser says of an address may quote a password, so it is not repeated.
+    return FetchError(f"`{masked(url)}` is no valid address", url=masked(url))

@@ -204,6 +204,22 @@ def test_an_environment_that_a_build_changed_is_not_used_again(world: World, lin
     assert {path.parent for path in used_ones} == {used_ones[0].parent}
 
 
+def test_what_a_build_wrote_into_the_store_is_mended_before_it_is_used_again(world: World, links: Path) -> None:
+    poisons = "\nimport tool_part\n_plain = build_wheel\ndef build_wheel(*a, **k):\n"
+    poisons += "    open('seen', 'a').write(tool_part.STATE + chr(10))\n"
+    poisons += "    os.chmod(tool_part.__file__, 0o644)\n"
+    poisons += "    open(tool_part.__file__, 'a').write('STATE = \"poisoned\"\\n')\n"
+    poisons += "    return _plain(*a, **k)\n"
+    backend = setuptools_free_backend("demo", "1.0") + poisons
+    make_wheel(links, "tool", files={"tool.py": backend, "tool_part.py": "STATE = 'sound'\n"})
+    tree = world.tree(extra={"pyproject.toml": table("tool")})
+    for _ in range(3):
+        world.sync(str(tree), find_links=(str(links),), reinstall=True)
+    assert (tree / "seen").read_text() == "sound\n" * 3
+    world.sync("tool", find_links=(str(links),))
+    assert (world.site / "tool_part.py").read_text() == "STATE = 'sound'\n"
+
+
 def test_a_tool_that_has_no_wheel_is_built_first(world: World, links: Path) -> None:
     files = {**project_files("tool"), **tool_files("from an sdist")}
     make_sdist(links, "tool", files=files)

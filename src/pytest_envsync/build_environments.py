@@ -144,6 +144,7 @@ class IsolatedEnvironments:
     def _make(self, home: Path, wheels: Mapping[str, PreparedWheel], paths: Sequence[str]) -> Path:
         from pytest_envsync.environment.transaction import apply_plan
         from pytest_envsync.environment.virtualenvs import create_virtualenv
+        from pytest_envsync.environments.store_damage import mend_wheels
         from pytest_envsync.snapshot import save_snapshot, take_snapshot
 
         numbers = [int(path.stem) for path in home.glob("*") if path.stem.isdecimal()] if home.is_dir() else []
@@ -151,6 +152,8 @@ class IsolatedEnvironments:
         home.mkdir(parents=True, exist_ok=True)
         target = create_virtualenv(place, self.target, cache_dir=self.engine.cache_dir)
         with self.engine.store.hold():
+            # A build that wrote into its environment wrote into the store, where both are one file and nothing refuses.
+            mend_wheels({name: item for name, item in wheels.items() if not item.fresh}, engine=self.engine)
             apply_plan(
                 Plan(install=tuple(item.candidate for item in wheels.values())),
                 wheels,

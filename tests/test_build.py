@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -300,6 +301,29 @@ def test_without_isolation_what_is_installed_along_counts_and_a_failure_installs
     # One is there already, the other comes with it.
     world.sync(str(tree), str(tool), str(part), no_build_isolation_package=("Demo",))
     assert world.installed() == {"demo": "1.0", "part": "1.0", "tool": "1.0"}
+
+
+def test_the_surrounding_of_the_user_does_not_reach_a_backend(world: World) -> None:
+    stranger = write_tree(world.root / "strangers", {"sitecustomize.py": "raise SystemExit('a stranger')\n"})
+    body = "\nimport json, sys, warnings\n_plain = build_wheel\ndef build_wheel(*a, **k):\n"
+    body += "    warnings.warn('old', DeprecationWarning)\n    assert sys.flags.optimize == 0\n"
+    body += (
+        "    json.dump([dict(os.environ), sys.prefix, sys.path], open('seen.json', 'w'))\n    return _plain(*a, **k)\n"
+    )
+    tree = world.broken(body)
+    leaking = {
+        "PYTHONPATH": str(stranger), "PYTHONHOME": str(stranger), "PYTHONWARNINGS": "error", "PYTHONOPTIMIZE": "2",
+        "PYTHONINSPECT": "1", "VIRTUAL_ENV": str(stranger), "GIT_DIR": str(stranger), "GIT_INDEX_FILE": "x",
+        "ENVSYNC_SESSION": "x", "PYTHONUSERBASE": str(stranger),
+    }  # fmt: skip
+    world.sync(str(tree), environ={**leaking, "CFLAGS": "-O0", "GIT_SSH_COMMAND": "ssh -4"})
+    environ, prefix, path = json.loads((tree / "seen.json").read_text())
+    assert {name for name in leaking if name in environ} == {"VIRTUAL_ENV"}
+    assert environ["VIRTUAL_ENV"] == prefix
+    assert environ["PATH"].split(os.pathsep)[0] == str(Path(prefix, "bin"))
+    assert (environ["CFLAGS"], environ["GIT_SSH_COMMAND"]) == ("-O0", "ssh -4")
+    assert str(world.prefix) not in prefix
+    assert not [entry for entry in path if str(stranger) in entry or str(world.prefix) in entry]
 
 
 def test_config_settings_of_a_project_come_before_those_for_all() -> None:

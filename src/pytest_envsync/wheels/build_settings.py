@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_envsync.errors import UsageError
 from pytest_envsync.requirements import normalize_name
+from pytest_envsync.wheels.git import OF_REPOSITORIES
 
 if TYPE_CHECKING:
     from pytest_envsync.options import SyncOptions
@@ -64,17 +65,29 @@ def build_timeout(environ: Mapping[str, str]) -> float:
         return DEFAULT_TIMEOUT
 
 
+_OTHERS = frozenset({
+    # Of another environment, or of the session that this is called from.
+    "PYTHONPATH", "PYTHONHOME", "PYTHONEXECUTABLE", "PYTHONPLATLIBDIR", "PYTHONUSERBASE", "VIRTUAL_ENV",
+    "VIRTUAL_ENV_PROMPT", "__PYVENV_LAUNCHER__", "ENVSYNC_SESSION",
+    # For the programs of the user: warnings that are errors there must not fail a build, nor may a debugger wait.
+    "PYTHONWARNINGS", "PYTHONOPTIMIZE", "PYTHONINSPECT", "PYTHONBREAKPOINT", "PYTHONSTARTUP", "PYTHONPROFILEIMPORTTIME",
+    "PYTHONVERBOSE",
+})  # fmt: skip
+
+
 def backend_environ(environ: Mapping[str, str], python: str) -> dict[str, str]:
-    """Return the variables for a backend that runs in *python*: its ``bin`` first on PATH, no other environment's."""
-    dropped = {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__", "ENVSYNC_SESSION"}
-    kept = {name: value for name, value in environ.items() if name not in dropped}
+    """Return the variables for a backend that runs in *python*: its ``bin`` first on PATH, no other environment's.
+
+    Git finds the repository of the source tree, not the one whose hook called this.
+    """
+    kept = {name: value for name, value in environ.items() if name not in _OTHERS and name not in OF_REPOSITORIES}
     place = Path(python).parent
     return {
         **kept,
         "PATH": os.pathsep.join(filter(None, [str(place), environ.get("PATH", "")])),
         "VIRTUAL_ENV": str(place.parent),
         "PYTHONNOUSERSITE": "1",
-        "PYTHONIOENCODING": "utf-8",
+        "PYTHONIOENCODING": "utf-8:backslashreplace",
         # What a backend printed before it was ended must not be lost in its buffer.
         "PYTHONUNBUFFERED": "1",
     }

@@ -174,7 +174,7 @@ def run_git(
     import tempfile
 
     surrounding = {
-        **{name: value for name, value in environ.items() if name not in _OF_REPOSITORIES},
+        **{name: value for name, value in environ.items() if name not in OF_REPOSITORIES},
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_LFS_SKIP_SMUDGE": environ.get("GIT_LFS_SKIP_SMUDGE", "1"),
         "LC_ALL": "C",
@@ -207,7 +207,7 @@ def run_git(
         return output.read().decode("utf-8", "replace")
 
 
-_OF_REPOSITORIES = frozenset({
+OF_REPOSITORIES = frozenset({
     "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_COMMON_DIR", "GIT_CONFIG", "GIT_DIR", "GIT_GRAFT_FILE",
     "GIT_IMPLICIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_NAMESPACE", "GIT_NO_REPLACE_OBJECTS", "GIT_OBJECT_DIRECTORY",
     "GIT_PREFIX", "GIT_QUARANTINE_PATH", "GIT_REPLACE_REF_BASE", "GIT_SHALLOW_FILE", "GIT_WORK_TREE",

@@ -12,7 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from pytest_envsync.cache_location import cache_location
@@ -22,6 +22,7 @@ TAG = (
     "Signature: 8a477f597d28d172789f06886806bc55\n"
     "# This file marks a cache directory of pytest-envsync; see the Cache Directory Tagging Specification.\n"
 )
+ELSEWHERE = "name another directory with --cache-dir or ENVSYNC_CACHE_DIR"
 _POLL = 0.02  # seconds between two tries of a lock that is held
 
 
@@ -50,7 +51,7 @@ def make_cache(root: Path) -> None:
     except OSError as error:
         raise StoreError(
             f"the cache directory `{root}` cannot be written: {error.strerror or error}",
-            hint="name another one with --cache-dir or ENVSYNC_CACHE_DIR",
+            hint=ELSEWHERE,
         ) from error
 
 
@@ -62,52 +63,125 @@ def lock_timeout(environ: Mapping[str, str]) -> float:
         return 300.0
 
 
+Waiting = Callable[[str, float], None]
+"""Told who holds a lock (a process id as text, maybe empty) and the seconds waited: at first, then each second."""
+
+
 @contextmanager
-def exclusive(path: Path, *, timeout: float, waiting: Callable[[str, float], None] | None = None) -> Iterator[None]:
-    """Hold the lock file *path*; the holder's process id stands in it.
+def exclusive(
+    path: Path,
+    *,
+    timeout: float,
+    waiting: Waiting | None = None,
+    unlocked: Callable[[str], object] | None = None,
+    optional: bool = False,
+) -> Iterator[bool]:
+    """Hold the lock file *path* alone; the holder's process id stands in it.
 
-    *waiting* is called with the holder's id (text, maybe empty) and the seconds waited: once at
-    the beginning, then each second. Raises LockTimeout after *timeout* seconds and OSError
-    where the file system has no locks.
+    Yields whether it is held: where the file system has no locks it is not, and *unlocked* is told so in a sentence.
+    Work then goes on; what would take something away from others must not. Raises LockTimeout after *timeout*
+    seconds, and StoreError when the file is not there and cannot be made: with *optional* that is as if there
+    were no locks.
     """
-    if sys.platform == "win32":
-        with _exclusive_by_library(path, timeout=timeout, waiting=waiting):
-            yield
-        return
-    import fcntl
+    with ExitStack() as stack:
+        is_held = False
+        try:
+            is_held = stack.enter_context(_held(path, timeout=timeout, waiting=waiting, unlocked=unlocked))
+        except StoreError as error:
+            if not optional:
+                raise
+            if unlocked is not None:
+                unlocked(str(error))
+        yield is_held
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+
+@contextmanager
+def shared(path: Path, *, timeout: float) -> Iterator[bool]:
+    """Hold the lock file *path* together with others: what ``exclusive`` on the same file waits for.
+
+    Yields whether it is held: where there are no locks, or the file cannot be made, it is not. Raises LockTimeout
+    when somebody has it alone for more than *timeout* seconds.
+    """
+    with ExitStack() as stack:
+        is_held = False
+        with suppress(StoreError):
+            is_held = stack.enter_context(_held(path, is_shared=True, timeout=timeout))
+        yield is_held
+
+
+@contextmanager
+def _held(
+    path: Path,
+    *,
+    timeout: float,
+    is_shared: bool = False,
+    waiting: Waiting | None = None,
+    unlocked: Callable[[str], object] | None = None,
+) -> Iterator[bool]:
+    if sys.platform == "win32":
+        with _held_by_library(path, is_shared=is_shared, timeout=timeout, waiting=waiting) as is_held:
+            yield is_held
+        return
+    descriptor = _open_lock(path)
     try:
-        began = time.monotonic()
-        said = -1.0
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                waited = time.monotonic() - began
-                holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip()
-                if waited > timeout:
-                    raise LockTimeout(
-                        f"process {holder or 'unknown'} has held `{path}` for more than {timeout:.0f} s",
-                        hint="wait for it or end it; UV_LOCK_TIMEOUT sets how long to wait, in seconds",
-                    ) from None
-                if waiting is not None and waited - said >= 1:
-                    waiting(holder, waited)
-                    said = waited
-                time.sleep(_POLL)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
-        yield
+        is_held = True
+        try:
+            _lock(descriptor, path, is_shared=is_shared, timeout=timeout, waiting=waiting)
+        except OSError as error:
+            is_held = False
+            if unlocked is not None:
+                reason = error.strerror or error
+                unlocked(f"`{path}` cannot be locked, so two processes may be in each other's way: {reason}")
+        if is_held and not is_shared:
+            with suppress(OSError):  # opened for reading, or the disk is full: nobody can tell who holds it
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        yield is_held
     finally:
         os.close(descriptor)
 
 
+def _open_lock(path: Path) -> int:
+    """Open the lock file, made if it is missing; for reading where it belongs to somebody else."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        with suppress(OSError):
+            return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        reason = error.strerror or error
+        raise StoreError(f"the lock file `{path}` cannot be written: {reason}", hint=ELSEWHERE) from error
+
+
+def _lock(descriptor: int, path: Path, *, is_shared: bool, timeout: float, waiting: Waiting | None) -> None:
+    import fcntl
+
+    began = time.monotonic()
+    said = -1.0
+    while True:
+        try:
+            fcntl.flock(descriptor, (fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        except BlockingIOError:  # noqa: PERF203 - between two tries it sleeps
+            waited = time.monotonic() - began
+            holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip()
+            if waited > timeout:
+                raise LockTimeout(
+                    f"process {holder or 'unknown'} has held `{path}` for more than {timeout:.0f} s",
+                    hint="wait for it or end it; UV_LOCK_TIMEOUT sets how long to wait, in seconds",
+                ) from None
+            if waiting is not None and waited - said >= 1:
+                waiting(holder, waited)
+                said = waited
+            time.sleep(_POLL)
+        else:
+            return
+
+
 @contextmanager
-def _exclusive_by_library(
-    path: Path, *, timeout: float, waiting: Callable[[str, float], None] | None
-) -> Iterator[None]:
+def _held_by_library(path: Path, *, is_shared: bool, timeout: float, waiting: Waiting | None) -> Iterator[bool]:
+    if is_shared:
+        yield False
+        return
     from filelock import FileLock, Timeout
 
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -122,6 +196,6 @@ def _exclusive_by_library(
         except Timeout:
             raise LockTimeout(f"another process has held `{path}` for more than {timeout:.0f} s") from None
     try:
-        yield
+        yield True
     finally:
         lock.release()

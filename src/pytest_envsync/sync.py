@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_envsync.cache import cache_directory, exclusive, lock_timeout, make_root
+from pytest_envsync.cache import cache_directory, make_root
 from pytest_envsync.changes import Changes
 from pytest_envsync.engine import Engine
 from pytest_envsync.environment.discovery import find_target
 from pytest_envsync.environment.journal import journal_directory
 from pytest_envsync.environment.link import check_link_mode
+from pytest_envsync.environment.locking import environment_lock
 from pytest_envsync.environment.site_packages import kept_seeds, scan
 from pytest_envsync.errors import EnvsyncError, InstallError, StoreError
 from pytest_envsync.narration import SilentReporter
@@ -95,7 +95,7 @@ def sync_environment(
         is_new = options.venv is not None and not Path(cwd, options.venv).exists()
         target = find_target(options, cwd=cwd, environ=environ, cache_dir=cache_dir, reporter=reporter)
         try:
-            with environment_lock(target, environ=environ, reporter=reporter):
+            with environment_lock(target.prefix, environ=environ, reporter=reporter):
                 return _Sync(files, options=options, target=target, engine=engine).run()
         except BaseException:
             if is_new:
@@ -112,33 +112,6 @@ def _cache(options: SyncOptions, cwd: str, environ: Mapping[str, str]) -> tuple[
     from tempfile import mkdtemp
 
     return Path(mkdtemp(prefix="envsync-")), True
-
-
-@contextmanager
-def environment_lock(target: Target, *, environ: Mapping[str, str], reporter: Reporter) -> Iterator[None]:
-    """Hold the lock of the environment at *target*; a file system without locks is only a warning.
-
-    Raises LockTimeout: going on would undo, or mix with, what the other process is doing.
-    """
-
-    def waiting(holder: str, seconds: float) -> None:
-        reporter.note(f"waiting for process {holder or '?'} to leave {target.prefix} ({seconds:.0f} s)")
-
-    if not Path(target.prefix).is_dir():
-        # A dry run of an environment that would be made.
-        yield
-        return
-    lock = exclusive(Path(target.prefix, ".lock"), timeout=lock_timeout(environ), waiting=waiting)
-    try:
-        lock.__enter__()
-    except OSError as error:
-        reporter.warn(f"the environment at `{target.prefix}` could not be locked: {error}")
-        yield
-        return
-    try:
-        yield
-    finally:
-        lock.__exit__(None, None, None)
 
 
 class _Sync:

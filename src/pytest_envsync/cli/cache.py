@@ -118,17 +118,17 @@ def _verification(found: upkeep.Verification) -> dict[str, object]:
 
 def prune(call: Call) -> int:
     """Remove wheels that no environment refers to."""
-    from pytest_envsync.environments.upkeep import referenced_wheels
+    from pytest_envsync.environments.upkeep import UNREFERENCED, referenced_wheels
     from pytest_envsync.wheels import upkeep
     from pytest_envsync.wheels.build_upkeep import prune_builds
     from pytest_envsync.wheels.store import Store
 
     age = call.own("older_than")
-    days = {} if age is None else {"older_than_days": parse_age(str(age), "--older-than") / _DAY}
+    days = UNREFERENCED if age is None else parse_age(str(age), "--older-than") / _DAY
     keep = referenced_wheels(str(cache_of(call) / "environments"))
     store = Store(cache_of(call))
-    done = upkeep.prune(store, keep=keep, ci=bool(call.own("ci")), **days)
-    freed = prune_builds(store, ci=bool(call.own("ci")), **days)
+    done = upkeep.prune(store, keep=keep, ci=bool(call.own("ci")), older_than_days=days)
+    freed = prune_builds(store, ci=bool(call.own("ci")), older_than_days=days)
     return _say_removed(call, done._replace(size=done.size + freed))
 
 

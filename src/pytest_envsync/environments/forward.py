@@ -20,7 +20,14 @@ from pytest_envsync.cache import exclusive
 from pytest_envsync.diff import load_snapshot
 from pytest_envsync.environments.bytecode import settle_bytecode
 from pytest_envsync.environments.filling import finish
-from pytest_envsync.environments.generations import Generation, Record, current, read_record, remove_if_empty
+from pytest_envsync.environments.generations import (
+    Generation,
+    Record,
+    current,
+    key_lock_file,
+    read_record,
+    remove_if_empty,
+)
 from pytest_envsync.environments.looking import look
 from pytest_envsync.environments.origins import Origins
 from pytest_envsync.errors import EnvsyncError, LockTimeout
@@ -51,9 +58,9 @@ def bring_forward(
         return None
     try:
         # Without waiting: whoever holds that lock may be waiting for ours.
-        with exclusive(engine.cache_dir / "locks" / f"{former}.lock", timeout=0):
+        with exclusive(key_lock_file(engine.cache_dir, former), timeout=0) as is_held:
             generation = current(home)
-            if generation is None or generation.holders():
+            if not is_held or generation is None or generation.holders():
                 return None
             return _take(generation, record, wheels, base=base, engine=engine)
     except LockTimeout:

@@ -60,6 +60,11 @@ class Record:
         return {name: version or "" for name, version, *_ in self.candidates}
 
 
+def key_lock_file(cache_dir: Path, key: str) -> Path:
+    """Return the lock file under which the environments of *key* change."""
+    return cache_dir / "locks" / f"{key}.lock"
+
+
 class Generation(NamedTuple):
     """One environment of a key. *home* is the directory of the key."""
 

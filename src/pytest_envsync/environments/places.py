@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import os
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_envsync.cache import exclusive, lock_timeout
 from pytest_envsync.diff import Diff, load_snapshot, save_snapshot
+from pytest_envsync.environment.locking import environment_lock
 from pytest_envsync.environments.bytecode import settle_bytecode
 from pytest_envsync.environments.copies import record_beside, snapshot_beside
 from pytest_envsync.environments.expectation import expected_snapshot, noted
@@ -49,8 +48,7 @@ class Place(NamedTuple):
             return key_lock(self.home, engine, "restoring")
         if self.snapshot is not None:
             return nullcontext()
-        path = Path(self.record.path, ".lock")
-        return exclusive(path, timeout=lock_timeout(engine.environ))
+        return environment_lock(self.record.path, environ=engine.environ, reporter=engine.reporter)
 
     def load(self, engine: Engine) -> Snapshot:
         """Return what it should be. Raises StoreError when that is not known."""

@@ -23,6 +23,7 @@ from pytest_envsync.environments.generations import (
     clear_remains,
     current,
     following,
+    key_lock_file,
     publish,
     read_record,
     remove_generation,
@@ -67,23 +68,9 @@ def key_lock(home: str, engine: Engine, doing: str = "building") -> Iterator[Non
         if seconds >= 1:
             engine.reporter.note(f"waiting for process {holder or '?'} {doing} {key[:6]} ({seconds:.0f} s)")
 
-    path = engine.cache_dir / "locks" / f"{key}.lock"
-    lock = exclusive(path, timeout=lock_timeout(engine.environ), waiting=waiting)
-    try:
-        lock.__enter__()
-    except PermissionError as error:
-        raise StoreError(
-            f"the cache directory `{engine.cache_dir}` cannot be written: {error.strerror}",
-            hint="name another one with --cache-dir or ENVSYNC_CACHE_DIR",
-        ) from error
-    except OSError as error:
-        engine.reporter.warn(f"`{path}` cannot be locked, so two processes may be in each other's way: {error}")
+    path = key_lock_file(engine.cache_dir, key)
+    with exclusive(path, timeout=lock_timeout(engine.environ), waiting=waiting, unlocked=engine.reporter.warn):
         yield
-        return
-    try:
-        yield
-    finally:
-        lock.__exit__(None, None, None)
 
 
 class Provision:

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from pytest_envsync.cache import exclusive
 from pytest_envsync.environments.generations import (
     Generation,
     Record,
@@ -20,6 +21,7 @@ from pytest_envsync.environments.generations import (
     generations,
     homes,
     is_empty,
+    key_lock_file,
     load_record,
     remove_tree,
 )
@@ -150,11 +152,10 @@ def prune_environments(
 
 
 def _remove_unused(home: str, engine: Engine) -> bool:
-    from pytest_envsync.cache import exclusive
-
+    path = key_lock_file(engine.cache_dir, os.path.basename(home))
     try:
-        with exclusive(engine.cache_dir / "locks" / f"{os.path.basename(home)}.lock", timeout=0):
-            if held_leases(os.path.join(home, "leases")):
+        with exclusive(path, timeout=0, unlocked=engine.reporter.warn) as is_held:
+            if not is_held or held_leases(os.path.join(home, "leases")):
                 return False
             _remove_home(home)
             return True
@@ -214,7 +215,8 @@ def auto_prune(engine: Engine, *, now: float | None = None) -> Pruned | None:
 
     try:
         pruned = prune_environments(engine, now=now)
-        wheels = prune(engine.store, keep=referenced_wheels(environments), older_than_days=UNREFERENCED, now=now)
+        keep = referenced_wheels(environments)
+        wheels = prune(engine.store, keep=keep, older_than_days=UNREFERENCED, now=now, unasked=True)
         builds = prune_builds(engine.store, older_than_days=UNREFERENCED, now=now)
     except (StoreError, LockTimeout, OSError) as error:
         engine.reporter.debug(f"not pruned: {error}")

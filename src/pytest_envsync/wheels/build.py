@@ -292,7 +292,7 @@ class Builder:
         shared = {normalize_name(item) for item in self.options.no_build_isolation_package}
         return self.options.no_build_isolation or name in shared
 
-    def _turn_of(self, key: str, doing: str) -> AbstractContextManager[None]:
+    def _turn_of(self, key: str, doing: str) -> AbstractContextManager[object]:
         return self._locked(f"build-{hashlib.sha256(key.encode()).hexdigest()[:24]}", doing)
 
     @contextmanager
@@ -307,7 +307,7 @@ class Builder:
         with self._locked(lock, f"building in {path}"), self._slots:
             yield
 
-    def _locked(self, name: str, doing: str) -> AbstractContextManager[None]:
+    def _locked(self, name: str, doing: str) -> AbstractContextManager[object]:
         def waiting(holder: str, seconds: float) -> None:
             self.processes.check()
             if round(seconds) % 10 == 1:

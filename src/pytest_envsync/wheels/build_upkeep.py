@@ -27,14 +27,14 @@ def prune_builds(store: Store, *, older_than_days: float = 60, ci: bool = False,
     """Remove what was not used for so many days in the cache of *store*; return the bytes that gave back.
 
     With *ci* every environment of a build goes, which is made of wheels that an index has, and every sdist. While
-    something is built nothing is removed.
+    something is built, or where that cannot be told for want of locks, nothing is removed.
     """
     moment = time.time() if now is None else now
     age = older_than_days * _DAY
     root = Path(store.root)
     freed = 0
-    with suppress(LockTimeout), exclusive(store.use_lock, timeout=0):
-        for place in _unused(root, moment, age, cheap=0.0 if ci else age):
+    with suppress(LockTimeout), exclusive(store.use_lock, timeout=0) as is_held:
+        for place in _unused(root, moment, age, cheap=0.0 if ci else age) if is_held else ():
             with suppress(OSError):
                 size = measure(place)
                 # The snapshot first: an environment without one is used by nobody.

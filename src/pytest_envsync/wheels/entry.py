@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pytest_envsync.addresses import masked, without_credentials
+from pytest_envsync.cache import ELSEWHERE
 from pytest_envsync.distributions import StoredFile, StoredWheel
 from pytest_envsync.errors import StoreError
 from pytest_envsync.hashes import Digest
@@ -79,7 +80,7 @@ def _check_room(directory: str, needed: int, filename: str) -> None:
     if needed > free:
         raise StoreError(
             f"`{filename}` unpacks to {needed} bytes, and the cache directory has {free} left",
-            hint="run `envsync cache prune`, or name another directory with --cache-dir or ENVSYNC_CACHE_DIR",
+            hint=f"run `envsync cache prune`, or {ELSEWHERE}",
         )
 
 

@@ -30,12 +30,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from pytest_envsync.addresses import file_path, masked
-from pytest_envsync.cache import exclusive, make_cache
+from pytest_envsync.cache import ELSEWHERE, exclusive, make_cache, shared
 from pytest_envsync.distributions import StoredFile, StoredWheel
 from pytest_envsync.errors import LockTimeout, StoreError
 from pytest_envsync.wheels.known import find_known, keep_known
 from pytest_envsync.wheels.manifest import read_rows, read_values, wheel_from, wheel_values, write_rows, write_values
-from pytest_envsync.wheels.sharing import shared
 
 if TYPE_CHECKING:
     from pytest_envsync.wheels.damage import Damage
@@ -365,15 +364,14 @@ def _other_bytes(wheel: StoredWheel, actual: str) -> StoreError:
 
 
 def _refuse(error: OSError, what: str, root: Path) -> NoReturn:
-    elsewhere = "name another directory with --cache-dir or ENVSYNC_CACHE_DIR"
     reason = error.strerror or str(error)
     if error.errno in _FULL:
         raise StoreError(
             f"no space is left in the cache directory `{root}` for {what}: {reason}",
-            hint=f"run `envsync cache prune`, or {elsewhere}",
+            hint=f"run `envsync cache prune`, or {ELSEWHERE}",
         ) from error
     if error.errno in _DENIED:
-        raise StoreError(f"the cache directory `{root}` cannot be written: {reason}", hint=elsewhere) from error
+        raise StoreError(f"the cache directory `{root}` cannot be written: {reason}", hint=ELSEWHERE) from error
     place = f" (`{error.filename}`)" if error.filename else ""
     raise StoreError(f"{what} cannot be kept in the cache directory `{root}`: {reason}{place}") from error
 

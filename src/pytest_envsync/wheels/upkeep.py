@@ -138,15 +138,19 @@ def prune(
     older_than_days: float = 60,
     ci: bool = False,
     now: float | None = None,
+    unasked: bool = False,
 ) -> Removed:
     """Remove the entries that no environment refers to (*keep*: their sha256) and nobody used for so many days.
 
     With *ci* everything goes that an index has and *keep* has not: what was built here stays. Leftovers of processes
-    that were killed go too. Raises LockTimeout when the store is in use for more than five minutes.
+    that were killed go too. *unasked* is for upkeep that nobody asked for: where the store may be in use, or there are
+    no locks to tell, nothing goes. Raises LockTimeout when the store is in use, else for more than five minutes.
     """
     moment = time.time() if now is None else now
     kept = set(keep)
-    with exclusive(store.use_lock, timeout=_LOCK_SECONDS):
+    with exclusive(store.use_lock, timeout=0 if unasked else _LOCK_SECONDS) as is_held:
+        if unasked and not is_held:
+            return Removed(0, 0, 0)
         doomed = []
         for sha256 in store.entries():
             wheel = store.read(sha256)

@@ -1,0 +1,35 @@
+"""One process at a time changes an environment.
+
+PYTEST_DONT_REWRITE
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_envsync.cache import exclusive, lock_timeout
+
+if TYPE_CHECKING:
+    from pytest_envsync.narration import Reporter
+
+
+@contextmanager
+def environment_lock(prefix: str, *, environ: Mapping[str, str], reporter: Reporter) -> Iterator[None]:
+    """Hold the lock of the environment at *prefix*; that it cannot be locked is only a warning.
+
+    Raises LockTimeout: going on would undo, or mix with, what the other process is doing.
+    """
+
+    def waiting(holder: str, seconds: float) -> None:
+        reporter.note(f"waiting for process {holder or '?'} to leave {prefix} ({seconds:.0f} s)")
+
+    if not Path(prefix).is_dir():
+        # A dry run of an environment that would be made.
+        yield
+        return
+    timeout = lock_timeout(environ)
+    with exclusive(Path(prefix, ".lock"), timeout=timeout, waiting=waiting, unlocked=reporter.warn, optional=True):
+        yield

@@ -1,0 +1,176 @@
+"""How processes meet: what holds a lock, who waits, and what happens where there are no locks."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import Envsync
+from environment_world import World, demo_world, where_permissions_count
+from index_server import IndexServer
+from pytest_envsync.cache import exclusive, shared
+from pytest_envsync.environment.locking import environment_lock
+from pytest_envsync.environments.upkeep import auto_prune
+from pytest_envsync.errors import LockTimeout, StoreError
+from pytest_envsync.leases import DAY
+from pytest_envsync.narration import SilentReporter
+from pytest_envsync.options import SyncOptions
+from pytest_envsync.sync import sync_environment
+from pytest_envsync.wheels.store import Store
+from pytest_envsync.wheels.upkeep import prune
+
+HOLD = """
+import sys; from pathlib import Path; from pytest_envsync.cache import exclusive, shared
+with globals()[sys.argv[1]](Path(sys.argv[2]), timeout=5) as held: print(held, flush=True); sys.stdin.read()
+"""
+
+
+class Listener(SilentReporter):
+    """Keeps the warnings."""
+
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
+
+
+@pytest.fixture
+def world(tmp_path: Path, cache_dir: Path, index: IndexServer) -> World:
+    return demo_world(tmp_path, cache_dir, index)
+
+
+@pytest.fixture
+def no_locks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system as NFS without its lock daemon: it cannot be made here, so its answer is."""
+
+    def refuse(*_: Any) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+
+
+@pytest.mark.parametrize(("theirs", "ours"), [("exclusive", exclusive), ("exclusive", shared), ("shared", exclusive)])
+def test_a_lock_that_another_process_holds_is_waited_for(tmp_path: Path, theirs: str, ours: Any) -> None:
+    path = tmp_path / "locks" / "a.lock"
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, theirs, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "True\n"
+        with pytest.raises(LockTimeout, match=str(path)), ours(path, timeout=0.1):
+            pytest.fail("it was held")
+        other.communicate()
+    with ours(path, timeout=0) as is_held:
+        assert is_held
+
+
+def test_any_number_share_a_lock(tmp_path: Path) -> None:
+    with shared(tmp_path / "lock", timeout=0) as first, shared(tmp_path / "lock", timeout=0) as second:
+        assert (first, second) == (True, True)
+
+
+def test_the_error_of_whoever_holds_a_lock_is_its_own(tmp_path: Path) -> None:
+    """What fails under a lock is no fault of the lock, whatever its kind."""
+    for lock in (exclusive(tmp_path / "lock", timeout=0, optional=True), shared(tmp_path / "lock", timeout=0)):
+        with pytest.raises(StoreError, match="mine"), lock:
+            raise StoreError("mine")
+        with pytest.raises(OSError, match="mine"), exclusive(tmp_path / "lock", timeout=0):
+            raise OSError(errno.EIO, "mine")
+
+
+def test_a_lock_file_of_somebody_else_is_locked_all_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    path.write_text("1")
+    path.chmod(0o444)
+
+    def act() -> bool:
+        with exclusive(path, timeout=0) as is_held:
+            return is_held
+
+    assert where_permissions_count(act)
+
+
+def test_a_lock_file_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    tmp_path.chmod(0o555)
+    path = tmp_path / "lock"
+
+    def act() -> bool:
+        said: list[str] = []
+        with exclusive(path, timeout=0, optional=True, unlocked=said.append) as is_held:
+            assert not is_held
+        assert said == [f"the lock file `{path}` cannot be written: Permission denied"]
+        with shared(path, timeout=0) as is_held:
+            assert not is_held
+        with pytest.raises(StoreError, match="cannot be written"), exclusive(path, timeout=0):
+            pytest.fail("it was held")
+        return True
+
+    try:
+        assert where_permissions_count(act)
+    finally:
+        tmp_path.chmod(0o755)
+
+
+def test_without_locks_work_goes_on_with_a_warning(no_locks: None, world: World, tmp_path: Path) -> None:
+    listener = Listener()
+    world.environments.reporter = listener
+    made = world.provide("demo==1.0", "other==1.0", lease=False)
+    key = made.key
+    lock = world.cache_dir / "locks" / f"{key}.lock"
+    assert listener.warnings == [
+        f"`{lock}` cannot be locked, so two processes may be in each other's way: No locks available"
+    ]
+    # That of the former content is not taken away from whoever may be using it.
+    other = world.provide("demo==1.0", "other==1.1", lease=False)
+    assert other.key != key
+    assert Path(made.path).is_dir()
+    with environment_lock(str(tmp_path), environ={}, reporter=listener):
+        assert "cannot be locked" in listener.warnings[-1]
+
+
+def test_without_locks_nothing_is_removed_that_somebody_may_use(no_locks: None, world: World) -> None:
+    """It ended with ``[Errno 37] No locks available``."""
+    listener = Listener()
+    world.environments.reporter = listener
+    made = world.provide("demo==1.0", lease=False)
+    for place in (Path(made.path).parent / "used", *(world.cache_dir / "wheels").glob("*/*/wheel")):
+        os.utime(place, (0, 0))
+    pruned = world.environments.prune(older_than=DAY)
+    assert pruned.environments == 0
+    assert "cannot be locked" in listener.warnings[-1]
+    with world.environments._engine() as engine:
+        pruned_by_itself = auto_prune(engine)
+    assert pruned_by_itself is not None
+    assert (pruned_by_itself.environments, pruned_by_itself.wheels) == (0, 0)
+    assert Path(made.path).is_dir()
+    assert list(Store(world.cache_dir).entries())
+    assert prune(Store(world.cache_dir)).entries == 1  # whoever asks for it means it
+
+
+def test_an_environment_that_is_read_only_can_be_looked_at(world: World, envsync: Envsync, tmp_path: Path) -> None:
+    """``sync --check`` of another user's environment: nothing is written, so nothing is refused."""
+    lock = world.lock(f"--index-url {world.index.url}", "demo==1.0")
+    venv = tmp_path / "venv"
+    assert envsync("sync", "--venv", venv, lock).returncode == 0
+    (venv / ".lock").unlink()
+    venv.chmod(0o555)
+
+    def act() -> bool:
+        listener = Listener()
+        options = SyncOptions(index_url=world.index.url, venv=str(venv), check=True)
+        outcome = sync_environment([lock], options=options, cwd=str(tmp_path), environ=os.environ, reporter=listener)
+        assert listener.warnings == [f"the lock file `{venv}/.lock` cannot be written: Permission denied"]
+        return not outcome.changes and outcome.checked == 1
+
+    try:
+        assert where_permissions_count(act)
+    finally:
+        venv.chmod(0o755)

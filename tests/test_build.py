@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from factories import make_wheel, project_files, setuptools_free_backend, write_tree
+from factories import make_sdist, make_wheel, project_files, setuptools_free_backend, write_tree
 from pytest_envsync.errors import BuildError
 from pytest_envsync.options import SyncOptions
 from pytest_envsync.wheels.build_settings import build_jobs, config_settings
@@ -337,3 +337,30 @@ def test_config_settings_of_a_project_come_before_those_for_all() -> None:
 )
 def test_builds_at_once_are_one_for_each_core_or_as_many_as_asked_for(environ: dict[str, str], jobs: int) -> None:
     assert build_jobs(environ) == jobs
+
+
+def test_two_processes_at_once_build_one_thing_once(world: World) -> None:
+    count = f"    open({str(world.root / 'count')!r}, 'a').write('x')\n"
+    body = f"\n_plain = build_wheel\ndef build_wheel(*a, **k):\n    import time\n{count}    time.sleep(0.5)\n"
+    files = {**project_files("demo", "1.0"), "backend.py": setuptools_free_backend("demo", "1.0") + body}
+    files["backend.py"] += "    return _plain(*a, **k)\n"
+    make_sdist(world.root / "links", files=files)
+    (world.root / "requirements.txt").write_text("demo\n")
+    sites = [world, World(world.root / "second"), World(world.root / "third")]
+    words = ["sync", "--no-index", "--find-links", str(world.root / "links"), str(world.root / "requirements.txt")]
+    processes = [
+        subprocess.Popen([sys.executable, "-m", "pytest_envsync", *words, "--python", str(site.prefix)])
+        for site in sites
+    ]
+    assert [process.wait() for process in processes] == [0, 0, 0]
+    assert [site.installed() for site in sites] == [{"demo": "1.0"}] * 3
+    assert (world.root / "count").read_text() == "x"
+
+
+@pytest.mark.parametrize("name", ["prøj ект", 'a\'b "c" $HOME', "x" * 200])
+@pytest.mark.parametrize("prefix", ["", "-e "])
+def test_a_directory_may_have_any_name(world: World, name: str, prefix: str) -> None:
+    tree = write_tree(world.root / name, project_files())
+    world.sync(f"{prefix}{tree}" if "'" not in name else f"{prefix}demo @ {tree.as_uri()}".replace("-e demo @ ", "-e "))
+    assert world.installed() == {"demo": "1.0"}
+    assert not world.sync(f"{prefix}{tree.as_uri()}").changes

@@ -178,3 +178,17 @@ def test_argparse_and_the_scan_understand_the_same(argv: list[str]) -> None:
 def test_the_page_of_settings_is_the_one_that_the_table_makes() -> None:
     page = Path(__file__).parent.parent / "docs" / "settings.md"
     assert page.read_text(encoding="utf-8") == reference_page()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the encoding of paths does not depend on the locale")
+def test_a_path_that_the_locale_cannot_write_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "prøj").mkdir()
+    (tmp_path / "requirements.txt").write_text("-e ./prøj\n", encoding="utf-8")
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    command = [sys.executable, "-m", "pytest_envsync", "sync", "--venv", "venv", "requirements.txt"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env={**os.environ, **plain}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "error: the locale has no way to write" in done.stderr
+    assert "PYTHONUTF8=1" in done.stderr

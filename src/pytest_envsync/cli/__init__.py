@@ -103,6 +103,11 @@ def _unexpected(error: Exception, terminal: Terminal) -> int:
     if isinstance(error, OSError):
         # The machine's fault, not ours: a full disk, a permission.
         shown = AsError(str(error).removeprefix(f"[Errno {error.errno}] "))
+    elif isinstance(error, UnicodeEncodeError) and error.encoding == sys.getfilesystemencoding():
+        shown = AsError(
+            f"the locale has no way to write {error.object!a}",
+            hint="set one that is UTF-8 (LC_ALL=C.UTF-8), or PYTHONUTF8=1",
+        )
     else:
         from pytest_envsync.version import __version__
 

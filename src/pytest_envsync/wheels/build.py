@@ -137,7 +137,8 @@ class Builder:
                     known = None if again else self._kept(key)
                     wheel = _checked(known or self._build(backend, workplace), workplace)
                     self.store.remember(key, wheel.sha256)
-            self.reporter.built(workplace.subject)
+            if known is None:
+                self.reporter.built(workplace.subject)
             return wheel, known is None
 
     def name_of(self, requirement: SpecifiedRequirement) -> str:

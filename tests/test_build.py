@@ -342,8 +342,8 @@ def test_builds_at_once_are_one_for_each_core_or_as_many_as_asked_for(environ: d
 def test_two_processes_at_once_build_one_thing_once(world: World) -> None:
     count = f"    open({str(world.root / 'count')!r}, 'a').write('x')\n"
     body = f"\n_plain = build_wheel\ndef build_wheel(*a, **k):\n    import time\n{count}    time.sleep(0.5)\n"
+    body += "    return _plain(*a, **k)\n"
     files = {**project_files("demo", "1.0"), "backend.py": setuptools_free_backend("demo", "1.0") + body}
-    files["backend.py"] += "    return _plain(*a, **k)\n"
     make_sdist(world.root / "links", files=files)
     (world.root / "requirements.txt").write_text("demo\n")
     sites = [world, World(world.root / "second"), World(world.root / "third")]

@@ -101,6 +101,7 @@ def test_what_nobody_has_is_named_with_who_needs_it(world: World, links: Path) -
     error = world.refused(str(tree), find_links=(str(links),))
     assert isinstance(error, SelectionError)
     assert "nowhere>=1: tool 1.0 needs it" in str(error)
+    assert f"asked: {links.as_uri()}" in str(error)
     assert f"needed to build `demo @ {tree.as_uri()}`" in str(error)
     assert error.exit_status == 1
 

@@ -31,7 +31,8 @@ from pytest_envsync.requirements import (
 )
 from pytest_envsync.values import replace
 from pytest_envsync.wheels.client import Client
-from pytest_envsync.wheels.finder import find_candidates, project_files
+from pytest_envsync.wheels.finder import find_candidates
+from pytest_envsync.wheels.project_files import ProjectFiles
 from test_select import TARGET
 
 Options = dict[str, Any]
@@ -336,9 +337,10 @@ def test_all_files_of_a_project_for_those_who_choose_themselves(index: IndexServ
     index.add(make_sdist(wheels))
     options = SyncOptions(default_index=index.url)
     with client() as asking:
-        files = project_files("demo", requirements=Requirements(), options=options, client=lambda: asking)
+        places = ProjectFiles(Requirements(), options=options, client=lambda: asking)
+        files = places.all_files("demo")
         assert [file.filename for file in files] == ["demo-1.0-py3-none-any.whl", "demo-1.0.tar.gz"]
-        assert project_files("no", requirements=Requirements(), options=options, client=lambda: asking) == ()
+        assert places.all_files("no") == ()
 
 
 def test_errors_carry_the_status_of_their_kind(index: IndexServer, wheels: Path) -> None:

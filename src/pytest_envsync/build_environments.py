@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from pytest_envsync.options import SyncOptions
     from pytest_envsync.target import Target
     from pytest_envsync.wheels.prepare import PreparedWheel
+    from pytest_envsync.wheels.project_files import ProjectFiles
 
     P = ParamSpec("P")
 
@@ -97,6 +98,7 @@ class IsolatedEnvironments:
         self._lock = threading.RLock()
         self._pages: dict[str, tuple[File, ...]] = {}
         self._constraints: Requirements | None = None
+        self._places: ProjectFiles | None = None
 
     def builder_of_tools(self, builder: Builder) -> Builder:
         """Return what builds the requirements of builds that have no wheel: for *base*, by the settings of builds."""
@@ -201,6 +203,7 @@ class IsolatedEnvironments:
             target=self.target,
             policy=selection_for(constraints, self.options),
             files_of=self._files,
+            asked_of=self._asked,
             wheel_of=lambda candidate: self._prepared(candidate, chain, ready).wheel,
             constraints=specifiers,
             hashes=hashes,
@@ -222,21 +225,28 @@ class IsolatedEnvironments:
                 )
             return self._constraints
 
+    def _project_files(self) -> ProjectFiles:
+        with self._lock:
+            if self._places is None:
+                from pytest_envsync.wheels.project_files import ProjectFiles
+
+                self._places = ProjectFiles(
+                    self._build_constraints(), options=self.options, client=lambda: self.engine.client
+                )
+            return self._places
+
     def _files(self, name: str) -> tuple[File, ...]:
         with self._lock:
             known = self._pages.get(name)
         if known is None:
-            from pytest_envsync.wheels.finder import project_files
-
-            known = project_files(
-                name,
-                requirements=self._build_constraints(),
-                options=self.options,
-                client=lambda: self.engine.client,
-            )
+            known = self._project_files().all_files(name)
             with self._lock:
                 self._pages[name] = known
         return known
+
+    def _asked(self, name: str) -> tuple[str, ...]:
+        places = self._project_files()
+        return places.places(places.indexes_for(name))
 
     def _prepared(
         self, candidate: Candidate, chain: tuple[str, ...], ready: dict[tuple[str, str], PreparedWheel]

@@ -99,9 +99,9 @@ def parse_asked(text: str, markers: Mapping[str, str], extras: Iterable[str] = (
 class Provider(AbstractProvider[Asked, Offer, tuple[str, frozenset[str]]]):
     """Answers resolvelib's questions.
 
-    *files_of* gives the files of a project; *wheel_of* brings the wheel of a candidate into the store, which tells what
-    it depends on. *constraints* map a name to a specifier; *hashes* the allowed digests of a name,
-    which each must have when *require_hashes* is set.
+    *files_of* gives the files of a project, *asked_of* the places that were asked for them, as they may be shown;
+    *wheel_of* brings the wheel of a candidate into the store, which tells what it depends on. *constraints* map a name
+    to a specifier; *hashes* the allowed digests of a name, which each must have when *require_hashes* is set.
     """
 
     def __init__(
@@ -110,6 +110,7 @@ class Provider(AbstractProvider[Asked, Offer, tuple[str, frozenset[str]]]):
         target: Target,
         policy: SelectionPolicy,
         files_of: Callable[[str], Sequence[File]],
+        asked_of: Callable[[str], Sequence[str]],
         wheel_of: Callable[[Candidate], StoredWheel],
         constraints: Mapping[str, str],
         hashes: Mapping[str, tuple[Digest, ...]],
@@ -118,6 +119,7 @@ class Provider(AbstractProvider[Asked, Offer, tuple[str, frozenset[str]]]):
         self.markers = target.markers
         self.selector = Selector(target, policy)
         self.files_of = files_of
+        self.asked_of = asked_of
         self.wheel_of = wheel_of
         self.constraints = constraints
         self.hashes = hashes
@@ -247,7 +249,7 @@ def _impossible(error: ResolutionImpossible[Asked, Offer], provider: Provider) -
         files = provider.files_of(item.name) if item.source is None else ()
         if item.source is None and (not files or len(asked) == 1):
             demand = Demand(name=item.name, source=IndexSource(), shown=str(item), specifier=item.specifier)
-            refusal = explain(demand, files, provider.selector)
+            refusal = explain(demand, files, provider.selector, asked=provider.asked_of(item.name))
             return SelectionError(
                 f"{refusal.message}\n{reasons}",
                 subject=item.name,

@@ -183,13 +183,6 @@ def _yanked_warning(candidate: Candidate) -> str:
     return f"`{candidate.name}=={candidate.version}` is yanked" + (f' (reason: "{reason}")' if reason else "")
 
 
-def project_files(
-    name: str, *, requirements: Requirements, options: SyncOptions, client: Callable[[], Client]
-) -> tuple[File, ...]:
-    """Return every file that may be used for a project, a normalised name; empty when nobody knows it."""
-    return ProjectFiles(requirements, options=options, client=client).all_files(name)
-
-
 def find_candidate(demand: Demand, selector: Selector, places: ProjectFiles) -> Candidate:
     """Return the candidate for *demand*, a project on an index, by the index strategy.
 

@@ -118,7 +118,7 @@ def test_nothing_to_do() -> None:
 
 
 def test_a_dry_run_says_what_would_be_done() -> None:
-    lines = outcome_lines(outcome(CHANGES, checked=4, downloads=2), 0.001, PLAIN, is_dry=True)
+    lines = outcome_lines(outcome(CHANGES, checked=4, unseen=frozenset({"aaa", "bbb"})), 0.001, PLAIN, is_dry=True)
     assert lines[:3] == ["Would download 2 packages", "Would uninstall 2 packages", "Would install 4 packages"]
     assert lines[3:] == change_lines(CHANGES, PLAIN)
     same = outcome_lines(outcome(checked=4), 0.001, PLAIN, is_dry=True)
@@ -143,7 +143,7 @@ def test_json_of_a_sync() -> None:
             {"name": "demo", "version": "1.0", "action": "uninstalled"},
             {"name": "demo", "version": "2.0", "action": "installed"},
             {"name": "same", "version": "1.0", "action": "reinstalled"},
-            {"name": "tree", "version": "", "action": "installed"},
+            {"name": "tree", "action": "installed"},
             {"name": "zope", "version": "1.0", "action": "installed"},
         ],
         "dry_run": True,

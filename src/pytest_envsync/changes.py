@@ -78,5 +78,7 @@ class Changes:
         )
 
     def as_list(self) -> list[dict[str, Any]]:
-        """Return the lines as JSON values, as the reference's ``changes`` are."""
-        return [{"name": c.name, "version": c.version, "action": c.action} for c in self.lines]
+        """Return the lines as JSON values, as the reference's ``changes`` are; an unknown version is left out."""
+        return [
+            {"name": c.name, **({"version": c.version} if c.version else {}), "action": c.action} for c in self.lines
+        ]

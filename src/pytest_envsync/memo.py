@@ -39,7 +39,7 @@ from pytest_envsync.requirements import (
 from pytest_envsync.target import Target
 from pytest_envsync.values import asdict, dataclass, field, fields, replace
 
-SCHEMA = 3
+SCHEMA = 4
 _SOURCES = {cls.__name__: cls for cls in (IndexSource, ArchiveSource, DirectorySource, VcsSource)}
 _INDIFFERENT = frozenset({
     # where it goes and how it is done: the target says the first, the second changes no choice
@@ -57,8 +57,8 @@ class Resolution:
     *candidates* are sorted by name and all active. *digests* maps a name to the sha256 of
     its wheel as far as that is known: for every name after a memo hit, or when all are prepared.
     *is_empty* says that the inputs asked for nothing at all, which is not the same as having
-    no active candidate. *warnings* are about the inputs, *late* ones about what was chosen: they
-    are told behind the changes. *repeatable* says that a later run with the same files, variables and
+    no active candidate. *extras* are those that direct sources were asked with, by name.
+    *warnings* are about the inputs, *late* ones about what was chosen: they are told behind the changes. *repeatable* says that a later run with the same files, variables and
     settings must come to the same.
     """
 
@@ -68,6 +68,7 @@ class Resolution:
     is_empty: bool = False
     warnings: tuple[str, ...] = ()
     late: tuple[str, ...] = ()
+    extras: tuple[tuple[str, tuple[str, ...]], ...] = ()
     inputs: tuple[InputFile, ...] = ()
     variables: tuple[tuple[str, str | None], ...] = ()
     require_hashes: bool = False
@@ -191,6 +192,7 @@ def recall(cache_dir: Path, key: str, environ: Mapping[str, str]) -> Resolution 
             is_empty=record["is_empty"],
             warnings=tuple(record["warnings"]),
             late=tuple(record["late"]),
+            extras=tuple((name, tuple(extras)) for name, extras in record["extras"]),
             inputs=tuple(InputFile(path, digest) for path, digest in record["inputs"]),
             variables=tuple((name, environ.get(name)) for name, _ in record["variables"]),
             require_hashes=record["require_hashes"],
@@ -234,6 +236,7 @@ def remember(cache_dir: Path, resolution: Resolution) -> None:
         "is_empty": resolution.is_empty,
         "warnings": list(resolution.warnings),
         "late": list(resolution.late),
+        "extras": [[name, list(extras)] for name, extras in resolution.extras],
         "require_hashes": resolution.require_hashes,
         "digests": resolution.digests,
         "candidates": [candidate_row(candidate) for candidate in resolution.candidates],

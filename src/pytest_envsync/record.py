@@ -112,12 +112,13 @@ def parse_headers(text: str) -> dict[str, list[str]]:
 
 
 class Metadata(NamedTuple):
-    """What METADATA says, as far as it is needed here; *name* and *version* as written."""
+    """What METADATA says, as far as it is needed here; *name*, *version* and *extras* as written."""
 
     name: str
     version: str
     requires_python: str | None
     requires_dist: tuple[str, ...]
+    extras: tuple[str, ...] = ()
 
 
 def parse_metadata(text: str) -> Metadata:
@@ -132,6 +133,7 @@ def parse_metadata(text: str) -> Metadata:
         headers["version"][0],
         requires_python or None,
         tuple(headers.get("requires-dist", ())),
+        tuple(headers.get("provides-extra", ())),
     )
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 # Also serves the answer of a sync with nothing to do, which cannot afford typing.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from typing import Any, Literal, TextIO
 
     from pytest_envsync.changes import Change, Changes
@@ -97,19 +97,23 @@ def phase_line(name: PhaseName, count: int, seconds: float, detail: str, style: 
     return f"{style(_VERBS[name], 'dim')} {words} {style(f'in {duration(seconds)}', 'dim')}"
 
 
-def change_lines(changes: Changes, style: Style) -> list[str]:
-    """Return one line for each change, ``+ name==1.0``, in the order of the reference."""
-    return [_change_line(change, style) for change in changes.lines]
+def change_lines(changes: Changes, style: Style, unseen: Collection[str] = ()) -> list[str]:
+    """Return one line for each change, ``+ name==1.0``, in the order of the reference.
+
+    *unseen* are names of which nothing is here yet: of an address only its own words are said.
+    """
+    return [_change_line(change, style, unseen) for change in changes.lines]
 
 
-def _change_line(change: Change, style: Style) -> str:
+def _change_line(change: Change, style: Style, unseen: Collection[str]) -> str:
     signs: dict[str, tuple[str, Colour]] = {
         "installed": ("+", "green"),
         "uninstalled": ("-", "red"),
         "reinstalled": ("~", "yellow"),
     }
     sign, colour = signs[change.action]
-    if not change.version:
+    is_promise = change.name in unseen and change.source and change.action != "uninstalled"
+    if not change.version or is_promise:
         return f" {style(sign, colour)} {style(change.name, 'bold')} {style(f'@ {change.source}', 'dim')}"
     source = f" (from {change.source})" if change.source else ""
     return f" {style(sign, colour)} {style(change.name, 'bold')}{style(f'=={change.version}{source}', 'dim')}"
@@ -133,7 +137,7 @@ def outcome_lines(outcome: SyncOutcome, seconds: float, style: Style, *, is_dry:
             lines.append("Would make no changes")
     elif is_dry:
         lines += _would_lines(outcome, style)
-    lines += change_lines(outcome.changes, style)
+    lines += change_lines(outcome.changes, style, outcome.unseen)
     lines += [warning_line(warning, style) for warning in outcome.warnings]
     return lines
 
@@ -147,7 +151,7 @@ def checked_line(count: int, seconds: float, style: Style) -> str:
 def _would_lines(outcome: SyncOutcome, style: Style) -> list[str]:
     lines = outcome.changes.lines
     counts = {
-        "download": outcome.downloads,
+        "download": len(outcome.unseen),
         "uninstall": sum(change.action != "installed" for change in lines),
         "install": sum(change.action != "uninstalled" for change in lines),
     }

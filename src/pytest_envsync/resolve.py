@@ -10,8 +10,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_envsync.addresses import file_path
-from pytest_envsync.errors import BuildError, InputError, SelectionError
+from pytest_envsync.addresses import file_path, is_url
+from pytest_envsync.asked_extras import asked_extras
+from pytest_envsync.errors import BuildError, EnvsyncError, InputError, SelectionError
 from pytest_envsync.hashes import HashPolicy
 from pytest_envsync.memo import Resolution, is_repeatable, local_stats, recall, remember, resolution_key
 from pytest_envsync.plan import settings_of
@@ -57,6 +58,7 @@ def resolve(
     )
     for warning in requirements.warnings:
         engine.reporter.warn(warning)
+    _check_local_indexes(requirements)
     if is_empty(requirements):
         return Resolution(
             is_empty=True, is_pylock=requirements.is_pylock, inputs=requirements.files, warnings=requirements.warnings
@@ -67,6 +69,40 @@ def resolve(
 def is_empty(requirements: Requirements) -> bool:
     """Whether the inputs ask for nothing at all; markers and groups do not count."""
     return not (requirements.entries or requirements.trees or requirements.is_pylock)
+
+
+def asks_for_nothing(files: Sequence[str], *, options: SyncOptions, engine: Engine) -> Target | None:
+    """Return a target to speak of when *files* ask for nothing, and that does not clear an environment; else None.
+
+    What the files are warned of is told.
+    """
+    if options.allow_empty_requirements:
+        return None
+    from pytest_envsync.environment.interpreter import base_of_running
+    from pytest_envsync.inputs.sources import read_requirements
+
+    target = base_of_running(engine.cache_dir)
+    try:
+        requirements = read_requirements(
+            files, options=options, target=target, read=engine.read, cwd=engine.cwd, environ=engine.environ
+        )
+    except EnvsyncError:
+        return None
+    if not is_empty(requirements):
+        return None
+    for warning in requirements.warnings:
+        engine.reporter.warn(warning)
+    return target
+
+
+def _check_local_indexes(requirements: Requirements) -> None:
+    """Raise InputError for the path of an index that inputs name and that is not there."""
+    for place in (requirements.index_url, *requirements.extra_index_urls):
+        if place is not None and not is_url(place) and not Path(place).exists():
+            raise InputError(
+                f"`{place}` is no index: it is neither an address nor a directory that exists",
+                hint="a relative path starts at the working directory",
+            )
 
 
 def _find(
@@ -100,6 +136,7 @@ def _find(
         is_pylock=requirements.is_pylock,
         warnings=requirements.warnings,
         late=tuple(late),
+        extras=asked_extras(requirements, target),
         inputs=requirements.files,
         variables=requirements.variables,
         require_hashes=requirements.require_hashes,

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_envsync.asked_extras import unknown_extras
 from pytest_envsync.cache import cache_directory, make_root
 from pytest_envsync.changes import Changes
 from pytest_envsync.engine import Engine
@@ -19,11 +20,11 @@ from pytest_envsync.environment.journal import journal_directory
 from pytest_envsync.environment.link import check_link_mode
 from pytest_envsync.environment.locking import environment_lock
 from pytest_envsync.environment.site_packages import kept_seeds, scan
-from pytest_envsync.errors import EnvsyncError, InstallError, StoreError
+from pytest_envsync.errors import EnvsyncError, InstallError, StoreError, TargetError
 from pytest_envsync.narration import SilentReporter
 from pytest_envsync.plan import make_plan, planned_changes
 from pytest_envsync.requirements import DirectorySource, normalize_name
-from pytest_envsync.resolve import prepare, resolve
+from pytest_envsync.resolve import asks_for_nothing, prepare, resolve
 from pytest_envsync.values import dataclass, field, replace
 from pytest_envsync.wheels.spoiled import load_spoiled
 
@@ -44,7 +45,7 @@ class SyncOutcome:
 
     *resolved* is None for a pylock file, which is not resolved; *prepared* counts wheels that were
     fetched, unpacked or built now; *checked* the distributions that were asked for;
-    *downloads* (dry run) those whose wheel is not in the store. *compiled* counts files,
+    *unseen* (dry run) names those whose wheel is not in the store. *compiled* counts files,
     None without ``--compile-bytecode``. *seconds* holds the time of each phase.
     *is_empty*: nothing was asked for, so nothing was touched.
     """
@@ -57,7 +58,7 @@ class SyncOutcome:
     installed: int = 0
     compiled: int | None = None
     checked: int = 0
-    downloads: int = 0
+    unseen: frozenset[str] = frozenset()
     seconds: dict[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     is_empty: bool = False
@@ -93,7 +94,13 @@ def sync_environment(
         cache_dir=cache_dir, options=options, cwd=cwd, environ=environ, reporter=reporter, temporary=temporary
     ) as engine:
         is_new = options.venv is not None and not Path(cwd, options.venv).exists()
-        target = find_target(options, cwd=cwd, environ=environ, cache_dir=cache_dir, reporter=reporter)
+        try:
+            target = find_target(options, cwd=cwd, environ=environ, cache_dir=cache_dir, reporter=reporter)
+        except TargetError:
+            # Who asks for nothing needs no environment.
+            if (stand_in := asks_for_nothing(files, options=options, engine=engine)) is None:
+                raise
+            return SyncOutcome(changes=Changes(), target=stand_in, is_empty=True)
         try:
             with environment_lock(target.prefix, environ=environ, reporter=reporter):
                 return _Sync(files, options=options, target=target, engine=engine).run()
@@ -164,8 +171,10 @@ class _Sync:
         )
         if self.is_dry:
             wanted = [*plan.install, *(item.candidate for item in plan.reinstall)]
-            missing = sum(not self._is_stored(candidate, resolution) for candidate in wanted)
-            return replace(outcome, downloads=missing)
+            unseen = frozenset(item.name for item in wanted if not self._is_stored(item, resolution))
+            names = {candidate.name for candidate in wanted}
+            extras = unknown_extras(resolution, target=self.target, engine=self.engine, missing=names)
+            return replace(outcome, unseen=unseen, warnings=(*outcome.warnings, *extras))
         return self._finish(self._apply(plan, resolution, outcome), resolution)
 
     def _recover(self) -> None:
@@ -303,6 +312,8 @@ class _Sync:
             compiled = compile_site_packages(self.target, environ=self.engine.environ, jobs=os.cpu_count() or 1)
             self._phase("compiled", compiled, began)
             outcome = replace(outcome, compiled=compiled)
+        extras = unknown_extras(resolution, target=self.target, engine=self.engine)
+        outcome = replace(outcome, warnings=(*outcome.warnings, *extras))
         if self.options.strict:
             from pytest_envsync.environment.diagnosis import diagnose
 
@@ -322,7 +333,8 @@ class _Sync:
         digest = resolution.digests.get(candidate.name)
         if digest is not None:
             return self.engine.store.get(digest) is not None
-        return find_stored(candidate, self.engine.store) is not None
+        # What was seen last at an address may still be there: only the sync itself asks.
+        return find_stored(candidate, self.engine.store, validator="") is not None
 
 
 def _is_same_file(first: str, second: str) -> bool:

@@ -20,6 +20,14 @@ SCRIPT = '# /// script\n# dependencies = ["aaa==1.0"]\n# ///\nprint()\n'
 
 CASES: list[Case] = [
     case("pins", "aaa==1.0\nbbb==1.0\n", then=(Step(),)),
+    *(
+        case(f"nothing-and-no-environment-{number}", "", args, venv="none", status=status, environ={"PATH": "/nowhere"})
+        for number, (args, status) in enumerate((
+            ("r.txt", 0), ("-", 0), ("--check r.txt", 0), ("--output-format json r.txt", 0), ("-p nope r.txt", 0), ("--system r.txt", 0),
+            ("--allow-empty-requirements r.txt", 2), ("r.txt nope.txt", 2),
+        ))
+    ),
+    case("false-marker-and-no-environment", "aaa; python_version < '3'\n", venv="none", status=2),
     case("several-files", "aaa==1.0\n", "r.txt more.txt", files={"more.txt": "bbb\n"}),
     case("the-same-file-twice", "aaa==1.0\n", "r.txt r.txt"),
     case("other-extension", args="x.lock", files={"x.lock": "aaa==1.0\n"}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from case import Case, Step, case
+from cases_sources import tree
 
 CASES: list[Case] = [
     case("first-and-second", "aaa==1.0\nbbb\n", then=(Step(), Step(files={"r.txt": "aaa==2.0\n"}))),
@@ -16,7 +17,9 @@ CASES: list[Case] = [
     case("json-silent", "aaa\n", "--output-format json -qq r.txt"),
     case("json-unknown", "aaa\n", "--output-format yaml r.txt", status=2),
     case("dry-run", "aaa\n", "--dry-run r.txt", installed="ccc-1.0", then=(Step(args="--dry-run r.txt", files={"r.txt": "ccc\n"}),)),
-    case("dry-run-of-a-path", "@WHEELS@/bbb-1.0-py3-none-any.whl\n", "--dry-run r.txt", differs="the version of a wheel is shown: its name tells it"),
+    case("dry-run-of-a-path", "@WHEELS@/bbb-1.0-py3-none-any.whl\n", "--dry-run r.txt"),
+    case("dry-run-of-an-address", "aaa @ @FILES@/aaa-1.0-py3-none-any.whl\n", "--dry-run r.txt", installed="aaa-2.0", then=(Step(args="--dry-run --output-format json r.txt"),)),
+    case("dry-run-of-a-directory-as-json", "./p\n", "--dry-run --output-format json r.txt", files=dict(tree("p"))),
     case("dry-run-when-cached", "aaa==1.0\n", then=(Step(files={"r.txt": "bbb\n"}), Step(args="--dry-run r.txt", files={"r.txt": "aaa==1.0\n"}))),
     case("quiet-and-refused", "aaa==9\n", "-q r.txt", status=1, says="aaa"),
     case("silent-and-refused", "aaa==9\n", "-qq r.txt", status=1),

@@ -23,6 +23,13 @@ CASES: list[Case] = [
     case("indented", "   aaa==1.0\n\t bbb\n"),
     case("spaces-around-operators", "aaa  >= 1.0 , < 2\n"),
     case("parentheses", "aaa (==1.0)\n"),
+    *(
+        case(f"comment-close-{number}", f"{line}\n", status=status)
+        for number, (line, status) in enumerate((
+            ("AAA(>=1.0)#why", 0), ("aaa (>=1.0)# why", 0), ("aaa[x](>=1.0)#why", 0), ("aaa(>=1.0)#", 0),
+            ("aaa>=1.0#why", 2), ("aaa[x]#why", 2), ("aaa#why", 2), ("aaa(>=1.0)x", 2), ("(aaa)#x", 2),
+        ))
+    ),
     case("single-equals", "aaa=1.0\n", status=2),
     case("arbitrary-equality", "aaa===1.0\n"),
     case("wildcard", "aaa==1.*\n"),
@@ -87,6 +94,18 @@ CASES: list[Case] = [
     case("index-url-long", "--index-url=@INDEX@\naaa\n", index=False),
     case("index-url-twice", "-i @INDEX@\n-i @INDEX@\naaa\n", index=False, status=2),
     case("index-url-and-option", "-i @SECOND@\naaa\n", "-i @INDEX@ r.txt", index=False),
+    *(
+        case(f"missing-{name}", f"{line}\n{more}\n", f"{args} r.txt", index=False, installed=installed, files={"c.txt": "--extra-index-url ./nope\n"}, status=2)
+        for name, line, more, args, installed in (
+            ("index", "-i ./nope", "aaa", "", ""), ("extra-index", "--extra-index-url ./nope", "aaa", "-i @INDEX@", ""),
+            ("index-that-is-not-needed", "-i ./nope", "aaa", "", "aaa-1.0"), ("index-beside-a-path", "-i ./nope", WHEEL, "", ""),
+            ("index-that-is-not-asked", "-i ./nope", "aaa", "--no-index -f @WHEELS@", ""), ("index-that-is-overruled", "-i ./nope", "aaa", "-i @INDEX@", ""),
+            ("index-of-a-constraints-file", "", "aaa", "-i @INDEX@ -c c.txt", ""), ("index-that-is-a-file", "-i ./r.txt", "aaa", "", ""),
+        )
+    ),
+    case("missing-index-of-the-command-line", "aaa\n", "-i ./nope r.txt", index=False, status=1),
+    case("missing-extra-index-of-the-command-line", "aaa\n", "--extra-index-url ./nope r.txt"),
+    case("missing-index-by-its-address", "-i file:///nope/x\naaa\n", index=False, status=1),
     case("extra-index-url", "--extra-index-url @SECOND@\naaa\neee\n"),
     case("find-links-beside-the-file", args="sub/r.txt", files={"sub/r.txt": "--no-index\n-f links\naaa\n", "sub/links/aaa-1.0-py3-none-any.whl": b""}, status=1),
     case("find-links", "--no-index\n--find-links @WHEELS@\naaa\n"),
@@ -110,7 +129,11 @@ CASES: list[Case] = [
     ),
     case("path", f"{WHEEL}\n", then=(Step(),)),
     case("path-with-a-marker", f"{WHEEL} ; python_version < '3'\nbbb\n"),
-    case("path-with-extras", f"{WHEEL}[x]\n", differs="no dependency is followed, so that an unknown extra changes nothing"),
+    case("path-with-extras", f"{WHEEL}[x,y]\n", says="`y`", then=(Step(says="`x`"), Step(args="--dry-run r.txt"), Step(args="-q r.txt"))),
+    case("path-with-extras-dry", f"{WHEEL}[x]\n", "--dry-run r.txt"),
+    case("named-path-with-extras", f"aaa[x] @ {WHEEL}\n"),
+    case("address-with-extras", "aaa[x] @ @FILES@/aaa-1.0-py3-none-any.whl\n"),
+    case("extras-of-the-index", "aaa[x]\n"),
     case("path-relative-to-the-directory", args="sub/r.txt", files={"sub/r.txt": "./w/aaa-1.0-py3-none-any.whl\n"}, status=1),
     case("path-missing", "./nothere-1.0-py3-none-any.whl\n", status=1),
     case("path-that-is-no-wheel-name", "./nothere.whl\n", status=1),

@@ -40,7 +40,7 @@ def diagnose(target: Target, names: Collection[str]) -> list[str]:
             places = ", ".join(f"`{distribution.path}`" for distribution in found)
             faults.append(f"The package `{name}` is installed more than once: {places}")
         for distribution in found:
-            metadata = _read(distribution)
+            metadata = read_metadata(distribution)
             if metadata is None:
                 faults.append(f"The package `{name}` has no readable metadata in `{distribution.path}`")
                 continue
@@ -97,7 +97,8 @@ def missing_names(requires: Mapping[str, Sequence[str]], markers: Mapping[str, s
     return dict(sorted(missing.items()))
 
 
-def _read(distribution: InstalledDistribution) -> Metadata | None:
+def read_metadata(distribution: InstalledDistribution) -> Metadata | None:
+    """Return what an installed distribution says of itself, None if that cannot be read."""
     for name in ("METADATA", "PKG-INFO"):
         path = Path(distribution.path) / name if os.path.isdir(distribution.path) else Path(distribution.path)
         try:

@@ -114,6 +114,10 @@ def _is_reference(token: str) -> bool:
 
 
 def _specifier_and_marker(rest: str) -> tuple[str, str | None]:
+    closed = rest.find(")") + 1 if rest.startswith("(") else 0
+    if closed and rest[closed:].lstrip().startswith("#"):
+        # A comment needs no space in front of it here.
+        rest = rest[:closed]
     specifier, semicolon, marker = rest.partition(";")
     specifier = specifier.strip()
     if specifier.startswith("("):

@@ -24,7 +24,7 @@ def local_page(index_url: str, project: str) -> Page | None:
     path = Path(root, project, "index.html")
     try:
         body = path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
+    except FileNotFoundError:
         return None
     except OSError as error:
         raise FetchError(f"`{path}` cannot be read: {error.strerror or error}", url=masked(index_url)) from error

@@ -43,6 +43,7 @@ __all__ = [
     "Snapshot",
     "compare",
     "examine",
+    "find_rewritten",
     "load_snapshot",
     "save_snapshot",
     "sweep_rewritten",
@@ -185,13 +186,15 @@ class Examination(NamedTuple):
     """A comparison, with what only a repair asks for.
 
     *touched* are files whose time differs and whose content does not; *compiled* is bytecode that
-    the snapshot does not know, *recompiled* such as is other than it knows. Posix paths relative to the prefix.
+    the snapshot does not know, *recompiled* such as is other than it knows. *rewritten* is bytecode of modules that
+    pytest rewrote, which was there and is no more. Posix paths relative to the prefix.
     """
 
     diff: Diff
     touched: tuple[str, ...]
     compiled: tuple[str, ...]
     recompiled: tuple[str, ...] = ()
+    rewritten: tuple[str, ...] = ()
 
 
 def compare(
@@ -243,18 +246,30 @@ def sweep_rewritten(
 ) -> tuple[str, ...]:
     """Remove the bytecode that pytest wrote for modules it rewrites, and return the paths of it.
 
+    Only what ``find_rewritten`` finds; anything else stays, and counts.
+    """
+    found = find_rewritten(prefix, snapshot, paths)
+    for path in found:
+        os.unlink(f"{os.fspath(prefix)}/{path}")
+    return found
+
+
+def find_rewritten(
+    prefix: str | os.PathLike[str], snapshot: Snapshot, paths: Iterable[str] | None = None
+) -> tuple[str, ...]:
+    """Return the paths of bytecode that pytest wrote for modules it rewrites, and that *snapshot* does not know.
+
     Only where the header names the size and time of the source, or (pytest 9.2) the hash that the running
     interpreter makes of it, and the source is as in *snapshot*: such a file says nothing that the environment
-    did not say before. Anything else stays, and counts. Layout of the header: PEP 552.
+    did not say before. Layout of the header: PEP 552.
     *paths* are the files to look at, such as ``diff.files.added``; by default all in known directories.
     """
     root = os.fspath(prefix)
-    swept = []
-    for path in _rewritten(root, snapshot) if paths is None else paths:
-        if is_rewritten(path) and _fits_its_source(root, path, snapshot):
-            os.unlink(f"{root}/{path}")
-            swept.append(path)
-    return tuple(swept)
+    return tuple(
+        path
+        for path in (_rewritten(root, snapshot) if paths is None else paths)
+        if is_rewritten(path) and _fits_its_source(root, path, snapshot)
+    )
 
 
 def _rewritten(root: str, snapshot: Snapshot) -> Iterator[str]:
@@ -266,7 +281,8 @@ def _rewritten(root: str, snapshot: Snapshot) -> Iterator[str]:
             names = os.listdir(f"{root}/{cache}")
         except OSError:
             continue
-        yield from [f"{cache}/{name}" for name in names]
+        known = snapshot.bytecode.get(cache, {})
+        yield from [f"{cache}/{name}" for name in names if name not in known]
 
 
 def _fits_its_source(root: str, path: str, snapshot: Snapshot) -> bool:

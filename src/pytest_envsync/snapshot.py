@@ -93,7 +93,8 @@ def take_snapshot(prefix: str | os.PathLike[str]) -> Snapshot:
         with os.scandir(f"{root}/{directory}") as entries:
             for entry in entries:
                 name = entry.name
-                if in_cache and BYTECODE.search(name) and not entry.is_dir(follow_symlinks=False):
+                is_compiled = in_cache and (BYTECODE.search(name) or _REWRITTEN.search(name))
+                if is_compiled and not entry.is_dir(follow_symlinks=False):
                     status = entry.stat(follow_symlinks=False)
                     compiled[name] = (status.st_size, status.st_mtime_ns)
                     continue

@@ -55,7 +55,7 @@ def settle_bytecode(
             engine.reporter.debug(f"bytecode is not kept: {error}")
             stored = {}
         for path in paths:
-            if _source(path) in differing:
+            if source_of(path) in differing:
                 continue  # it goes when its source is repaired
             directory, _, name = path.rpartition("/")
             rows = known.setdefault(directory, {})
@@ -112,7 +112,8 @@ def _is_sound(place: str, stored: StoredFile | None, was: tuple[int, int] | None
     return was is not None and now in (was, (was[0], was[1] // _SECOND * _SECOND))
 
 
-def _source(path: str) -> str:
+def source_of(path: str) -> str:
+    """Return the path of the module that the bytecode at *path* was compiled from."""
     cache, _, name = path.rpartition("/")
     directory = cache.rpartition("/")[0]
     source = f"{name.partition('.cpython-')[0]}.py"
@@ -127,7 +128,7 @@ def _stored(
     The others may have been changed together with the store's, of which they are hard links: that is looked at first.
     """
     by_owner: dict[str, dict[str, str]] = {}
-    for path, owner, tree_path in _of_wheels(paths, differing, origins):
+    for path, owner, tree_path in of_wheels(paths, differing, origins):
         by_owner.setdefault(owner, {})[tree_path] = path
     store = origins.engine.store
     for owner, places in by_owner.items():
@@ -158,12 +159,12 @@ def _compile(wanted: Mapping[str, Mapping[str, str]], origins: Origins) -> None:
     offers: dict[str, dict[str, Path | str]] = {}
     for number, (owner, places) in enumerate(wanted.items()):
         for inside, path in places.items():
-            source, level = origins.expected[_source(path)], _LEVEL.search(path)
+            source, level = origins.expected[source_of(path)], _LEVEL.search(path)
             if level is None or source.source is None or digest_of(source.source).hex() != source.sha256:
                 continue
             root = f"{scratch}/{number}"
             compiled = f"{root}/{inside}"
-            jobs.append(Job(source.source, f"{root}/{_source(inside)}", compiled, int(level["level"] or 0)))
+            jobs.append(Job(source.source, f"{root}/{source_of(inside)}", compiled, int(level["level"] or 0)))
             offers.setdefault(owner, {})[inside] = compiled
     if not jobs:
         return
@@ -172,16 +173,16 @@ def _compile(wanted: Mapping[str, Mapping[str, str]], origins: Origins) -> None:
         compile_modules(origins.base.python, jobs, scratch=scratch, environ=engine.environ)
         for owner, offered in offers.items():
             made = {inside: place for inside, place in offered.items() if os.path.exists(place)}
-            engine.store.adopt_bytecode(origins.wheels[owner].wheel, tag, made, magic=_magic(made))
+            engine.store.adopt_bytecode(origins.wheels[owner].wheel, tag, made, magic=magic_of(made))
             origins.forget_compiled(owner)
     finally:
         remove_tree(scratch)
 
 
-def _of_wheels(paths: list[str], differing: set[str], origins: Origins) -> Iterator[tuple[str, str, str]]:
+def of_wheels(paths: list[str], differing: set[str], origins: Origins) -> Iterator[tuple[str, str, str]]:
     """Yield path, distribution, and path in the wheel's tree, of bytecode whose source a wheel brought unchanged."""
     for path in paths:
-        source = _source(path)
+        source = source_of(path)
         expected = origins.expected.get(source)
         if expected is None or expected.tree_path is None or source in differing:
             continue
@@ -190,7 +191,7 @@ def _of_wheels(paths: list[str], differing: set[str], origins: Origins) -> Itera
         yield path, expected.owner, f"{inside}/{CACHE}/{name}" if inside else f"{CACHE}/{name}"
 
 
-def _magic(made: Mapping[str, Path | str]) -> bytes:
+def magic_of(made: Mapping[str, Path | str]) -> bytes:
     """Return the magic number of the interpreter that made these files, just now."""
     for place in made.values():
         with suppress(OSError), open(place, "rb") as file:

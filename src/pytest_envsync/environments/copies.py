@@ -19,6 +19,7 @@ from pytest_envsync.environments.filling import fill
 from pytest_envsync.environments.generations import Record, save_record
 from pytest_envsync.environments.origins import Origins
 from pytest_envsync.environments.request import CachedEnvironment
+from pytest_envsync.environments.rewriting import place_rewritten
 from pytest_envsync.errors import InstallError
 from pytest_envsync.values import replace
 
@@ -58,6 +59,7 @@ def private_copy(record: Record, destination: Path, *, link_mode: str | None, en
         link_mode=link_mode or _independent_mode(origins.wheels, destination.absolute().parent, engine),
     )
     changes = fill(copy, origins.wheels, base=origins.base, engine=engine)
+    place_rewritten(copy, origins.wheels, base=origins.base, engine=engine)
     save_snapshot(take_snapshot(place), snapshot_beside(place))
     save_record(copy, record_beside(place))
     return CachedEnvironment(

@@ -33,10 +33,12 @@ from pytest_envsync.environments.origins import Origins
 from pytest_envsync.errors import EnvsyncError, LockTimeout
 from pytest_envsync.leases import DAY
 from pytest_envsync.plan import make_plan
+from pytest_envsync.snapshot import is_rewritten
 
 if TYPE_CHECKING:
     from pytest_envsync.changes import Changes
     from pytest_envsync.engine import Engine
+    from pytest_envsync.snapshot import Snapshot
     from pytest_envsync.target import Target
     from pytest_envsync.wheels.prepare import PreparedWheel
 
@@ -96,6 +98,7 @@ def _take(
     os.unlink(generation.snapshot)
     os.makedirs(os.path.dirname(record.path), exist_ok=True)
     os.rename(generation.prefix, record.path)
+    _drop_rewritten(record, snapshot)
     remove_if_empty(generation.home)
     target = base.in_virtual_environment(record.path)
     with engine.store.hold():
@@ -103,6 +106,14 @@ def _take(
         changes = _install_difference(former, record, wheels, target=target, engine=engine)
     finish(record, target=target, engine=engine)
     return changes
+
+
+def _drop_rewritten(record: Record, snapshot: Snapshot) -> None:
+    """Remove what pytest made of modules: another pytest may be in the set, and the code may hold the former path."""
+    for directory, rows in snapshot.bytecode.items():
+        for name in rows:
+            if is_rewritten(f"{directory}/{name}"):
+                Path(record.path, directory, name).unlink(missing_ok=True)
 
 
 def _is_same_make(former: Record, record: Record) -> bool:

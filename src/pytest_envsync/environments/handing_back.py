@@ -23,6 +23,7 @@ from pytest_envsync.environments.looking import look
 from pytest_envsync.environments.provision import key_lock
 from pytest_envsync.environments.repair import repair
 from pytest_envsync.environments.request import HandedBack
+from pytest_envsync.environments.rewriting import keep_rewritten
 from pytest_envsync.errors import EnvsyncError, StoreError
 from pytest_envsync.leases import count_sessions, drop, read_lease
 
@@ -67,6 +68,9 @@ def _compare_and_undo(generation: Generation, *, sessions: int, is_alone: bool, 
         snapshot = settle_bytecode(record, snapshot, seen, engine=engine)
         save_snapshot(snapshot, generation.snapshot)
     if not seen.diff:
+        if seen.rewritten:
+            snapshot = keep_rewritten(record, snapshot, seen.rewritten, engine=engine)
+            save_snapshot(snapshot, generation.snapshot)
         if seen.touched:
             repair(record, snapshot, seen, engine=engine)
         return HandedBack(seen.diff)

@@ -37,7 +37,8 @@ def look(record: Record, snapshot: Snapshot, *, engine: Engine, verify_files: bo
             origins.close()
     rewritten = [path for path in seen.diff.files.added if is_rewritten(path)]
     if rewritten:
-        seen = seen._replace(diff=seen.diff.less(sweep_rewritten(record.path, snapshot, rewritten)))
+        swept = sweep_rewritten(record.path, snapshot, rewritten)
+        seen = seen._replace(diff=seen.diff.less(swept), rewritten=swept)
     if record.link_mode == "symlink":
         return _look_behind_links(seen, record, engine=engine, verify_files=verify_files)
     return _with_changed(seen, {file.path for file in held_files(record, engine=engine)})

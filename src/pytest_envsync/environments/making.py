@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pytest_envsync.diff import Snapshot, take_snapshot
 from pytest_envsync.environments.filling import fill
 from pytest_envsync.environments.generations import remove_tree
+from pytest_envsync.environments.rewriting import place_rewritten
 from pytest_envsync.environments.store_damage import mend_wheels
 from pytest_envsync.errors import InstallError, StoreError
 
@@ -58,4 +59,5 @@ def _make(
         changes = bring_forward(former, record, wheels, base=base, engine=engine)
     if changes is None:
         changes = fill(record, wheels, base=base, engine=engine)
+    place_rewritten(record, wheels, base=base, engine=engine)
     return Made(changes, take_snapshot(record.path))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pytest_envsync.environments.filling import entry_content
 from pytest_envsync.environments.generations import Record, remove_tree
+from pytest_envsync.environments.rewriter import rewriter_of
 from pytest_envsync.errors import StoreError
 from pytest_envsync.memo import candidate_from
 from pytest_envsync.snapshot import digest_of, is_bytecode, take_snapshot
@@ -90,10 +91,14 @@ class Origins:
         return self._link_mode
 
     def compiled(self, owner: str) -> dict[str, StoredFile]:
-        """Return the bytecode that the store has for a distribution, by path in the wheel's tree."""
+        """Return the bytecode that the store has for a distribution, pytest's too, by path in the wheel's tree."""
         if owner not in self._compiled:
-            root, files = self.engine.store.bytecode(self.wheels[owner].wheel, self.base.cache_tag)
-            self._compiled[owner] = {file.path: file._replace(path=f"{root}/{file.path}") for file in files}
+            rewriter = rewriter_of(self.record, self.base.cache_tag)
+            found: dict[str, StoredFile] = {}
+            for tag in (self.base.cache_tag, *([rewriter.tag] if rewriter is not None else [])):
+                root, files = self.engine.store.bytecode(self.wheels[owner].wheel, tag)
+                found |= {file.path: file._replace(path=f"{root}/{file.path}") for file in files}
+            self._compiled[owner] = found
         return self._compiled[owner]
 
     def forget_compiled(self, owner: str) -> None:

@@ -2,8 +2,9 @@
 
 A ``.pyc`` file is taken in when its header fits the source as the store has it: that interpreter's magic number,
 no flags (PEP 552: judged by time and size), the source's time and size; and when its code says that it was compiled
-from that source, where it lies beside the file. Hash-based files are left alone. What is taken is 0444 and has a row in
-a manifest of its own, one for each cache tag.
+from that source, where it lies beside the file. Hash-based files are left alone, but for those that pytest makes of
+modules it rewrites (``environments.rewriting``), which it judges by the hash of the source and takes from anywhere.
+What is taken is 0444 and has a row in a manifest of its own, one for each cache tag.
 
 PYTEST_DONT_REWRITE
 """
@@ -25,8 +26,12 @@ _NAME = re.compile(
     r"(?P<folder>(?:.*/)?)__pycache__/(?P<stem>[^/]+)\.(?P<tag>cpython-[0-9]+t?)(?:\.opt-[0-9a-zA-Z]+)?\.pyc\Z",
     re.DOTALL,
 )
-_TAG = re.compile(r"cpython-[0-9]+t?\Z")
+_TAG = re.compile(r"cpython-[0-9]+t?(?:-pytest-[^/]+\.[0-9a-f]{12})?\Z")
+_REWRITTEN = re.compile(
+    r"(?P<folder>(?:.*/)?)__pycache__/(?P<stem>[^/]+)\.(?P<tag>cpython-[0-9]+t?-pytest-[^/]+)\.pyc\Z", re.DOTALL
+)
 _HEADER = 16
+_BY_HASH = b"\3\0\0\0"
 _READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _READ |= getattr(os, "O_NONBLOCK", 0)  # a FIFO is not waited for
 
@@ -80,7 +85,7 @@ def adopt(
         source = _source_of(path, cache_tag, sources)
         if source is None or not _is_unchanged(f"{entry}/tree/{source.path}", source):
             continue
-        row = _take(path, place, root, source, magic=magic, made=made)
+        row = _take(path, place, root, source, magic=magic, made=made, is_rewritten=is_of_pytest(cache_tag))
         if row is not None:
             rows[path] = row
             taken += 1
@@ -101,9 +106,15 @@ def save(root: str, rows: Mapping[str, StoredFile]) -> None:
         raise
 
 
+def is_of_pytest(tag: str) -> bool:
+    """Whether *tag* is of bytecode that pytest makes of modules it rewrites: interpreter, version, digest."""
+    return "-pytest-" in tag
+
+
 def _source_of(path: str, cache_tag: str, sources: Mapping[str, StoredFile]) -> StoredFile | None:
-    match = _NAME.match(path)
-    if match is None or match["tag"] != cache_tag:
+    is_rewritten = is_of_pytest(cache_tag)
+    match = (_REWRITTEN if is_rewritten else _NAME).match(path)
+    if match is None or match["tag"] != (cache_tag.rpartition(".")[0] if is_rewritten else cache_tag):
         return None
     return sources.get(f"{match['folder']}{match['stem']}.py")
 
@@ -117,7 +128,14 @@ def _is_unchanged(place: str, row: StoredFile) -> bool:
 
 
 def _take(
-    path: str, place: Path | str, root: str, source: StoredFile, *, magic: bytes, made: set[str]
+    path: str,
+    place: Path | str,
+    root: str,
+    source: StoredFile,
+    *,
+    magic: bytes,
+    made: set[str],
+    is_rewritten: bool,
 ) -> StoredFile | None:
     """Take one file in and return its row; None when it does not fit. *made* are the directories that are there."""
     try:
@@ -130,9 +148,14 @@ def _take(
             return None
         with open(descriptor, "rb", buffering=0, closefd=False) as file:
             contents = file.read()
-        if len(contents) != status.st_size or not _fits(contents[:_HEADER], source, magic):
+        if len(contents) != status.st_size:
             return None
-        if not _names_its_source(contents[_HEADER:], os.fspath(place), os.path.basename(source.path)):
+        if is_rewritten:
+            if contents[:8] != magic + _BY_HASH:
+                return None
+        elif not _fits(contents[:_HEADER], source, magic) or not _names_its_source(
+            contents[_HEADER:], os.fspath(place), os.path.basename(source.path)
+        ):
             return None
         target = f"{root}/{path}"
         folder = os.path.dirname(target)

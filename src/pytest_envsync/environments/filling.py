@@ -37,8 +37,14 @@ def path_entries(request: EnvironmentRequest) -> list[list[str]]:
         source = os.path.join(request.project.path, "src")
         entries.append([PROJECT_ENTRY, source if os.path.isdir(source) else request.project.path])
     if request.overlay is not None:
-        entries.append([OVERLAY_ENTRY, request.overlay])
+        entries.append([OVERLAY_ENTRY, _overlay_line(request.overlay)])
     return entries
+
+
+def _overlay_line(overlay: str) -> str:
+    # In an ordinary environment the interpreter runs the startup code of what is installed there.
+    has_code = any(Path(overlay).glob("*.pth"))
+    return f"import site; site.addsitedir({overlay!r})" if has_code else overlay
 
 
 def describe(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from pytest_envsync.build_environments import IsolatedEnvironments
 from pytest_envsync.engine import Engine
 from pytest_envsync.errors import EnvsyncError
+from pytest_envsync.pytest_plugin.overlay.host_distributions import is_startup_code
 from pytest_envsync.values import replace
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Stored:
         """Yield its files below site-packages."""
         for path, source in self._files:
             top = path.partition("/")[0]
-            if not top.endswith(".data") and not path.endswith(".pth"):
+            if not top.endswith(".data") and (not path.endswith(".pth") or is_startup_code(source)):
                 yield path, source
 
 

@@ -32,6 +32,15 @@ class NotHereError(EnvsyncError):
     """Something that an overlay needs is not among this interpreter's distributions, or serves only it."""
 
 
+def is_startup_code(path: Path) -> bool:
+    """Whether a ``.pth`` file does nothing but run code, as coverage's does to measure subprocesses.
+
+    A path entry is not for an overlay: what it leads to is of no version, and part of no key.
+    """
+    lines = [line for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    return all(line.startswith(("import ", "import\t", "#")) for line in lines)
+
+
 class Held:
     """A distribution of this interpreter that an overlay takes."""
 
@@ -53,12 +62,12 @@ class Held:
         """Yield its files below site-packages, with bytecode of the interpreter of *cache_tag* only."""
         for file in self.distribution.files or ():
             path = file.as_posix()
-            if path.startswith("../") or os.path.isabs(path) or path.endswith(".pth"):  # noqa: PTH117 - text
+            if path.startswith("../") or os.path.isabs(path):  # noqa: PTH117 - text
                 continue
             if path.endswith((".pyc", ".pyo")) and not path.endswith(f".{cache_tag}.pyc"):
                 continue
             source = Path(str(self.distribution.locate_file(file)))
-            if source.is_file():
+            if source.is_file() and (not path.endswith(".pth") or is_startup_code(source)):
                 yield path, source
 
 

@@ -4,8 +4,8 @@ One directory behind the environment's site-packages. It holds this plugin's pub
 (never the engine), pytest if the lock lacks it, and the host's plugins that the session names
 and the lock lacks, each with its requirements. Locked versions win, and must fit.
 
-On disk: ``CACHE/overlays/<digest>/{site,bin,manifest.json}``, named by what it holds, checked against
-its manifest before each use and made anew when somebody changed it.
+On disk: ``CACHE/overlays/<digest>/{site,bin,pyvenv.cfg,manifest.json}``, named by what it holds, checked
+against its manifest before each use and made anew when somebody changed it.
 
 PYTEST_DONT_REWRITE
 """
@@ -29,7 +29,7 @@ from pytest_envsync.pytest_plugin.overlay.host_distributions import NotHereError
 if TYPE_CHECKING:
     from pytest_envsync.target import Target
 
-FORMAT = "4"  # of the directory; part of its name
+FORMAT = "5"  # of the directory; part of its name
 DAY = 86_400.0  # seconds
 UNUSED_DAYS = 60
 OLDEST_PYTHON = (3, 10)
@@ -41,7 +41,8 @@ _PASSIVE = {
     "pytest_plugin.fixtures": ("axes", "factory", "markings", "private", "refusals"),
     "pytest_plugin.matrix": ("apart", "identities", "remote", "scheduling", "selection", "table", "xdist"),
     "pytest_plugin.session": (
-        "arrival", "cells", "companion", "engine", "handover", "ledger", "lookup", "report_file", "silence", "trace",
+        "arrival", "cells", "companion", "coverages", "engine", "handover", "ledger", "lookup", "report_file",
+        "silence", "trace",
     ),
 }  # fmt: skip
 PASSIVE_MODULES = tuple(f"{room}.{name}".strip(".") for room, names in _PASSIVE.items() for name in ("", *names))
@@ -308,6 +309,8 @@ def _copy(made: Path, surface: Mapping[str, bytes], held: Sequence[Held], target
     launcher.write_text(_LAUNCHER)
     launcher.chmod(0o755)
     (made / "enter.py").write_text(_ENTER)
+    # Tools tell what is installed from what is under test by this file; coverage leaves out what is below it.
+    (made / "pyvenv.cfg").write_text(f"include-system-site-packages = false\nversion = {target.minor}\n")
 
 
 def _write_metadata(site: Path) -> None:

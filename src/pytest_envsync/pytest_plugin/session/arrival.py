@@ -34,6 +34,10 @@ def arrive(config: pytest.Config, parser: pytest.Parser, args: list[str]) -> int
         return None
     if has_envsync(config.invocation_params.args):
         return _obey(config, parser, args, values)
+    if values.get("overlay") is not None:
+        from pytest_envsync.pytest_plugin.session import coverages
+
+        coverages.leave_out(config, values["overlay"]["path"])
     if guard.claim():
         from pytest_envsync.pytest_plugin.session.cells import lone_cell
         from pytest_envsync.pytest_plugin.session.companion import Companion

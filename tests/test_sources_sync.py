@@ -347,7 +347,7 @@ def test_pylock_builds_sdists_and_directories(world: World) -> None:
 
 def test_a_dry_run_builds_nothing(world: World) -> None:
     outcome = world.sync(str(world.tree()), dry_run=True)
-    assert (outcome.downloads, world.built, world.installed()) == (1, [], {})
+    assert (len(outcome.unseen), world.built, world.installed()) == (1, [], {})
 
 
 def test_scripts_of_an_editable_work_and_go_with_it(world: World) -> None:

@@ -58,7 +58,8 @@ class Resolution:
     its wheel as far as that is known: for every name after a memo hit, or when all are prepared.
     *is_empty* says that the inputs asked for nothing at all, which is not the same as having
     no active candidate. *extras* are those that direct sources were asked with, by name.
-    *warnings* are about the inputs, *late* ones about what was chosen: they are told behind the changes. *repeatable* says that a later run with the same files, variables and
+    *warnings* are about the inputs, *late* ones about what was chosen: they are told behind the changes.
+    *repeatable* says that a later run with the same files, variables and
     settings must come to the same.
     """
 

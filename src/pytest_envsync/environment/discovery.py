@@ -250,6 +250,13 @@ def _named_environment(wanted: PythonRequest, here: _Surrounding) -> Target:
     for python in named_pythons(wanted.text, here.environ):
         if prefix_of(python) is not None:
             return query(python, here.cache_dir)
+    if os.path.isdir(here.path(wanted.text)):
+        raise TargetError(
+            f"`{wanted.text}` is a directory, but no virtual environment: it has no `pyvenv.cfg`",
+            hint=f"to make one there, write `--venv {wanted.text}`"
+            if not os.listdir(here.path(wanted.text))
+            else "name the directory of an environment, or `--venv PATH` to make one",
+        )
     raise TargetError(f"No virtual environment found for executable name `{wanted.text}`", hint=_HOW_TO_CREATE)
 
 

@@ -34,6 +34,8 @@ _FORM = re.compile(
     r"(?P<platform>-(?P<system>any|linux|macos|windows)(?:-(?P<machine>\w+)(?:-\w+)?)?)?",
     re.IGNORECASE,
 )
+OLDEST = (3, 7)
+"""The oldest Python that an environment may have."""
 _SYSTEMS = {"linux": "linux", "macos": "darwin", "windows": "win32"}
 _MACHINES = {"aarch64": ("aarch64", "arm64"), "x86_64": ("x86_64", "amd64")}
 
@@ -102,7 +104,7 @@ class PythonRequest(NamedTuple):
 def parse_request(text: str | None) -> PythonRequest:
     """Read what was written to name an interpreter; None and an empty text ask for any.
 
-    Raises UsageError for a range that cannot be read.
+    Raises UsageError for a range that cannot be read, and for a version that is too old.
     """
     text = (text or "").strip()
     if text.lower() in {"", "any", "default"}:
@@ -118,6 +120,11 @@ def parse_request(text: str | None) -> PythonRequest:
     if len(numbers) == 1 and len(version) > 1:
         # Without a point the first digit is the major version: 312 is 3.12.
         numbers = (int(version[0]), int(version[1:]))
+    if numbers and numbers < OLDEST[: len(numbers)]:
+        raise UsageError(
+            f"`{text}` is not supported: environments are of Python {'.'.join(map(str, OLDEST))} or newer",
+            hint="name a newer one, as `3.12`",
+        )
     return PythonRequest(
         text=text,
         kind="version",

@@ -42,6 +42,7 @@ _CLAUSE = re.compile(
     rf"|(<=?|>=?)\s*({_VERSION})|(~=)\s*([0-9]+(?:\.[0-9]+)+)",
     re.ASCII,
 )
+_LONGEST_SHOWN = 100
 _HASH = re.compile(r"--hash(?:=|\s+)(\S+)")
 
 
@@ -72,31 +73,40 @@ def parse_requirement(
         raise
 
 
+def no_requirement(text: str, reason: str) -> InputError:
+    """Return the error for a line that is no requirement: what stands there, what was expected, what could."""
+    shown = masked(text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}...")
+    return InputError(
+        f"`{shown}` is no requirement: {reason}",
+        hint="a line is `NAME`, `NAME==1.0`, `NAME @ ADDRESS`, an address, or a path that begins with `./`",
+    )
+
+
 def _parse(text: str, *, base: str | None, expand: Callable[[str], str], origin: Origin | None) -> SpecifiedRequirement:
     match = _NAMED.match(text)
     if match is None:
         if base is None or text[:1] not in {".", "/", "$", "\\"}:
             found = f"`{text[0]}`" if text else "nothing"
-            raise InputError(f"Expected package name starting with an alphanumeric character, found {found}")
+            raise no_requirement(text, f"Expected package name starting with an alphanumeric character, found {found}")
         if text.startswith("$") and expand(text) == text and not _is_reference(text):
-            raise InputError("Expected package name starting with an alphanumeric character, found `$`")
+            raise no_requirement(text, "Expected package name starting with an alphanumeric character, found `$`")
         return _unnamed(text, base=base, expand=expand, origin=origin)
     written, rest = match[1], match[2]
     if base is not None and _is_unnamed(text, written, rest):
         return _unnamed(text, base=base, expand=expand, origin=origin)
     if _NAME.fullmatch(written) is None:
-        raise InputError(f"Package name must end with an alphanumeric character, not `{written[-1]}`")
+        raise no_requirement(text, f"Package name must end with an alphanumeric character, not `{written[-1]}`")
     extras: tuple[str, ...] = ()
     if rest.startswith("["):
         inner, bracket, rest = rest[1:].partition("]")
         if not bracket:
-            raise InputError("Missing closing bracket (expected ']', found end of dependency specification)")
+            raise no_requirement(text, "Missing closing bracket (expected ']')")
         extras, rest = read_extras(inner), rest.lstrip()
     name = normalize_name(written)
     if rest.startswith("@"):
         refuse_scp_address(text)
         return _direct(rest[1:], name=name, extras=extras, text=text, base=base, expand=expand, origin=origin)
-    specifier, marker = _specifier_and_marker(rest)
+    specifier, marker = _specifier_and_marker(rest, text)
     source = IndexSource(read_specifier(specifier))
     return SpecifiedRequirement(name=name, source=source, text=text, extras=extras, marker=marker, origin=origin)
 
@@ -113,7 +123,7 @@ def _is_reference(token: str) -> bool:
     return "/" in token or "\\" in token or _SCHEME_IN_FRONT.match(token) is not None or is_archive(token)
 
 
-def _specifier_and_marker(rest: str) -> tuple[str, str | None]:
+def _specifier_and_marker(rest: str, text: str) -> tuple[str, str | None]:
     closed = rest.find(")") + 1 if rest.startswith("(") else 0
     if closed and rest[closed:].lstrip().startswith("#"):
         # A comment needs no space in front of it here.
@@ -122,12 +132,12 @@ def _specifier_and_marker(rest: str) -> tuple[str, str | None]:
     specifier = specifier.strip()
     if specifier.startswith("("):
         if not specifier.endswith(")"):
-            raise InputError("Missing closing parenthesis (expected ')', found end of dependency specification)")
+            raise no_requirement(text, "Missing closing parenthesis (expected ')')")
         specifier = specifier[1:-1].strip()
         if specifier and not specifier.startswith(("<", "=", ">", "~", "!")):
-            raise InputError(f"Expected one of `<`, `=`, `>`, `~`, `!`, found `{specifier[0]}`")
+            raise no_requirement(text, f"Expected one of `<`, `=`, `>`, `~`, `!`, found `{specifier[0]}`")
     elif specifier and not specifier.startswith(("<", "=", ">", "~", "!")):
-        raise InputError(f"Expected one of `@`, `(`, `<`, `=`, `>`, `~`, `!`, `;`, found `{specifier[0]}`")
+        raise no_requirement(text, f"Expected one of `@`, `(`, `<`, `=`, `>`, `~`, `!`, `;`, found `{specifier[0]}`")
     return specifier, check_marker(marker) if semicolon else None
 
 

@@ -22,6 +22,7 @@ from pytest_envsync.inputs.reading import Reading
 from pytest_envsync.inputs.requirement_line import (
     format_requirement,
     merge_digests,
+    no_requirement,
     read_hashes,
 )
 from pytest_envsync.inputs.requirement_line import parse_requirement as parse_line
@@ -317,10 +318,8 @@ def _pinned(pin: re.Match[str], origin: Origin) -> SpecifiedRequirement:
 
 
 def _unexpected(statement: _Statement) -> InputError:
-    return InputError(
-        f"Unexpected '{statement.text[0]}', expected '-c', '-e', '-r' or the start of a requirement "
-        f"(column {statement.column})"
-    )
+    reason = f"Unexpected '{statement.text[0]}', expected '-c', '-e', '-r' or the start of a requirement"
+    return no_requirement(statement.text, f"{reason} (column {statement.column})")
 
 
 def _misspelt(statement: _Statement) -> InputError:

@@ -89,7 +89,8 @@ class Retries:
                     url=shown,
                     status=error.status,
                     tries=tries,
-                    hint="check the address and the network; UV_HTTP_RETRIES sets how often it is tried again",
+                    hint="check the address and the network; ENVSYNC_HTTP_RETRIES or UV_HTTP_RETRIES sets how often"
+                    " it is tried again",
                     exit_status=exit_status,
                 ) from error
 

@@ -14,13 +14,17 @@ import sys
 import termios
 import time
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from conftest import Envsync, MakeVenv
 from factories import make_wheel
 from index_server import IndexServer
+from pytest_envsync import remembered
+from pytest_envsync.remembered import Answer, Evidence, remember
 
 
 def plain(text: str) -> str:
@@ -241,6 +245,82 @@ def test_a_damaged_record_is_as_good_as_none(envsync: Envsync, settled: Path, ca
     for record in records:
         record.write_bytes(b"\x00damaged")
     assert plain(envsync("sync", settled.name).stderr).strip() == NOTHING
+
+
+def test_what_was_changed_while_a_sync_went_on_is_not_remembered(
+    envsync: Envsync, settled: Path, cache_dir: Path
+) -> None:
+    """The record held the state of the files after the run, not of those that were read."""
+    (settled.parent / "uv.toml").write_text("link-mode = 'copy'\n")
+    code = (
+        "import sys; from pathlib import Path; from pytest_envsync.cache import exclusive\n"
+        "with exclusive(Path('.venv/.lock'), timeout=5): print(flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], cwd=settled.parent, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        with subprocess.Popen(
+            [sys.executable, "-m", "pytest_envsync", "sync", settled.name],
+            cwd=settled.parent,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stderr is not None
+            assert "waiting for process" in process.stderr.readline()  # the settings were read
+            (settled.parent / "uv.toml").write_text("offline = maybe\n")
+            holder.communicate()
+            assert "Checked 2 packages" in process.stderr.read()
+    result = envsync("sync", settled.name)
+    assert result.returncode == 2
+    assert "uv.toml" in result.stderr
+
+
+def record_of(tmp_path: Path, evidence: Evidence) -> bool:
+    """Whether a run with this evidence is remembered."""
+    remember(
+        ["sync", "a.txt"],
+        {"ENVSYNC_CACHE_DIR": str(tmp_path / "cache")},
+        cwd=str(tmp_path),
+        cache_dir=str(tmp_path / "cache"),
+        evidence=evidence,
+        answer=Answer(notes=(), resolved=1, checked=1, is_dry=False, data="", quiet=0, colour="auto"),
+    )
+    return any((tmp_path / "cache").glob("remembered/*"))
+
+
+def evidence(**values: Any) -> Evidence:
+    return Evidence(**{"read": (), "files": (), "variables": (), "sites": (), "stamped": (), "absent": (), **values})
+
+
+def test_only_the_bytes_that_were_read_are_remembered(tmp_path: Path) -> None:
+    lock = tmp_path / "a.txt"
+    lock.write_text("demo==1.0\n")
+    was = (str(lock), sha256(lock.read_bytes()).hexdigest())
+    missing = (str(tmp_path / "uv.toml"), None)
+    lock.write_text("demo==2.0\n")
+    assert not record_of(tmp_path, evidence(read=[was, missing]))
+    lock.write_text("demo==1.0\n")
+    (tmp_path / "uv.toml").touch()
+    assert not record_of(tmp_path, evidence(read=[was, missing]))
+    (tmp_path / "uv.toml").unlink()
+    assert record_of(tmp_path, evidence(read=[was, missing]))
+
+
+@pytest.mark.parametrize("kind", ["files", "stamped", "sites"])
+def test_what_was_written_to_since_the_process_began_is_not_remembered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    place = tmp_path / "place"
+    (place / "demo-1.0.dist-info").mkdir(parents=True)
+    path = place if kind == "sites" else place / "file"
+    (place / "file").touch()
+    monkeypatch.setattr(remembered, "BEGAN", time.time_ns())
+    os.utime(path, (1, 1))  # neither its time nor its size tells
+    assert not record_of(tmp_path, evidence(**{kind: [str(path)]}))
+    monkeypatch.setattr(remembered, "BEGAN", time.time_ns() + 10**9)
+    assert record_of(tmp_path, evidence(**{kind: [str(path)]}))
 
 
 # -- while it goes on

@@ -9,6 +9,7 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 import os
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_envsync.configured_indexes import take_indexes
@@ -31,7 +32,7 @@ class Configuration(NamedTuple):
 
     *own*: of ``[tool.envsync]``. *uv*: the layers of uv's files, strongest first. *variables*: those that
     keys of these files stand for. *environments*: the table ``[tool.envsync.environments]`` and
-    *base* the directory of its file. *looked_at*: every path that was opened or found missing.
+    *base* the directory of its file. *looked_at*: every path that was opened or found missing, with its bytes or None.
     """
 
     own: Layer | None = None
@@ -40,7 +41,7 @@ class Configuration(NamedTuple):
     environments: tuple[tuple[str, Any], ...] = ()
     base: str = ""
     warnings: tuple[str, ...] = ()
-    looked_at: tuple[str, ...] = ()
+    looked_at: Mapping[str, bytes | None] = MappingProxyType({})
 
 
 def read_configuration(start: str, environ: Mapping[str, str], *, config_file: str | None = None) -> Configuration:
@@ -69,7 +70,7 @@ def read_configuration(start: str, environ: Mapping[str, str], *, config_file: s
         environments=environments,
         base=base,
         warnings=tuple(files.warnings),
-        looked_at=tuple(files.looked_at),
+        looked_at=files.looked_at,
     )
 
 

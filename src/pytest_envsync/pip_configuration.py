@@ -29,15 +29,15 @@ _KEYS = {
 }
 
 
-def read_pip_configuration(environ: Mapping[str, str], *, cwd: str) -> tuple[Layer, tuple[str, ...]]:
-    """Return what pip's configuration says, and the paths that were looked at.
+def read_pip_configuration(environ: Mapping[str, str], *, cwd: str) -> tuple[Layer, dict[str, bytes | None]]:
+    """Return what pip's configuration says, and the files that were looked at with their bytes (None: there is none).
 
     A file that cannot be read or parsed counts as absent: it is pip's to complain.
     """
     layer = Layer({}, {}, cwd)
-    looked_at = _files(environ)
-    for path in looked_at:
-        for key, text in _read_file(path).items():
+    looked_at = {path: _read_file(path) for path in _files(environ)}
+    for path, content in looked_at.items():
+        for key, text in _keys(content or b"").items():
             _take(layer, key, text, path)
     for key in _KEYS:
         variable = f"PIP_{key.upper().replace('-', '_')}"
@@ -68,19 +68,24 @@ def _files(environ: Mapping[str, str]) -> tuple[str, ...]:
     return (*found, *([last] if last else []))
 
 
-def _read_file(path: str) -> dict[str, str]:
-    """Return the keys of ``[global]``, overridden by those of ``[install]``."""
+def _read_file(path: str) -> bytes | None:
     try:
-        with open(path, encoding="utf-8") as stream:  # noqa: PTH123 - plain text
-            text = stream.read()
-    except (OSError, UnicodeDecodeError):
+        with open(path, "rb") as stream:  # noqa: PTH123 - plain text
+            return stream.read()
+    except OSError:
+        return None
+
+
+def _keys(content: bytes) -> dict[str, str]:
+    """Return the keys of ``[global]``, overridden by those of ``[install]``."""
+    if not content:
         return {}
     from configparser import Error, RawConfigParser
 
     parser = RawConfigParser()
     try:
-        parser.read_string(text)
-    except Error:
+        parser.read_string(content.decode("utf-8").replace("\r\n", "\n"))
+    except (Error, UnicodeDecodeError):
         return {}
     found: dict[str, str] = {}
     for section in ("global", "install"):

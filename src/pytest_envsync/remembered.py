@@ -16,7 +16,7 @@ from __future__ import annotations
 import marshal
 import os
 import sys
-from time import perf_counter
+from time import perf_counter, time_ns
 
 from pytest_envsync.cache_location import cache_location
 from pytest_envsync.version import __version__
@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 FORMAT = 2
+BEGAN = time_ns()
+"""When this process began: it is imported before anything is looked at."""
+
+_TICK = 20_000_000  # ns; the clock of a file system may be so far behind
 MOST_RECORDS = 64
 LARGEST_RECORD = 8 << 20  # bytes; the inputs of a run that is worth remembering are far smaller
 
@@ -47,23 +51,26 @@ _VARIABLES = ("VIRTUAL_ENV", "HOME", "PATH", "MACOSX_DEPLOYMENT_TARGET", "NO_COL
 class Evidence:
     """What a run depended on.
 
-    *files*: inputs and configuration, present or not. *variables*: the names of those that inputs expand.
-    *sites*: the directories of site-packages. *stamped*: interpreters, local wheels and listings, of which time and
-    size are compared. *absent*: paths that would change the answer by being there.
+    *read*: paths of inputs and configuration, each with the sha256 (hex) of the bytes that counted, None for a file
+    that was not there. *files*: others whose bytes count, present or not. *variables*: the names of those that inputs
+    expand. *sites*: the directories of site-packages. *stamped*: interpreters, local wheels and listings, of which time
+    and size are compared. *absent*: paths that would change the answer by being there.
     """
 
-    __slots__ = ("absent", "files", "sites", "stamped", "variables")
+    __slots__ = ("absent", "files", "read", "sites", "stamped", "variables")
 
     def __init__(
         self,
         *,
+        read: Iterable[tuple[str, str | None]],
         files: Iterable[str],
         variables: Iterable[str],
         sites: Iterable[str],
         stamped: Iterable[str],
         absent: Iterable[str],
     ) -> None:
-        self.files = tuple(dict.fromkeys(files))
+        self.read = tuple(read)
+        self.files = tuple(dict.fromkeys((*(path for path, _ in self.read), *files)))
         self.variables = tuple(variables)
         self.sites = tuple(dict.fromkeys(sites))
         self.stamped = tuple(dict.fromkeys(stamped))
@@ -133,7 +140,8 @@ def remember(
     """Write the record of a run that found nothing to do.
 
     *cwd* is the directory that the process was started in. Does nothing when the cache is not where ``replay`` would
-    look for it. A cache that cannot be written costs time, not correctness: nothing is raised.
+    look for it, and when something that the run depended on was changed while it went on: what it says may be true of
+    what was there before only. A cache that cannot be written costs time, not correctness: nothing is raised.
     """
     key = _key(argv, environ, cwd)
     directory = _directory(argv, environ, cwd)
@@ -141,18 +149,17 @@ def remember(
         return
     rows = (evidence.files, evidence.variables, evidence.sites, evidence.stamped, evidence.absent)
     said = (answer.notes, answer.resolved, answer.checked, answer.is_dry, answer.data, answer.quiet, answer.colour)
-    place = f"{directory}/{key.hex()}"
-    private = f"{place}.{os.getpid()}"
     try:
         state = _state(evidence.files, evidence.variables, evidence.sites, evidence.stamped, environ)
+        if not _is_what_was_read(evidence, state[0]) or _is_changing(evidence):
+            return
         record = marshal.dumps((FORMAT, key, rows, state, said))
         if len(record) > LARGEST_RECORD:
             return
-        os.makedirs(directory, exist_ok=True)  # noqa: PTH103 - plain text
+        from pytest_envsync.atomic import write_at_once
+
+        write_at_once(f"{directory}/{key.hex()}", record)
         _make_room(directory)
-        with open(private, "wb") as stream:  # noqa: PTH123 - plain text
-            stream.write(record)
-        os.replace(private, place)  # noqa: PTH105 - plain text
     except (OSError, ValueError):
         return
 
@@ -193,6 +200,34 @@ def _state(
         tuple(_site_state(path) for path in sites),
         tuple(_stamp(path) for path in stamped),
     )
+
+
+def _is_what_was_read(evidence: Evidence, found: tuple[bytes | None, ...]) -> bool:
+    """Whether the files that *found* has digests of are those that the run has read."""
+    from hashlib import sha256
+
+    state = dict(zip(evidence.files, found, strict=True))
+    for path, digest in evidence.read:
+        content = None
+        if state[path] is not None:
+            with open(path, "rb") as stream:  # noqa: PTH123 - plain text
+                content = stream.read()
+        if (None if content is None else _digest(content)) != state[path]:
+            return False
+        if (None if content is None else sha256(content).hexdigest()) != digest:
+            return False
+    return True
+
+
+def _is_changing(evidence: Evidence) -> bool:
+    """Whether something of which no bytes are compared was written to since this process began."""
+    places = [*evidence.stamped, *evidence.files[len(dict(evidence.read)) :]]
+    for site in evidence.sites:
+        if os.path.isdir(site):  # noqa: PTH112 - plain text
+            places.append(site)
+            places += [f"{site}/{name}" for name in os.listdir(site) if name.endswith(_METADATA)]  # noqa: PTH208 - as above
+    changed = (os.stat(place).st_ctime_ns for place in places if os.path.exists(place))  # noqa: PTH110, PTH116 - as above
+    return any(time >= BEGAN - _TICK for time in changed)
 
 
 def _content(path: str) -> bytes | None:
@@ -259,5 +294,5 @@ def _make_room(directory: str) -> None:
     """Remove the oldest records, so that there are never many."""
     with os.scandir(directory) as entries:
         found = sorted((entry.stat().st_mtime_ns, entry.path) for entry in entries)
-    for _, path in found[: max(0, len(found) - MOST_RECORDS + 1)]:
+    for _, path in found[: max(0, len(found) - MOST_RECORDS)]:
         os.unlink(path)  # noqa: PTH108 - plain text

@@ -118,6 +118,8 @@ def _find(
 
     requirements = name_sources(requirements, target=target, engine=engine)
     late: list[str] = []
+    listings = (*options.find_links, *requirements.find_links)
+    listed = local_stats((), listings)
     candidates = find_candidates(
         requirements,
         options=options,
@@ -131,6 +133,7 @@ def _find(
     candidates = tuple(
         settle_source(candidate, options=options, target=target, engine=engine) for candidate in candidates
     )
+    stats = local_stats(candidates, listings)
     return Resolution(
         candidates=candidates,
         is_pylock=requirements.is_pylock,
@@ -140,9 +143,10 @@ def _find(
         inputs=requirements.files,
         variables=requirements.variables,
         require_hashes=requirements.require_hashes,
-        repeatable=is_repeatable(requirements, candidates, options),
+        # Of a directory that changed meanwhile nobody knows what was seen.
+        repeatable=is_repeatable(requirements, candidates, options) and set(listed) <= set(stats),
         key=key,
-        stats=local_stats(candidates, (*options.find_links, *requirements.find_links)),
+        stats=stats,
     )
 
 

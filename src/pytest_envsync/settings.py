@@ -42,7 +42,7 @@ class Settings:
     place that each setting came from; what the command line said, and what is a default, is not
     in it. *environ* is the environment with what uv's files put into it. *environments* is the
     table ``[tool.envsync.environments]`` and *base* the directory of its file.
-    *looked_at* are the configuration files that were opened or missing.
+    *looked_at* are the configuration files that were opened (with their bytes) or missing (None).
     """
 
     options: SyncOptions
@@ -53,7 +53,7 @@ class Settings:
     environments: Mapping[str, object] = field(default_factory=dict)
     base: str = ""
     warnings: tuple[str, ...] = ()
-    looked_at: tuple[str, ...] = ()
+    looked_at: Mapping[str, bytes | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +105,7 @@ def resolve_settings(
     early = [command, own_variables, uv_variables]
     configuration = _configuration(early, cwd, environ)
     is_alone = bool(_first("no_config", early) or _first("config_file", early))
-    pip, pip_files = (Layer({}, {}, cwd), ()) if is_alone else read_pip_configuration(environ, cwd=cwd)
+    pip, pip_files = (Layer({}, {}, cwd), {}) if is_alone else read_pip_configuration(environ, cwd=cwd)
     places = [_Place(command, momentary=True), _Place(own_variables, momentary=True)]
     if ini is not None:
         places.append(_Place(read_said(ini, cwd=cwd, origin="pytest ini"), momentary=True))
@@ -126,7 +126,7 @@ def resolve_settings(
         environments=dict(configuration.environments),
         base=configuration.base,
         warnings=configuration.warnings,
-        looked_at=(*configuration.looked_at, *pip_files),
+        looked_at={**configuration.looked_at, **pip_files},
     )
 
 

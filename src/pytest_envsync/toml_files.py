@@ -11,12 +11,13 @@ from pytest_envsync.errors import UsageError
 
 
 class TomlFiles:
-    """The files of one run: what was looked at, and what was wrong that is no reason to stop."""
+    """The files of one run: what was looked at (path to its bytes, None for a file that is not there), and what was
+    wrong that is no reason to stop.
+    """
 
     def __init__(self) -> None:
-        self.looked_at: list[str] = []
+        self.looked_at: dict[str, bytes | None] = {}
         self.warnings: list[str] = []
-        self._bytes: dict[str, bytes | None] = {}
         self._tables: dict[str, dict[str, Any] | None] = {}
 
     def read(self, path: str, *, must_exist: bool = False, word: bytes = b"") -> dict[str, Any] | None:
@@ -38,17 +39,16 @@ class TomlFiles:
         return table if isinstance(table, dict) else None
 
     def _read_bytes(self, path: str, *, must_exist: bool) -> bytes | None:
-        if path in self._bytes:
-            return self._bytes[path]
-        self.looked_at.append(path)
-        data = None
+        if path in self.looked_at:
+            return self.looked_at[path]
+        self.looked_at[path] = data = None
         try:
             with open(path, "rb") as stream:  # noqa: PTH123 - plain text
                 data = stream.read()
         except OSError as error:
             if must_exist or not isinstance(error, FileNotFoundError | NotADirectoryError):
                 raise UsageError(f"`{path}` cannot be read: {error.strerror or error}") from error
-        self._bytes[path] = data
+        self.looked_at[path] = data
         return data
 
     def _parse(self, path: str, data: bytes, *, is_shared: bool) -> dict[str, Any] | None:

@@ -80,20 +80,25 @@ def _remember(call: Call, outcome: SyncOutcome, reporter: TerminalReporter, *, d
 
 
 def _evidence(call: Call, outcome: SyncOutcome) -> Evidence:
+    from hashlib import sha256
+
     from pytest_envsync.cli.cached import cache_of
     from pytest_envsync.environment.journal import journal_directory
     from pytest_envsync.remembered import Evidence
     from pytest_envsync.wheels.spoiled import spoiled_directory
 
     cwd, target = call.settings.cwd, outcome.target
+    configuration = [
+        (path, None if content is None else sha256(content).hexdigest())
+        for path, content in call.settings.looked_at.items()
+    ]
     parents, place = [cwd], cwd
     while (parent := os.path.dirname(place)) != place:  # noqa: PTH120 - plain text
         parents.append(parent)
         place = parent
     return Evidence(
+        read=[*((item.path, item.digest) for item in outcome.inputs), *configuration],
         files=[
-            *(item.path for item in outcome.inputs),
-            *call.settings.looked_at,
             os.path.join(target.prefix, "pyvenv.cfg"),  # noqa: PTH118 - plain text
             # A nearer environment that appears would be used instead.
             *(os.path.join(parent, ".venv", "pyvenv.cfg") for parent in parents),  # noqa: PTH118 - plain text

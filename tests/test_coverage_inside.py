@@ -77,7 +77,7 @@ def test_coverage_as_the_command_of_run(project: SessionProject) -> None:
     assert ordinary.returncode == 0, ordinary.out
     assert project.run(twin, "-m", "coverage", "json").returncode == 0
     wanted = measured(project)
-    offline = ["--no-index", "--find-links", project.wheels]
+    offline = ["--no-index", "--find-links", str(project.wheels)]
     run = project.run(
         sys.executable, "-m", "pytest_envsync", "run", *offline, "full.lock", "--", "coverage", "run", *arguments
     )

@@ -11,8 +11,9 @@ import pytest
 
 from factories import write_tree
 from pytest_envsync.pytest_plugin.command_line import has_envsync, inner_arguments
+from pytest_envsync.pytest_plugin.inside.child import run_child
 from pytest_envsync.pytest_plugin.inside.launch import session_command, session_environ, sort_paths
-from pytest_envsync.pytest_plugin.inside.way import Form, read_form, run_child
+from pytest_envsync.pytest_plugin.inside.way import Form, read_form
 from pytest_envsync.pytest_plugin.overlay.making import Overlay
 
 
@@ -153,7 +154,7 @@ def test_signals_go_to_the_child(tmp_path: Path) -> None:
             ),
             "parent.py": (
                 "import os, sys\n"
-                "from pytest_envsync.pytest_plugin.inside.way import run_child\n"
+                "from pytest_envsync.pytest_plugin.inside.child import run_child\n"
                 "raise SystemExit(run_child([sys.executable, 'child.py'], os.environ))\n"
             ),
         },

@@ -61,6 +61,21 @@ def deny(path: str) -> None:
     Path(path + ".claimed").touch()
 
 
+def note_interrupt(path: str) -> None:
+    """Note beside the guard file at *path* that its session was interrupted: its parent need not pass that on."""
+    with suppress(OSError):
+        Path(path + ".interrupted").touch()
+
+
+def take_interrupt(path: str) -> bool:
+    """Whether the session of the guard file at *path* was interrupted since this was last asked."""
+    try:
+        os.unlink(path + ".interrupted")  # noqa: PTH108 - a text is all there is
+    except OSError:
+        return False
+    return True
+
+
 def write(directory: Path, values: dict[str, Any]) -> Path:
     """Write a guard file into *directory* and return its path. Raises StoreError when that is not possible."""
     path = directory / f"{os.getpid()}-{os.urandom(4).hex()}.json"
@@ -83,8 +98,8 @@ def write(directory: Path, values: dict[str, Any]) -> Path:
 
 
 def remove(path: str) -> None:
-    """Remove a guard file and its claim, if they are there."""
-    for name in (path, path + ".claimed"):
+    """Remove a guard file and what was noted beside it, if it is there."""
+    for name in (path, path + ".claimed", path + ".interrupted"):
         with suppress(OSError):
             os.unlink(name)  # noqa: PTH108 - a text is all there is
 

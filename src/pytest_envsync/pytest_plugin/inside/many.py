@@ -19,6 +19,7 @@ from pytest_envsync.addresses import masked
 from pytest_envsync.errors import EnvsyncError, UsageError
 from pytest_envsync.pytest_plugin import guard
 from pytest_envsync.pytest_plugin.inside import provision, way
+from pytest_envsync.pytest_plugin.inside.child import run_child
 from pytest_envsync.pytest_plugin.inside.narrator import Narrator
 from pytest_envsync.pytest_plugin.inside.probe import check_hosting
 from pytest_envsync.pytest_plugin.inside.start import Start, command_of, rendered
@@ -145,7 +146,7 @@ def _run_as_matrix(start: Start, places: Sequence[Place]) -> int:
     if start.owns_process:
         way.replace_process(command, environ)
     try:
-        return way.run_child(command, environ)
+        return run_child(command, environ)
     finally:
         guard.remove(path)
         for place in places:
@@ -201,7 +202,7 @@ def _run_in_turn(start: Start, places: Sequence[Place]) -> int:
         sys.stdout.write(f"\nenvsync: {place.wanted.identity}\n")
         sys.stdout.flush()
         try:
-            status = way.run_child(command_of(start, place.provided), place.provided.environ)
+            status = run_child(command_of(start, place.provided), place.provided.environ)
         finally:
             place.provided.release()
         statuses.append(status)

@@ -13,6 +13,7 @@ from pytest_envsync.addresses import masked
 from pytest_envsync.errors import BuildError, EnvsyncError
 from pytest_envsync.pytest_plugin.command_line import inner_arguments
 from pytest_envsync.pytest_plugin.inside import launch, unhosted, way
+from pytest_envsync.pytest_plugin.inside.child import run_child
 from pytest_envsync.pytest_plugin.session.silence import silence
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def run_inside(start: Start, provided: Provided) -> int:
     if start.owns_process:
         way.replace_process(command_of(start, provided), provided.environ)
     try:
-        return way.run_child(command_of(start, provided), provided.environ)
+        return run_child(command_of(start, provided), provided.environ)
     finally:
         # A child that was killed could not do it.
         provided.release()

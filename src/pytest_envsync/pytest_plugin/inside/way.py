@@ -126,31 +126,3 @@ def replace_process(argv: Sequence[str], environ: Mapping[str, str]) -> None:
         if stream is not None:
             stream.flush()
     os.execve(argv[0], list(argv), dict(environ))  # noqa: S606 - no shell is wanted
-
-
-def run_child(argv: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Run *argv* with the streams of this process and return its status; signals go to it.
-
-    The status of a child that a signal ended is 128 and the signal's number, as in a shell.
-    """
-    import signal
-    import subprocess
-
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
-            stream.flush()
-    child = subprocess.Popen(list(argv), env=dict(environ))
-    before: dict[signal.Signals, object] = {}
-    if threading.current_thread() is threading.main_thread():
-        # The terminal sends an interrupt to both; it is the child's to treat.
-        before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        for name in ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2"):
-            number = getattr(signal, name, None)
-            if number is not None:
-                before[number] = signal.signal(number, lambda received, _: child.send_signal(received))
-    try:
-        status = child.wait()
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]  # what signal() gave, it takes back
-    return 128 - status if status < 0 else status

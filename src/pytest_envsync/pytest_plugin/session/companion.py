@@ -100,6 +100,11 @@ class Companion:
         identity = getattr(report, IDENTITY, "")
         return next((cell for cell in self.cells if cell.identity == identity), None)
 
+    def pytest_keyboard_interrupt(self) -> None:
+        """Tell a parent that waits that the interrupt is here."""
+        if self._guard_path is not None:
+            guard.note_interrupt(self._guard_path)
+
     # Innermost of the wrappers: after all that others do at the end, before the summary is printed.
     @pytest.hookimpl(hookwrapper=True, trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, Any, None]:

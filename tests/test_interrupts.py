@@ -1,0 +1,108 @@
+"""An interrupt of a session that runs in a child process reaches it once, whichever way it comes."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from session_project import SessionProject, leases
+
+RUNNER = "import sys, pytest\nif __name__ == '__main__':\n    sys.exit(pytest.main(sys.argv[1:]))\n"
+
+# The end takes a while: a second interrupt would hit it, and take the summary away.
+CONFTEST = """\
+import time, pytest
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session):
+    time.sleep(1.5)
+    print("the end was not disturbed")
+"""
+
+TEST = """\
+import pathlib, time
+
+def test_first(): pass
+
+def test_long():
+    pathlib.Path("ready").touch()
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> SessionProject:
+    """A project whose test waits to be interrupted, and a script that runs pytest."""
+    found = SessionProject(tmp_path)
+    found.lock("requirements.lock", found.wheel("demo"))
+    found.write({"runner.py": RUNNER, "conftest.py": CONFTEST, "test_it.py": TEST})
+    return found
+
+
+def command(project: SessionProject) -> list[str]:
+    """The command line of the script."""
+    words = ["--envsync", "requirements.lock", "-p", "no:cacheprovider", "-s", "--color=no", *project.offline()]
+    return [sys.executable, "runner.py", *words]
+
+
+def wait_for_test(project: SessionProject) -> None:
+    """Wait until the test runs."""
+    limit = time.monotonic() + 60
+    while not (project.path / "ready").exists():
+        assert time.monotonic() < limit
+        time.sleep(0.02)
+
+
+def check(output: str, cache_dir: Path) -> None:
+    """Hold that the session came to its end and gave back what it had."""
+    assert "KeyboardInterrupt" in output, output
+    assert "the end was not disturbed" in output
+    assert "1 passed in" in output
+    assert leases(cache_dir) == []
+    assert list((cache_dir / "sessions").iterdir()) == []
+
+
+@pytest.mark.parametrize("whom", ["the parent alone", "the process group"])
+def test_an_interrupt_from_a_process(project: SessionProject, cache_dir: Path, whom: str) -> None:
+    with subprocess.Popen(
+        command(project), cwd=project.path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        start_new_session=True,
+    ) as parent:  # fmt: skip
+        wait_for_test(project)
+        if whom == "the parent alone":
+            parent.send_signal(signal.SIGINT)
+        else:
+            os.killpg(parent.pid, signal.SIGINT)
+        output, _ = parent.communicate(timeout=60)
+    assert parent.returncode == pytest.ExitCode.INTERRUPTED
+    check(output, cache_dir)
+
+
+def test_an_interrupt_from_the_terminal(project: SessionProject, cache_dir: Path) -> None:
+    arguments = command(project)
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(project.path)
+        os.execv(arguments[0], arguments)  # noqa: S606 - the terminal is to be its own
+    wait_for_test(project)
+    os.write(terminal, b"\x03")
+    output = b""
+    while True:
+        try:
+            chunk = os.read(terminal, 4096)
+        except OSError:  # the other end is closed
+            break
+        if not chunk:
+            break
+        output += chunk
+    _, status = os.waitpid(pid, 0)
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(status) == pytest.ExitCode.INTERRUPTED
+    check(output.decode(), cache_dir)

@@ -38,7 +38,8 @@ def test_tests_import_what_the_lock_says_and_nothing_else(project: SessionProjec
             "test_exact.py": (
                 "import importlib.metadata, importlib.util, sys\n"
                 "def test_exact():\n"
-                "    names = {d.metadata['Name'].lower() for d in importlib.metadata.distributions()}\n"
+                "    found = importlib.metadata.distributions()\n"
+                "    names = {d.metadata['Name'].lower().replace('_', '-') for d in found}\n"
                 "    brought = {'pytest', 'pluggy', 'iniconfig', 'packaging', 'pygments', 'pytest-envsync',\n"
                 "               'exceptiongroup', 'tomli', 'typing-extensions'}\n"
                 "    assert names - brought == {'demo', 'other'}\n"

@@ -71,7 +71,8 @@ def test_plugins_of_the_lock_alone(
 
 def test_a_plugin_that_nobody_has_is_an_error_inside(project: SessionProject) -> None:
     found = run(project, "-p", "absent_plugin")
-    assert found.returncode == 4, found.out
+    # As in a plain session: before pytest 9 it ends with the traceback of the import.
+    assert found.returncode == (4 if pytest.version_tuple >= (9,) else 1), found.out
     assert "absent_plugin" in found.stderr
 
 

@@ -109,7 +109,9 @@ class IsolatedEnvironments:
 
     def provide(self, requires: Sequence[str], *, chain: tuple[str, ...]) -> BuildEnvironment:
         """Return an environment that holds *requires* with all they depend on. Raises EnvsyncError."""
-        return self._holding(self._wheels(requires, chain))
+        # What was found in the store stays there until it is placed.
+        with self.engine.store.hold():
+            return self._holding(self._wheels(requires, chain))
 
     def stage(self, wheels: Mapping[str, PreparedWheel], *, over: Target | None) -> BuildEnvironment:
         """Return what the environment *over* is like once *wheels* are installed, for builds without isolation.

@@ -250,6 +250,9 @@ class _Sync:
         names = {candidate.name for candidate in plan.install} | {item.candidate.name for item in plan.reinstall}
         if not names:
             return {}
+        if resolution.remembered and not all(self.engine.store.get(resolution.digests[name]) for name in names):
+            # Pruned since it was looked up: only the files say where those wheels are to be had.
+            resolution = resolve(self.files, options=self.options, target=self.target, engine=self.engine)
         return prepare(resolution, options=self.options, target=self.target, engine=self.engine, names=names)
 
     def _place(self, plan: Plan, wheels: Mapping[str, PreparedWheel]) -> Changes:

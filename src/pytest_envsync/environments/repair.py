@@ -55,11 +55,13 @@ def repair(record: Record, snapshot: Snapshot, seen: Examination, *, engine: Eng
     work = _Repair(record, snapshot, engine)
     first = seen.diff
     try:
-        for _ in range(_ROUNDS):
-            work.undo(seen)
-            seen = look(record, snapshot, engine=engine)
-            if not seen.diff and not seen.touched:
-                return Repaired(first, _changes(record, first, work.owners), tuple(work.damage))
+        # What is found in the store stays there until it is placed.
+        with engine.store.hold():
+            for _ in range(_ROUNDS):
+                work.undo(seen)
+                seen = look(record, snapshot, engine=engine)
+                if not seen.diff and not seen.touched:
+                    return Repaired(first, _changes(record, first, work.owners), tuple(work.damage))
     except OSError as error:
         raise StoreError(f"`{record.path}` cannot be repaired: {error}") from error
     finally:

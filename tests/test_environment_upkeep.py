@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
-from shutil import rmtree
+from shutil import copytree, rmtree
 
 import pytest
 
@@ -230,6 +231,30 @@ def test_wheels_that_are_gone_are_had_by_syncing_again(world: World) -> None:
     assert caught.value.hint == "sync it again with --reinstall"
     sync(world, "one==1.0", path=path, reinstall=True)
     assert not world.environments.diff("venv", verify_files=True)
+
+
+@pytest.mark.parametrize("act", [os.rename, copytree])
+def test_an_environment_that_was_moved_says_where_it_was_made(
+    world: World, act: Callable[[Path, Path], object]
+) -> None:
+    """It said that nothing was known of it."""
+    options = SyncOptions(index_url=world.index.url, venv="some where", link_mode="copy")
+    place = world.directory / "some where"
+    sync_environment(
+        [world.lock("one==1.0")],
+        options=options,
+        cwd=str(world.directory),
+        environ=os.environ,
+        reporter=SilentReporter(),
+    )
+    moved = world.directory / "moved"
+    act(place, moved)
+    with pytest.raises(TargetError, match=f"`{moved}` was made at `{place}`, and moved or copied") as error:
+        world.environments.diff(str(moved))
+    assert "move it back" in (error.value.hint or "")
+    if not place.exists():
+        moved.rename(place)
+    assert not world.environments.diff(str(place))
 
 
 def test_an_environment_nothing_was_noted_of_says_so(world: World) -> None:

@@ -11,7 +11,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,12 +24,26 @@ if TYPE_CHECKING:
     from pytest_envsync.target import Target
 
 SCHEMA = 1
+_MADE_AT = re.compile(r"^\s*VIRTUAL_ENV=(?:'(?P<quoted>[^'\n]+)'|(?P<plain>[^'\"\s$]+))$", re.MULTILINE)
 
 
 def is_ours(prefix: str) -> bool:
     """Whether *prefix* is a virtual environment that this tool made. Raises OSError where there is none."""
     configuration = Path(prefix, "pyvenv.cfg").read_text(encoding="utf-8")
     return any(line.partition("=")[0].strip() == "envsync" for line in configuration.splitlines())
+
+
+def former_place(prefix: str) -> str | None:
+    """Return where the environment at *prefix* was made if that is elsewhere, by its script ``activate``; else None."""
+    for scripts in ("bin", "Scripts"):
+        with suppress(OSError):
+            found = _MADE_AT.search(Path(prefix, scripts, "activate").read_text(encoding="utf-8", errors="replace"))
+            if found is None:
+                continue
+            place = found["quoted"] or found["plain"]
+            is_here = os.path.realpath(place) == os.path.realpath(prefix)
+            return None if is_here else place
+    return None
 
 
 def note_sync(

@@ -18,7 +18,7 @@ from pytest_envsync.environments.generations import Record
 from pytest_envsync.environments.origins import Origins
 from pytest_envsync.errors import StoreError, TargetError
 from pytest_envsync.snapshot import NO_TIME, Snapshot, digest_of, row_of, take_snapshot
-from pytest_envsync.synced import is_ours, read_note
+from pytest_envsync.synced import former_place, is_ours, read_note
 
 if TYPE_CHECKING:
     from pytest_envsync.engine import Engine
@@ -41,6 +41,11 @@ def noted(path: str, *, engine: Engine) -> Record:
         raise TargetError(f"`{path}` is no virtual environment") from None
     note = read_note(path, engine.cache_dir)
     if note is None:
+        if (former := former_place(path)) is not None:
+            raise TargetError(
+                f"`{path}` was made at `{former}`, and moved or copied: its scripts still lead there",
+                hint="move it back, or remove it and make it anew with `envsync sync --venv`",
+            )
         raise TargetError(
             f"nothing is known of what was last synced to `{path}`", hint="sync it again with --reinstall"
         )

@@ -15,7 +15,7 @@ from environment_world import World, demo_world, run, site
 from factories import write_tree
 from index_server import IndexServer
 from pytest_envsync.environments import CachedEnvironment, EnvironmentRequest, Environments, ProjectRequest
-from pytest_envsync.errors import SelectionError, StoreError, WheelError
+from pytest_envsync.errors import HashMismatch, SelectionError, StoreError, WheelError
 from pytest_envsync.target import Target
 from pytest_envsync.values import replace
 
@@ -27,6 +27,22 @@ def world(tmp_path: Path, cache_dir: Path, index: IndexServer) -> World:
 
 
 # made once
+
+
+def test_a_hash_that_does_not_fit_is_refused_also_where_the_environment_is(world: World) -> None:
+    world.provide("demo==1.0", lease=False)
+    for _ in range(2):
+        with pytest.raises(HashMismatch):
+            world.provide(f"demo==1.0 --hash=sha256:{'0' * 64}", name="b.txt", lease=False)
+
+
+def test_another_lock_for_an_environment_that_is_there_is_remembered(world: World) -> None:
+    first = world.provide("demo==1.0", lease=False)
+    before = set(world.cache_dir.glob("memo/*/*.json"))
+    assert world.provide("demo==1.0  # the same", name="b.txt", lease=False).path == first.path
+    assert len(set(world.cache_dir.glob("memo/*/*.json")) - before) == 1
+    world.index.close()
+    assert world.provide("demo==1.0  # the same", name="b.txt", lease=False).path == first.path
 
 
 def test_an_environment_is_made_once(world: World) -> None:

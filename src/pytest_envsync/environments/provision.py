@@ -38,7 +38,9 @@ from pytest_envsync.environments.repair import repair
 from pytest_envsync.environments.request import CachedEnvironment, EnvironmentRequest
 from pytest_envsync.errors import DamagedStoreError, EnvsyncError, StoreError
 from pytest_envsync.leases import count_sessions, take_lease
+from pytest_envsync.memo import remember
 from pytest_envsync.resolve import prepare, resolve, resolve_project
+from pytest_envsync.values import replace
 
 if TYPE_CHECKING:
     from pytest_envsync.distributions import Candidate
@@ -150,7 +152,12 @@ class Provision:
         home = self.find(complete)
         with key_lock(home, self.engine):
             clear_remains(home)
-            answer = self._reuse() or self._make()
+            answer = self._reuse()
+            if answer is None:
+                answer = self._make()
+            elif self._wheels is None:
+                # Preparing would have done it.
+                remember(self.engine.cache_dir, replace(self.resolution, digests=self._digests()))
             if self.holder_pid:
                 answer = self._lease(answer)
             touch_used(home)
@@ -164,9 +171,10 @@ class Provision:
         is_checked = options.verify_hashes or options.require_hashes
         for candidate in self.resolution.candidates if is_checked else ():
             if candidate.kind == "wheel" and candidate.file is not None:
-                known = next((digest.value for digest in candidate.file.digests if digest.algorithm == "sha256"), None)
-                if known is not None:
-                    digests.setdefault(candidate.name, known)
+                known = next((digest for digest in candidate.file.digests if digest.algorithm == "sha256"), None)
+                # What the lock does not allow, or has other digests of, is for whoever prepares it to judge.
+                if known is not None and (not candidate.digests or known in candidate.digests):
+                    digests.setdefault(candidate.name, known.value)
         if any(candidate.name not in digests for candidate in self.resolution.candidates):
             return {name: prepared.wheel.sha256 for name, prepared in self._prepared().items()}
         return digests
@@ -297,8 +305,6 @@ class Provision:
         )
 
     def _lease(self, answer: CachedEnvironment) -> CachedEnvironment:
-        from pytest_envsync.values import replace
-
         try:
             lease = take_lease(os.path.join(self.home, "leases"), answer.generation, self.holder_pid)
         except ProcessLookupError as error:

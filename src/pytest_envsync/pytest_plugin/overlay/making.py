@@ -202,9 +202,18 @@ def _memo_name(locked: Mapping[str, str], target: Target, wanted: Sequence[str])
     """Return the name of the memo: everything that decides what an overlay holds."""
     package = Path(pytest_envsync.__file__).parent
     sources = [_stamp(package / name) for name in PASSIVE]
-    host = [(entry, _stamp(Path(entry))) for entry in sys.path if os.path.isdir(entry)]  # noqa: PTH112 - text
+    # A working directory or a directory of scripts has no say, whatever stands in it.
+    brings = any(name not in locked for name in wanted)
+    host = [(entry, _stamp(Path(entry))) for entry in sys.path if brings and _holds_distributions(entry)]
     state = [FORMAT, sys.version, target.fingerprint, target.version, sorted(locked.items()), wanted, sources, host]
     return sha256(json.dumps(state).encode()).hexdigest()[:32] + ".json"
+
+
+def _holds_distributions(entry: str) -> bool:
+    try:
+        return any(path.suffix in {".dist-info", ".egg-info", ".egg-link"} for path in Path(entry).iterdir())
+    except OSError:
+        return False
 
 
 def _stamp(path: Path) -> tuple[int, int]:

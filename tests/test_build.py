@@ -332,6 +332,26 @@ def test_config_settings_of_a_project_come_before_those_for_all() -> None:
     assert config_settings(options, "other") == {"a": ["1", "2"], "b": "3", "c": "4"}
 
 
+@pytest.mark.parametrize("is_named", [True, False])
+def test_as_many_builds_run_at_once_as_asked_for(world: World, *, is_named: bool) -> None:
+    hook = "build_wheel" if is_named else "get_requires_for_build_wheel"
+    trees = []
+    for name in ("first", "second", "third"):
+        # Each waits for all of them.
+        body = f"\n_plain = build_wheel\ndef {hook}(*a, **k):\n    import pathlib, time\n"
+        body += f"    here = pathlib.Path({str(world.root)!r})\n    (here / '{name}.began').touch()\n"
+        body += "    while len(list(here.glob('*.began'))) < 3:\n        time.sleep(0.01)\n"
+        body += "    return _plain(*a, **k)\n" if is_named else "    return []\n"
+        tree = world.broken(body, name)
+        if not is_named:
+            (tree / "pyproject.toml").write_text(
+                '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+            )
+        trees.append(str(tree))
+    world.sync(*trees, environ={"UV_CONCURRENT_BUILDS": "3", "ENVSYNC_BUILD_TIMEOUT": "60"})
+    assert world.installed() == {"first": "1.0", "second": "1.0", "third": "1.0"}
+
+
 @pytest.mark.parametrize(
     ("environ", "jobs"), [({"UV_CONCURRENT_BUILDS": "3"}, 3), ({"UV_CONCURRENT_BUILDS": "0"}, os.cpu_count())]
 )

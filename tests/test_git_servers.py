@@ -86,6 +86,17 @@ def test_a_commit_that_is_known_asks_the_server_nothing(
     assert server.requests == []
 
 
+def test_one_branch_is_one_commit_for_all_that_come_from_it(
+    world: World, server: HttpsGitServer, trusting: dict[str, str]
+) -> None:
+    url = server.url("repository")
+    world.sync(f"{url}@main#subdirectory=sub", f"demo @ {url}@main", environ=trusting)
+    assert world.installed() == {"demo": "1.0", "inner": "2.0"}
+    paths = [asked.path for asked in server.requests]
+    # One to learn the commit, one to begin the fetch.
+    assert paths.count("/repository/info/refs?service=git-upload-pack") == 2
+
+
 def test_a_commit_that_no_branch_holds_is_fetched_where_the_server_gives_it(
     world: World, server: HttpsGitServer, repository: Path, trusting: dict[str, str]
 ) -> None:

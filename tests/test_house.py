@@ -39,6 +39,7 @@ FLOORS: dict[str, int] = {
     "engine": 4,
     "memo": 4,
     "resolve": 4,
+    "sources": 4,
     "asked_extras": 4,
     "sync": 4,
     "synced": 4,

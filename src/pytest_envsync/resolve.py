@@ -5,25 +5,25 @@ PYTEST_DONT_REWRITE
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pytest_envsync.addresses import file_path, is_url
+from pytest_envsync.addresses import is_url
 from pytest_envsync.asked_extras import asked_extras
-from pytest_envsync.errors import BuildError, EnvsyncError, InputError, SelectionError
+from pytest_envsync.errors import EnvsyncError, InputError
 from pytest_envsync.hashes import HashPolicy
 from pytest_envsync.memo import Resolution, is_repeatable, local_stats, recall, remember, resolution_key
 from pytest_envsync.plan import settings_of
-from pytest_envsync.requirements import ArchiveSource, DirectorySource, VcsSource, normalize_name
+from pytest_envsync.requirements import DirectorySource, normalize_name
+from pytest_envsync.sources import build_settings, name_sources, settle_source, settle_sources
 from pytest_envsync.values import replace
 
 if TYPE_CHECKING:
     from pytest_envsync.distributions import Candidate, InstalledDistribution
     from pytest_envsync.engine import Engine
     from pytest_envsync.options import SyncOptions
-    from pytest_envsync.requirements import ProjectTree, Requirements, SpecifiedRequirement
+    from pytest_envsync.requirements import Requirements
     from pytest_envsync.target import Target
     from pytest_envsync.wheels.prepare import PreparedWheel
 
@@ -130,9 +130,7 @@ def _find(
         reporter=engine.reporter,
         warnings=late,
     )
-    candidates = tuple(
-        settle_source(candidate, options=options, target=target, engine=engine) for candidate in candidates
-    )
+    candidates = settle_sources(candidates, options=options, target=target, engine=engine)
     stats = local_stats(candidates, listings)
     return Resolution(
         candidates=candidates,
@@ -147,129 +145,6 @@ def _find(
         repeatable=is_repeatable(requirements, candidates, options) and set(listed) <= set(stats),
         key=key,
         stats=stats,
-    )
-
-
-def name_sources(requirements: Requirements, *, target: Target, engine: Engine) -> Requirements:
-    """Return *requirements* with a name for every source tree, and with what dynamic projects depend on.
-
-    File names and static metadata decide where they can; else the build backend is asked.
-    """
-    from pytest_envsync.markers import is_active
-
-    if not requirements.trees and all(entry.name is not None for entry in requirements.entries):
-        return requirements
-    entries: list[SpecifiedRequirement] = []
-    for entry in requirements.entries:
-        if entry.name is not None or _archive_name(entry) is not None:
-            entries.append(replace(entry, name=entry.name or _archive_name(entry)))
-        elif is_active(entry.marker, target.markers):
-            entries.append(replace(entry, name=engine.builder(target).name_of(entry)))
-    for tree in requirements.trees:
-        entries += dependencies_of(tree, target=target, engine=engine)
-    return replace(requirements, entries=tuple(entries), trees=())
-
-
-def _archive_name(entry: SpecifiedRequirement) -> str | None:
-    """Return the name that an archive's file name gives, if it gives but one."""
-    from urllib.parse import unquote, urlsplit
-
-    from pytest_envsync.filenames import projects_in
-
-    if not isinstance(entry.source, ArchiveSource):
-        return None
-    names = projects_in(unquote(urlsplit(entry.source.url).path.rpartition("/")[2]))
-    return names[0] if len(names) == 1 else None
-
-
-def dependencies_of(tree: ProjectTree, *, target: Target, engine: Engine) -> Iterator[SpecifiedRequirement]:
-    """Yield what *tree* depends on, as its build backend says; extras that were asked for count.
-
-    Raises InputError for extras that it does not have, BuildError.
-    """
-    from packaging.requirements import Requirement
-
-    from pytest_envsync.inputs.requirements_txt import parse_requirement
-    from pytest_envsync.wheels.source_tree import unnamed_candidate
-
-    try:
-        metadata = engine.builder(target).metadata(unnamed_candidate(DirectorySource(tree.path)))
-    except BuildError as error:
-        error.exit_status = 2  # an input that cannot be read, as the reference has it
-        raise
-    provided = {normalize_name(extra): extra for extra in metadata.extras}
-    unknown = [extra for extra in tree.extras if extra not in provided]
-    if unknown and not tree.all_extras:
-        raise InputError(
-            f"Requested extra not found: {unknown[0]}",
-            origin=tree.origin,
-            hint=f"`{metadata.name}` has {', '.join(f'`{extra}`' for extra in sorted(provided)) or 'no extras'}",
-        )
-    extras = ["", *(provided if tree.all_extras else tree.extras)]
-    for text in metadata.requires_dist or ():
-        requirement = Requirement(text)
-        if requirement.marker is not None:
-            if not any(requirement.marker.evaluate({**target.markers, "extra": extra}) for extra in extras):
-                continue
-            requirement.marker = None
-        yield parse_requirement(str(requirement), cwd=engine.cwd, environ=engine.environ, origin=tree.origin)
-
-
-def settle_source(candidate: Candidate, *, options: SyncOptions, target: Target, engine: Engine) -> Candidate:
-    """Return *candidate* with the commit of its git source, the state of its file or directory, and the settings
-    of its build, as they are now.
-
-    Raises SelectionError when its version is not the one that was asked for; InputError, FetchError, BuildError.
-    """
-    candidate = replace(candidate, build_info=_build_info(candidate, options))
-    match candidate.requested:
-        case VcsSource() as source if source.commit_id is None:
-            commit = engine.builder(target).repositories.resolve(source)
-            candidate = replace(candidate, requested=replace(source, commit_id=commit))
-        case DirectorySource(path=path, subdirectory=subdirectory):
-            from pytest_envsync.environment.freshness import directory_cache_info
-
-            state = directory_cache_info(str(Path(path, subdirectory or "")), engine.environ)
-            candidate = replace(candidate, cache_info=state)
-        case ArchiveSource(url=url) if url.startswith("file:"):
-            from pytest_envsync.environment.freshness import archive_cache_info
-
-            with suppress(OSError):  # what reads it says what is wrong with it
-                candidate = replace(candidate, cache_info=archive_cache_info(file_path(url)))
-    if candidate.specifier and candidate.kind != "wheel":
-        candidate = _checked(candidate, target=target, engine=engine)
-    return candidate
-
-
-def _build_info(candidate: Candidate, options: SyncOptions) -> dict[str, Any] | None:
-    """Return the settings that *candidate* would be built with, as they are noted; None for a wheel of an index.
-
-    What is installed already and may stay has no file; it may have been built.
-    """
-    if candidate.kind == "wheel" and candidate.file is not None:
-        return None
-    return _build_settings(candidate.name, options)
-
-
-def _build_settings(name: str, options: SyncOptions) -> dict[str, Any] | None:
-    if not (options.config_settings or options.config_settings_package):
-        return None
-    from pytest_envsync.wheels.build_settings import config_settings
-
-    settings = config_settings(options, name)
-    return {"config_settings": settings} if settings else None
-
-
-def _checked(candidate: Candidate, *, target: Target, engine: Engine) -> Candidate:
-    from pytest_envsync.versions import meets
-
-    version = engine.builder(target).metadata(candidate).version or ""
-    if meets(candidate.specifier, version):
-        return replace(candidate, version=version)
-    raise SelectionError(
-        f"`{candidate.name}` has version {version}, but `{candidate.specifier}` is asked for",
-        subject=candidate.name,
-        origin=candidate.origin,
     )
 
 
@@ -304,7 +179,7 @@ def _usable(installed: Sequence[InstalledDistribution], *, options: SyncOptions,
             twice.add(distribution.name)
         fits = not distribution.tags or not tags.isdisjoint(distribution.tags)
         built = distribution.build_info
-        if fits and (built is None or settings_of(built) == settings_of(_build_settings(distribution.name, options))):
+        if fits and (built is None or settings_of(built) == settings_of(build_settings(distribution.name, options))):
             seen[distribution.name] = distribution.version
     return {name: version for name, version in seen.items() if name not in twice}
 
@@ -361,6 +236,7 @@ def _is_shared(candidate: Candidate, options: SyncOptions) -> bool:
 def _prepared(
     candidates: Sequence[Candidate], resolution: Resolution, *, options: SyncOptions, target: Target, engine: Engine
 ) -> dict[str, PreparedWheel]:
+    from pytest_envsync.wheels.build_settings import build_jobs
     from pytest_envsync.wheels.prepare import prepare_wheels
 
     return prepare_wheels(
@@ -372,6 +248,7 @@ def _prepared(
         policy=_policy(resolution, options),
         progress=engine.reporter,
         builder=lambda candidate: engine.builder(target)(candidate),  # noqa: PLW0108 - made only when something is built
+        builds=build_jobs(engine.environ),
         call_off=engine.end_builds,
         validate="zip" not in engine.unchecked,
         skip_filename_check="name" in engine.unchecked,

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -32,12 +33,16 @@ class Repositories:
         self.environ = environ
         self.processes = processes
         self.offline = offline
+        self._listings: dict[str, dict[str, str]] = {}
+        self._lock = threading.Lock()
+        self._asking: dict[str, threading.Lock] = {}
 
     def resolve(self, source: VcsSource) -> str:
         """Return the commit id (40 hex digits) that *source* stands for.
 
-        A full commit id is taken as it is; branches and tags are asked from the remote each time, because
-        they move. Raises FetchError when the repository or the revision does not exist.
+        A full commit id is taken as it is; branches and tags are asked from the remote in each run, because they
+        move, and once in a run, so that all that come from one branch come from one commit. Raises FetchError when the
+        repository or the revision does not exist.
         """
         asked = source.commit_id or source.requested_revision
         if asked is not None and _COMMIT.match(asked):
@@ -48,11 +53,7 @@ class Repositories:
                 url=masked(source.url),
                 hint="give the full commit id, or leave --offline out",
             )
-        listing = self._git(["ls-remote", "--", source.url], url=source.url)
-        refs: dict[str, str] = {}
-        for line in listing.splitlines():
-            commit, _, ref = line.partition("\t")
-            refs[ref] = commit
+        refs = self._references(source.url)
         if asked is None:
             names = ["HEAD"]
         else:
@@ -66,6 +67,17 @@ class Repositories:
         if asked is not None and re.fullmatch(r"[0-9a-f]{7,39}", asked):
             return self._abbreviated(source, asked)
         raise _no_revision(source, asked or "HEAD")
+
+    def _references(self, url: str) -> Mapping[str, str]:
+        """Return the commit of each reference of the remote."""
+        with self._lock:
+            asking = self._asking.setdefault(url, threading.Lock())
+        with asking:
+            if url not in self._listings:
+                listing = self._git(["ls-remote", "--", url], url=url)
+                pairs = (line.partition("\t") for line in listing.splitlines())
+                self._listings[url] = {reference: commit for commit, _, reference in pairs}
+            return self._listings[url]
 
     def checkout(self, source: VcsSource, commit: str, destination: Path) -> Path:
         """Write the tree of *commit*, with its submodules, into *destination* and return the source directory.

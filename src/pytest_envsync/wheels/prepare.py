@@ -37,7 +37,7 @@ Build = Callable[[Candidate], tuple[StoredWheel, bool]]
 
 _LARGE = 4 * 2**20  # bytes; eight threads on 40 files of 2 MB were slower than one, for the lock of the interpreter
 _CORES = max(1, min(os.cpu_count() or 1, 8))
-_WIDTH = {"small": 16, "large": 4, "build": _CORES, "unpack": _CORES}
+_WIDTH = {"small": 16, "large": 4, "unpack": _CORES}
 Stage = Literal["small", "large", "build", "unpack"]
 
 
@@ -59,6 +59,7 @@ def prepare_wheels(
     policy: HashPolicy = HashPolicy.VERIFY,
     progress: Reporter | None = None,
     builder: Build | None = None,
+    builds: int = _CORES,
     call_off: Callable[[], None] | None = None,
     refresh: bool | Collection[str] = False,
     validate: bool = True,
@@ -67,8 +68,8 @@ def prepare_wheels(
     """Return the wheel of each candidate, by normalised name and in the order of names.
 
     *client* and *pool* are asked for only when something is not in the store. *refresh* (all, or names) looks at an
-    address again that is known. *call_off* ends the builds that run, which is asked for when something failed or was
-    interrupted. *validate* and *skip_filename_check* are those of ``Store.add``.
+    address again that is known. *builds* of them may run at once. *call_off* ends those that run, which is asked for
+    when something failed or was interrupted. *validate* and *skip_filename_check* are those of ``Store.add``.
 
     Raises the error of the first name, in order, of those that failed before the rest was called off: FetchError,
     HashMismatch, WheelError, BuildError, StoreError, InputError for files on this machine and sizes that are not
@@ -93,6 +94,7 @@ def prepare_wheels(
                 policy=policy,
                 progress=progress,
                 builder=builder,
+                builds=builds,
                 call_off=call_off,
                 refresh=refresh,
                 validate=validate,
@@ -144,6 +146,7 @@ class _Preparation:
         policy: HashPolicy,
         progress: Reporter | None,
         builder: Build | None,
+        builds: int,
         call_off: Callable[[], None] | None,
         refresh: bool | Collection[str],
         validate: bool,
@@ -156,6 +159,7 @@ class _Preparation:
         self._policy = policy
         self._progress = progress
         self._builder = builder
+        self._width = {**_WIDTH, "build": builds}
         self._end_builds = call_off
         self._refresh = refresh
         self._validate = validate
@@ -222,7 +226,7 @@ class _Preparation:
 
     def _startable(self, running: list[Stage]) -> Iterator[tuple[Stage, str, Step]]:
         for stage, waiting in self._waiting.items():
-            room = _WIDTH[stage] - running.count(stage)
+            room = self._width[stage] - running.count(stage)
             while waiting and room > 0:
                 room -= 1
                 yield (stage, *waiting.pop(0))

@@ -41,6 +41,7 @@ FLOORS: dict[str, int] = {
     "resolve": 4,
     "sources": 4,
     "asked_extras": 4,
+    "build_additions": 4,
     "sync": 4,
     "synced": 4,
     "build_requirements": 4,

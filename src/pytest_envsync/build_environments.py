@@ -287,6 +287,7 @@ def _for_builds(options: SyncOptions) -> SyncOptions:
         no_build_isolation_package=(),
         config_settings=(),
         config_settings_package=(),
+        extra_build_dependencies=tuple(text for text in options.extra_build_dependencies if "::" not in text),
         reinstall=False,
         reinstall_package=(),
     )

@@ -52,7 +52,8 @@ class Candidate:
     satisfied. *size* is enforced when it comes from a lockfile. *cache_info* is what the
     freshness of a local source is judged by, *build_info* the settings it would be built with now.
     *specifier* is what the version of a source must meet that only its metadata tells; *may_build* is false where
-    ``--only-binary`` refuses a build, so that only an earlier one will do.
+    ``--only-binary`` refuses a build, so that only an earlier one will do. *requires_python* counts in place of what
+    the wheel itself says, if it is not None.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Candidate:
     build_info: dict[str, Any] | None = field(default=None, hash=False)
     specifier: str = ""
     may_build: bool = True
+    requires_python: str | None = None
 
 
 class StoredFile(NamedTuple):

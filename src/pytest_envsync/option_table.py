@@ -205,6 +205,9 @@ BUILDS = (
         inverse="--build-isolation", variable="NO_BUILD_ISOLATION",
     ),
     Option("no_build_isolation_package", "", "The same for one project", kind="list"),
+    Option("extra_build_dependencies", "", kind="list", configurable=False),
+    Option("extra_build_variables", "", kind="list", configurable=False),
+    Option("dependency_metadata", "", kind="list", configurable=False),
     Option("no_sources", "--no-sources", "Ignore tool.uv.sources of source trees", variable="NO_SOURCES"),
     Option(
         "no_sources_package", "--no-sources-package", "The same for one project", kind="list", metavar="NAME",

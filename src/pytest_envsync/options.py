@@ -54,6 +54,9 @@ class SyncOptions:
     config_settings_package: tuple[str, ...] = ()
     no_build_isolation: bool = False
     no_build_isolation_package: tuple[str, ...] = ()
+    extra_build_dependencies: tuple[str, ...] = ()  # these three as build_tables.read_build_table makes them
+    extra_build_variables: tuple[str, ...] = ()
+    dependency_metadata: tuple[str, ...] = ()
     no_sources: bool = False
     no_sources_package: tuple[str, ...] = ()
     # where it goes

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pytest_envsync.addresses import is_url
 from pytest_envsync.asked_extras import asked_extras
+from pytest_envsync.build_additions import installed_requirements, with_matches
 from pytest_envsync.errors import EnvsyncError, InputError
 from pytest_envsync.hashes import HashPolicy
 from pytest_envsync.memo import Resolution, is_repeatable, local_stats, recall, remember, resolution_key
@@ -130,7 +131,7 @@ def _find(
         reporter=engine.reporter,
         warnings=late,
     )
-    candidates = settle_sources(candidates, options=options, target=target, engine=engine)
+    candidates = with_matches(settle_sources(candidates, options=options, target=target, engine=engine), options)
     stats = local_stats(candidates, listings)
     return Resolution(
         candidates=candidates,
@@ -211,6 +212,8 @@ def prepare(
         else:
             ready[candidate.name] = PreparedWheel(candidate, wheel, fresh=False)
     if missing:
+        if options.extra_build_dependencies:
+            engine.builder(target).installed = installed_requirements(resolution.candidates)
         shared = [candidate for candidate in missing if _is_shared(candidate, options)]
         others = [candidate for candidate in missing if candidate not in shared]
         ready |= _prepared(others, resolution, options=options, target=target, engine=engine)

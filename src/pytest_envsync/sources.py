@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_envsync.addresses import file_path
+from pytest_envsync.build_additions import stated_python
 from pytest_envsync.errors import BuildError, InputError, SelectionError
 from pytest_envsync.requirements import ArchiveSource, DirectorySource, VcsSource, normalize_name
 from pytest_envsync.values import replace
@@ -100,7 +101,8 @@ def settle_source(candidate: Candidate, *, options: SyncOptions, target: Target,
 
     Raises SelectionError when its version is not the one that was asked for; InputError, FetchError, BuildError.
     """
-    candidate = replace(candidate, build_info=_build_info(candidate, options))
+    stated = stated_python(candidate, options) if options.dependency_metadata else None
+    candidate = replace(candidate, build_info=_build_info(candidate, options), requires_python=stated)
     match candidate.requested:
         case VcsSource() as source if source.commit_id is None:
             commit = engine.builder(target).repositories.resolve(source)
@@ -167,12 +169,12 @@ def _build_info(candidate: Candidate, options: SyncOptions) -> dict[str, Any] | 
 
 def build_settings(name: str, options: SyncOptions) -> dict[str, Any] | None:
     """Return the settings of a build of *name* as they are noted with what is installed; None without any."""
-    if not (options.config_settings or options.config_settings_package):
+    given = (options.config_settings, options.config_settings_package)
+    if not any((*given, options.extra_build_dependencies, options.extra_build_variables)):
         return None
-    from pytest_envsync.wheels.build_settings import config_settings
+    from pytest_envsync.wheels import build_settings as of_build
 
-    settings = config_settings(options, name)
-    return {"config_settings": settings} if settings else None
+    return of_build.build_settings(options, name) or None
 
 
 def _checked(candidate: Candidate, *, target: Target, engine: Engine) -> Candidate:

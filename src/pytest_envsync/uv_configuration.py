@@ -9,6 +9,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+from pytest_envsync.build_tables import read_build_table
 from pytest_envsync.configured_indexes import take_indexes
 from pytest_envsync.errors import UsageError
 from pytest_envsync.option_table import BY_NAME, OPTIONS
@@ -75,6 +76,7 @@ _VARIABLES = {
 }
 """Keys that stand for an environment variable."""
 
+_BUILD_TABLES = frozenset({"extra-build-dependencies", "extra-build-variables", "dependency-metadata"})
 _BY_KEY = {option.key: option.name for option in OPTIONS if option.key}
 
 
@@ -183,6 +185,16 @@ def _take(layer: Layer, key: str, value: Any, origin: str) -> None:
         if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
             raise UsageError(f"{place}: expected a list of tables, `[[index]]`")
         take_indexes(layer, value, origin, place)
+        return
+    if key in _BUILD_TABLES:
+        try:
+            items = read_build_table(key, value)
+        except ValueError as error:
+            raise UsageError(f"{place}: {error}") from error
+        name = key.replace("-", "_")
+        kept = layer.values.get(name)
+        layer.values[name] = (*(kept if isinstance(kept, tuple) else ()), *items)
+        layer.origins[name] = origin
         return
     option = BY_NAME[_NAMES.get(key) or _BY_KEY[key]]
     if option.is_list and isinstance(value, bool):

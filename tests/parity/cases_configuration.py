@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from case import Case, Text, case
+from case import Case, Step, Text, case
+from cases_sources import tree
 
 PROJECT = '[project]\nname = "proj"\nversion = "1.0"\ndependencies = ["aaa"]\n'
 MINE = '[tool.uv.sources]\naaa = { index = "mine" }\n'
@@ -18,6 +19,11 @@ def said(name: str, text: str, lines: str | None = "aaa\n", args: str = "r.txt",
 
 def index(address: str, more: str) -> str:
     return f'[[index]]\nurl = "{address}"\n{more}\n'
+
+
+def build(name: str, text: str, lines: str = "./p\n", **more: Any) -> Case:
+    """Return a case with a source tree in ``p``."""
+    return said(name, text, lines, files=dict(tree("p")), **more)
 
 
 def project(name: str, text: str, args: str = "pyproject.toml", **more: Any) -> Case:
@@ -57,6 +63,32 @@ CASES: list[Case] = [
     said("an-index-with-a-key-of-nobody", index("@INDEX@", "nonsense = 1")),
     said("an-index-with-a-cut-off", index("@INDEX@", 'name = "x"\ndefault = true\nexclude-newer = "2010-01-01"'), index=False, environ={"UV_PREVIEW_FEATURES": "pylock,index-exclude-newer"}),
     said("an-index-without-the-cut-off", 'exclude-newer = "2010-01-01"\n' + index("@INDEX@", 'name = "x"\ndefault = true\nexclude-newer = false'), index=False, environ={"UV_PREVIEW_FEATURES": "pylock,index-exclude-newer"}),
+    *(
+        build(f"extra-requirements-{name}", f"[extra-build-dependencies]\nproj = [{items}]\n", lines, status=status)
+        for name, items, lines, status in (
+            ("plain", '"aaa"', "./p\n", 0), ("of-nobody", '"nowhere-to-be-found"', "./p\n", 1), ("as-a-table", '{ requirement = "aaa", match-runtime = false }', "./p\n", 0),
+            ("that-match", '{ requirement = "aaa", match-runtime = true }', "./p\naaa==1.0\n", 0),
+            ("that-match-nothing", '{ requirement = "aaa", match-runtime = true }', "./p\n", 2),
+            ("that-match-a-range", '{ requirement = "aaa>1", match-runtime = true }', "./p\naaa==1.0\n", 2),
+        )
+    ),
+    build("extra-requirements-then-others", '[extra-build-dependencies]\nproj = ["aaa"]\n', then=(Step(), Step(files={"uv.toml": ""}), Step(files={"uv.toml": '[pip.extra-build-dependencies]\nproj = ["bbb"]\n'}))),
+    build("extra-requirements-that-match-another", '[extra-build-dependencies]\nproj = [{ requirement = "aaa", match-runtime = true }]\n', "./p\naaa==1.0\n", then=(Step(files={"r.txt": "./p\naaa==2.0\n"}),)),
+    build("extra-requirements-that-are-a-text", "[extra-build-dependencies]\nproj = 'aaa'\n", status=2),
+    build("extra-variables", "[extra-build-variables]\nproj = { A = '1' }\n", then=(Step(), Step(files={"uv.toml": ""}), Step(files={"uv.toml": "[extra-build-variables]\nproj = { A = '2' }\n"}))),
+    build("extra-variables-that-are-numbers", "[extra-build-variables]\nproj = { A = 1 }\n", status=2),
+    build("extra-variables-that-are-a-text", "[extra-build-variables]\nproj = 'x'\n", status=2),
+    *(
+        build(f"stated-metadata-{name}", f"dependency-metadata = [{row}]\n", lines, status=status)
+        for name, row, lines, status in (
+            ("of-a-directory", "{ name = 'proj', version = '1.0', requires-python = '>=3.99' }", "./p\n", 1),
+            ("of-a-wheel", "{ name = 'aaa', version = '1.0', requires-python = '>=3.99' }", "@WHEELS@/aaa-1.0-py3-none-any.whl\n", 1),
+            ("of-the-index", "{ name = 'aaa', requires-python = '>=3.99' }", "aaa==1.0\n", 0),
+            ("of-another-version", "{ name = 'aaa', version = '7', requires-python = '>=3.99' }", "@WHEELS@/aaa-1.0-py3-none-any.whl\n", 0),
+            ("that-allows", "{ name = 'future', version = '1.0', requires-python = '>=3' }", "@WHEELS@/future-1.0-py3-none-any.whl\n", 0),
+            ("without-a-name", "{ version = '1.0' }", "aaa\n", 2), ("with-a-key-of-nobody", "{ name = 'aaa', foo = 1 }", "aaa\n", 2),
+        )
+    ),
     said("unknown-key", "nonsense = 1\n", status=2),
     said("unknown-key-for-pip", "[pip]\nnonsense = 1\n", status=2),
     said("a-key-of-the-top-for-pip", "[pip]\nsystem-certs = true\n", status=2),

@@ -26,7 +26,16 @@ from pytest_envsync.requirements import DirectorySource, SpecifiedRequirement, n
 from pytest_envsync.versions import canonical_version
 from pytest_envsync.wheels.answers import read_answer, write_answer
 from pytest_envsync.wheels.backend import Backend, read_build_system
-from pytest_envsync.wheels.build_settings import backend_environ, build_jobs, build_timeout, config_settings
+from pytest_envsync.wheels.build_settings import (
+    backend_environ,
+    build_jobs,
+    build_settings,
+    build_timeout,
+    config_settings,
+    extra_requirements,
+    extra_variables,
+    matched,
+)
 from pytest_envsync.wheels.git import Repositories
 from pytest_envsync.wheels.processes import Processes
 from pytest_envsync.wheels.source_tree import Workplace, unnamed_candidate
@@ -92,6 +101,8 @@ class Builder:
         self.chain: tuple[str, ...] = ()
         self.shared: BuildEnvironment | None = None
         """Where builds without isolation run; None: in the target as it is."""
+        self.installed: Mapping[str, str] | None = None
+        """What the same sync installs, name to requirement; None while that is not settled."""
         self.processes = processes
         self.repositories = Repositories(cache_dir, environ, processes=processes, offline=options.offline)
         self._extra: dict[tuple[str, bool], tuple[str, ...]] = {}
@@ -213,7 +224,8 @@ class Builder:
             workplace.identity(),
             workplace.editable,
             self.target.fingerprint,
-            config_settings(self.options, workplace.candidate.name),
+            build_settings(self.options, workplace.candidate.name),
+            self._more(workplace.candidate.name),
         ]
         return hashlib.sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()
 
@@ -265,7 +277,7 @@ class Builder:
                 system,
                 subject=subject,
                 python=environment.python,
-                environ=environment.environ,
+                environ={**environment.environ, **extra_variables(self.options, workplace.candidate.name)},
                 log=log,
                 timeout=build_timeout(self.environ),
                 processes=self.processes,
@@ -275,11 +287,17 @@ class Builder:
         if self.is_shared(workplace.candidate.name):
             here = BuildEnvironment(self.target.python, backend_environ(self.environ, self.target.python))
             return backend_in(self.shared or here)
-        backend = backend_in(self._environment(system.requires, name, subject))
+        requires = [*system.requires, *self._more(workplace.candidate.name)]
+        backend = backend_in(self._environment(requires, name, subject))
         settings = config_settings(self.options, workplace.candidate.name)
         more = backend.requires(editable=workplace.editable, settings=settings)
         new = [item for item in more if item not in system.requires]
-        return backend_in(self._environment([*system.requires, *new], name, subject)) if new else backend
+        return backend_in(self._environment([*requires, *new], name, subject)) if new else backend
+
+    def _more(self, name: str) -> list[str]:
+        """Return what the settings let a build of *name* need beside what it says."""
+        texts = extra_requirements(self.options, name)
+        return [text for text in texts if text[0] != ":"] if self.installed is None else matched(texts, self.installed)
 
     def _environment(self, requires: Sequence[str], name: str, subject: str) -> BuildEnvironment:
         try:

@@ -6,7 +6,7 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +40,52 @@ def config_settings(options: SyncOptions, name: str) -> dict[str, Any]:
             raise UsageError(f"--config-setting `{text}` must be KEY=VALUE")
         _append(settings, key, value)
     return settings
+
+
+def extra_requirements(options: SyncOptions, name: str) -> tuple[str, ...]:
+    """Return what builds of the project *name* need beside what they say: requirements, or ``:OTHER``.
+
+    The latter stands for the version of OTHER that the same sync installs.
+    """
+    return _of_project(options.extra_build_dependencies, name)
+
+
+def matched(texts: Sequence[str], installed: Mapping[str, str]) -> list[str]:
+    """Return *texts* with what *installed* (name to requirement) has for each ``:OTHER``.
+
+    Raises UsageError for one that is not installed.
+    """
+    found = []
+    for text in texts:
+        name = normalize_name(text[1:]) if text[:1] == ":" else None
+        if name is not None and name not in installed:
+            raise UsageError(
+                f"`{text[1:]}` has `match-runtime = true` in extra-build-dependencies, but it is not installed",
+                hint="add it to what is synced, or drop match-runtime",
+            )
+        found.append(text if name is None else installed[name])
+    return found
+
+
+def extra_variables(options: SyncOptions, name: str) -> dict[str, str]:
+    """Return the variables that builds of the project *name* see beside those of this process."""
+    pairs = (item.partition("=") for item in _of_project(options.extra_build_variables, name))
+    return {variable: value for variable, _, value in pairs}
+
+
+def _of_project(items: tuple[str, ...], name: str) -> tuple[str, ...]:
+    pairs = (item.partition(":") for item in items)
+    return tuple(text for project, _, text in pairs if normalize_name(project) == name)
+
+
+def build_settings(options: SyncOptions, name: str) -> dict[str, Any]:
+    """Return all that changes what a build of the project *name* makes; nothing is said by an empty value."""
+    found = {
+        "config_settings": config_settings(options, name),
+        "extra_build_requires": list(extra_requirements(options, name)),
+        "extra_build_variables": extra_variables(options, name),
+    }
+    return {key: value for key, value in found.items() if value}
 
 
 def _append(settings: dict[str, Any], key: str, value: str) -> None:

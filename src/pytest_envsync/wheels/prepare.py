@@ -112,10 +112,11 @@ def _check_python(prepared: PreparedWheel, target: Target) -> None:
     wheel, candidate = prepared.wheel, prepared.candidate
     python = target.markers.get("python_full_version", target.version)
     lenient = not isinstance(candidate.requested, ArchiveSource)
-    if wheel.requires_python is None or python_meets(wheel.requires_python, python, lower_bound_only=lenient):
+    asked = wheel.requires_python if candidate.requires_python is None else candidate.requires_python
+    if not asked or python_meets(asked, python, lower_bound_only=lenient):
         return
     raise SelectionError(
-        f"`{wheel.filename}` needs Python {wheel.requires_python}, and the target has {python}",
+        f"`{wheel.filename}` needs Python {asked}, and the target has {python}",
         subject=candidate.name,
         origin=candidate.origin,
         hint="choose another version of it, or another interpreter with --python",

@@ -88,7 +88,7 @@ class Kitchen:
         self.pools = 0
 
     def client(self, *, offline: bool = False) -> Client:
-        return Client(self.store.root, SyncOptions(offline=offline), {"UV_HTTP_RETRIES": "2"}, first_pause=0.001)
+        return Client(Path(self.store.root), SyncOptions(offline=offline), {"UV_HTTP_RETRIES": "2"}, first_pause=0.001)
 
     def prepare(
         self,

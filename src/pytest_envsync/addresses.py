@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import os
 import re
-from typing import NamedTuple
 
-_USER_INFO = re.compile(r"(?<!/)//([^/?#\s]*)@")
+from pytest_envsync.patterns import pattern
+from pytest_envsync.values import NamedTuple
+
+_USER_INFO = pattern(r"(?<!/)//([^/?#\s]*)@")
 # A password with an unescaped slash ends the authority too early; what is no port is a secret.
-_LOOSE_USER_INFO = re.compile(r"(?<!/)//([^/?#\s:@]+):(?!\d+(?:[/?#\s]|$))[^\s@]*[/?#][^\s@]*@")
-_SECRET_QUERY = re.compile(
+_LOOSE_USER_INFO = pattern(r"(?<!/)//([^/?#\s:@]+):(?!\d+(?:[/?#\s]|$))[^\s@]*[/?#][^\s@]*@")
+_SECRET_QUERY = pattern(
     r"([?&](?:x-(?:amz|goog)-(?:signature|credential|security-token)|signature|sig|token|access_token|api_?key|password)=)"
     r"[^&#\s]*",
     re.IGNORECASE,
 )
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+_SCHEME = pattern(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _PORTS = {"http": 80, "https": 443}
 
 

@@ -13,10 +13,15 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_envsync.cache_location import cache_location
 from pytest_envsync.errors import LockTimeout, StoreError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    AnyPath = str | os.PathLike[str]
 
 TAG = (
     "Signature: 8a477f597d28d172789f06886806bc55\n"
@@ -28,31 +33,43 @@ _POLL = 0.02  # seconds between two tries of a lock that is held
 
 def cache_directory(cache_dir: str | None, environ: Mapping[str, str], *, cwd: str) -> Path:
     """Return the root of the cache, absolute; it need not exist. *cache_dir* is the setting."""
+    from pathlib import Path
+
     return Path(cache_location(cache_dir, environ, cwd=cwd))
 
 
-def make_root(root: Path) -> None:
+def make_root(root: AnyPath) -> None:
     """Make the cache directory, for its owner alone, if it is not there.
 
     One that cannot be made is told by what needs it.
     """
     with suppress(OSError):
-        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make(root)
 
 
-def make_cache(root: Path) -> None:
+def make_cache(root: AnyPath) -> None:
     """Make the cache directory and its tag. Raises StoreError when it cannot be written."""
-    tag = root / "CACHEDIR.TAG"
-    if tag.exists():
+    tag = os.path.join(root, "CACHEDIR.TAG")
+    if os.path.exists(tag):
         return
     try:
-        root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        tag.write_text(TAG, encoding="utf-8")
+        _make(root)
+        with open(tag, "w", encoding="utf-8") as file:
+            file.write(TAG)
     except OSError as error:
         raise StoreError(
             f"the cache directory `{root}` cannot be written: {error.strerror or error}",
             hint=ELSEWHERE,
         ) from error
+
+
+def _make(root: AnyPath) -> None:
+    os.makedirs(os.path.dirname(os.path.abspath(root)), exist_ok=True)
+    try:
+        os.mkdir(root, 0o700)
+    except FileExistsError:
+        if not os.path.isdir(root):
+            raise
 
 
 def lock_timeout(environ: Mapping[str, str]) -> float:
@@ -69,7 +86,7 @@ Waiting = Callable[[str, float], None]
 
 @contextmanager
 def exclusive(
-    path: Path,
+    path: AnyPath,
     *,
     timeout: float,
     waiting: Waiting | None = None,
@@ -96,7 +113,7 @@ def exclusive(
 
 
 @contextmanager
-def shared(path: Path, *, timeout: float) -> Iterator[bool]:
+def shared(path: AnyPath, *, timeout: float) -> Iterator[bool]:
     """Hold the lock file *path* together with others: what ``exclusive`` on the same file waits for.
 
     Yields whether it is held: where there are no locks, or the file cannot be made, it is not. Raises LockTimeout
@@ -111,7 +128,7 @@ def shared(path: Path, *, timeout: float) -> Iterator[bool]:
 
 @contextmanager
 def _held(
-    path: Path,
+    path: AnyPath,
     *,
     timeout: float,
     is_shared: bool = False,
@@ -141,10 +158,10 @@ def _held(
         os.close(descriptor)
 
 
-def _open_lock(path: Path) -> int:
+def _open_lock(path: AnyPath) -> int:
     """Open the lock file, made if it is missing; for reading where it belongs to somebody else."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     except OSError as error:
         with suppress(OSError):
@@ -153,7 +170,7 @@ def _open_lock(path: Path) -> int:
         raise StoreError(f"the lock file `{path}` cannot be written: {reason}", hint=ELSEWHERE) from error
 
 
-def _lock(descriptor: int, path: Path, *, is_shared: bool, timeout: float, waiting: Waiting | None) -> None:
+def _lock(descriptor: int, path: AnyPath, *, is_shared: bool, timeout: float, waiting: Waiting | None) -> None:
     import fcntl
 
     began = time.monotonic()
@@ -178,14 +195,14 @@ def _lock(descriptor: int, path: Path, *, is_shared: bool, timeout: float, waiti
 
 
 @contextmanager
-def _held_by_library(path: Path, *, is_shared: bool, timeout: float, waiting: Waiting | None) -> Iterator[bool]:
+def _held_by_library(path: AnyPath, *, is_shared: bool, timeout: float, waiting: Waiting | None) -> Iterator[bool]:
     if is_shared:
         yield False
         return
     from filelock import FileLock, Timeout
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(str(path))
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    lock = FileLock(path)
     try:
         lock.acquire(timeout=0)
     except Timeout:

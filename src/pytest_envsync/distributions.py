@@ -5,11 +5,11 @@ PYTEST_DONT_REWRITE
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from pytest_envsync.hashes import Digest
 from pytest_envsync.requirements import Origin, Source
-from pytest_envsync.values import dataclass, field
+from pytest_envsync.values import NamedTuple, dataclass, field
 
 
 class File(NamedTuple):
@@ -114,6 +114,14 @@ class StoredWheel:
     url: str | None = None
     built: bool = False
     unchecked: tuple[str, ...] = ()
+
+
+class PreparedWheel(NamedTuple):
+    """A wheel in the store, and the candidate it is for. *fresh*: fetched, unpacked or built now."""
+
+    candidate: Candidate
+    wheel: StoredWheel
+    fresh: bool
 
 
 InstalledKind = Literal["dist-info", "egg-info-directory", "egg-info-file", "egg-link"]

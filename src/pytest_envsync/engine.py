@@ -12,7 +12,6 @@ import os
 import sys
 from _thread import allocate_lock  # threading itself is a millisecond that a run with nothing to do saves
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_envsync.cache import make_cache
@@ -20,6 +19,7 @@ from pytest_envsync.errors import UsageError
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
+    from pathlib import Path
     from types import TracebackType
 
     from pytest_envsync.narration import Reporter
@@ -43,14 +43,14 @@ class Engine:
     def __init__(
         self,
         *,
-        cache_dir: Path,
+        cache_dir: str | os.PathLike[str],
         options: SyncOptions,
         cwd: str,
         environ: Mapping[str, str],
         reporter: Reporter,
         temporary: bool = False,
     ) -> None:
-        self.cache_dir = cache_dir
+        self.cache_root = os.fspath(cache_dir)
         self.options = options
         self.cwd = cwd
         self.environ = environ
@@ -63,13 +63,20 @@ class Engine:
         self._builder: Builder | None = None
 
     @property
+    def cache_dir(self) -> Path:
+        """The root of the cache; *cache_root* is the same as text."""
+        from pathlib import Path
+
+        return Path(self.cache_root)
+
+    @property
     def store(self) -> Store:
         """The wheel store. Raises StoreError when the cache cannot be written."""
         if self._store is None:
             from pytest_envsync.wheels.store import Store
 
-            make_cache(self.cache_dir)
-            self._store = Store(self.cache_dir, unchecked=self.unchecked)
+            make_cache(self.cache_root)
+            self._store = Store(self.cache_root, unchecked=self.unchecked)
         return self._store
 
     @property
@@ -127,7 +134,8 @@ class Engine:
             return sys.stdin.buffer.read()
         if "://" in location:
             return self.client.read(location)
-        return Path(location).read_bytes()
+        with open(location, "rb") as file:
+            return file.read()
 
     def close(self) -> None:
         """End the threads and connections; what is under way is abandoned."""
@@ -139,8 +147,8 @@ class Engine:
         if self.is_temporary:
             from shutil import rmtree
 
-            _make_removable(self.cache_dir)
-            rmtree(self.cache_dir, ignore_errors=True)
+            _make_removable(self.cache_root)
+            rmtree(self.cache_root, ignore_errors=True)
 
     def __enter__(self) -> Engine:  # noqa: PYI034 - Self needs Python 3.11, and nothing derives from this
         """Open nothing yet."""
@@ -163,7 +171,7 @@ def _count(environ: Mapping[str, str], name: str, default: int) -> int:
     return default
 
 
-def _make_removable(root: Path) -> None:
+def _make_removable(root: str) -> None:
     # Directories of the store are writable for their owner; this is for what a build may have left.
     for directory, _, _ in os.walk(root):
-        os.chmod(directory, 0o700)  # noqa: PTH101 - plain text, many of them
+        os.chmod(directory, 0o700)

@@ -8,7 +8,8 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 from enum import Enum
-from typing import NamedTuple
+
+from pytest_envsync.values import NamedTuple
 
 DIGEST_LENGTHS = {"md5": 32, "sha256": 64, "sha384": 96, "sha512": 128, "blake2b": 64}
 """The algorithms that are understood, with the length of their digests in hex digits."""

@@ -6,9 +6,10 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from pytest_envsync.addresses import canonical_address
+from pytest_envsync.values import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -13,12 +13,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from pytest_envsync.patterns import pattern
 from pytest_envsync.versions import canonical_version
 
-_TOKEN = re.compile(
+_TOKEN = pattern(
     r"""\s*(?:(?P<bracket>[()])|(?P<text>'[^']*'|"[^"]*")|(?P<operator>===|==|~=|!=|<=|>=|<|>)|(?P<word>[A-Za-z_.]+))"""
 )
-_RELEASE = re.compile(r"[0-9]+(?:\.[0-9]+)*", re.ASCII)
+_RELEASE = pattern(r"[0-9]+(?:\.[0-9]+)*", re.ASCII)
 _VERSION_NAMES = frozenset({"python_version", "python_full_version", "implementation_version"})
 _TEXT_NAMES = frozenset(
     {

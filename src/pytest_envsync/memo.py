@@ -13,15 +13,16 @@ PYTEST_DONT_REWRITE
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from contextlib import suppress
 from typing import Any
 
 from pytest_envsync.addresses import masked
+from pytest_envsync.atomic import write_at_once
+from pytest_envsync.digesting import sha256
 from pytest_envsync.direct_url import recorded_url
 from pytest_envsync.distributions import Candidate
 from pytest_envsync.index_tables import read_rules
@@ -90,23 +91,23 @@ def resolution_key(
     question = [
         SCHEMA,
         cwd,
-        [os.path.join(cwd, name) if "://" not in name else name for name in files],  # noqa: PTH118 - plain text
+        [os.path.join(cwd, name) if "://" not in name else name for name in files],
         settings,
         # A day of --exclude-newer ends when it ends here.
         time.strftime("%z") if options.exclude_newer or options.exclude_newer_package or options.index_rules else "",
         target.fingerprint,
         target.version,
         target.markers,
-        hashlib.sha256(" ".join(target.tags).encode()).hexdigest(),
+        sha256(" ".join(target.tags).encode()).hexdigest(),
         list(unchecked),
     ]
-    return hashlib.sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()
+    return sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()
 
 
 def stat_of(path: str) -> tuple[str, int, int]:
     """Return path, mtime in nanoseconds and size of a file or directory; -1 where there is none."""
     try:
-        found = os.stat(path)  # noqa: PTH116 - plain text, many of them
+        found = os.stat(path)
     except OSError:
         return (path, -1, -1)
     return (path, found.st_mtime_ns, found.st_size)
@@ -169,15 +170,16 @@ def local_stats(candidates: Sequence[Candidate], find_links: Sequence[str]) -> t
     return tuple(stat_of(path) for path in sorted(paths))
 
 
-def recall(cache_dir: Path, key: str, environ: Mapping[str, str]) -> Resolution | None:
+def recall(cache_dir: str, key: str, environ: Mapping[str, str]) -> Resolution | None:
     """Return the remembered resolution when everything it rests on is as it was, else None."""
     try:
-        record = json.loads((cache_dir / "memo" / key[:2] / f"{key}.json").read_bytes())
+        with open(_place(cache_dir, key), "rb") as stream:
+            record = json.loads(stream.read())
         if record["schema"] != SCHEMA:
             return None
         for path, digest in record["inputs"]:
-            with open(path, "rb") as stream:  # noqa: PTH123 - plain text
-                if hashlib.sha256(stream.read()).hexdigest() != digest:
+            with open(path, "rb") as stream:
+                if sha256(stream.read()).hexdigest() != digest:
                     return None
         if any(_value_digest(environ.get(name), key) != digest for name, digest in record["variables"]):
             return None
@@ -213,13 +215,13 @@ def _is_as_it_was(candidate: Candidate, environ: Mapping[str, str]) -> bool:
         case DirectorySource(path=path, subdirectory=subdirectory):
             from pytest_envsync.environment.freshness import directory_cache_info
 
-            place = os.path.join(path, subdirectory or "")  # noqa: PTH118 - plain text
+            place = os.path.join(path, subdirectory or "")
             return directory_cache_info(place, environ) == candidate.cache_info
         case _:
             return True
 
 
-def remember(cache_dir: Path, resolution: Resolution) -> None:
+def remember(cache_dir: str, resolution: Resolution) -> None:
     """Write the memo record of a repeatable resolution whose digests are complete.
 
     A cache that cannot be written costs time, not correctness: nothing is raised.
@@ -242,19 +244,17 @@ def remember(cache_dir: Path, resolution: Resolution) -> None:
         "digests": resolution.digests,
         "candidates": [candidate_row(candidate) for candidate in resolution.candidates],
     }
-    path = cache_dir / "memo" / resolution.key[:2] / f"{resolution.key}.json"
-    private = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        private.write_text(json.dumps(record, separators=(",", ":")), encoding="utf-8")
-        private.replace(path)
-    except OSError:
-        private.unlink(missing_ok=True)
+    with suppress(OSError):
+        write_at_once(_place(cache_dir, resolution.key), json.dumps(record, separators=(",", ":")).encode())
+
+
+def _place(cache_dir: str, key: str) -> str:
+    return f"{cache_dir}/memo/{key[:2]}/{key}.json"
 
 
 def _value_digest(value: str | None, key: str) -> str | None:
     """Return what stands for the value of a variable; *key* keeps equal values of two records apart."""
-    return None if value is None else hashlib.sha256(f"{key}:{value}".encode("utf-8", "surrogateescape")).hexdigest()
+    return None if value is None else sha256(f"{key}:{value}".encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def candidate_row(candidate: Candidate) -> list[Any]:

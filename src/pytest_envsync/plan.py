@@ -11,14 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from operator import eq
-from typing import NamedTuple
 
 from pytest_envsync.changes import Change, Changes
 from pytest_envsync.direct_url import SameFile, direct_url_of, source_difference, source_text, url_path
 from pytest_envsync.distributions import Candidate, InstalledDistribution
 from pytest_envsync.requirements import ArchiveSource, DirectorySource, Source
 from pytest_envsync.target import Target
-from pytest_envsync.values import dataclass
+from pytest_envsync.values import NamedTuple, dataclass
 from pytest_envsync.versions import canonical_version
 
 

@@ -13,16 +13,19 @@ import re
 from binascii import b2a_base64
 from collections.abc import Iterable, Mapping
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any
+
+from pytest_envsync.patterns import pattern
+from pytest_envsync.values import NamedTuple
 
 _URLSAFE = bytes.maketrans(b"+/", b"-_")
-_NEEDS_QUOTES = re.compile(r'[,"\r\n]')
-_PROJECT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._]*[A-Za-z0-9])?\Z", re.ASCII)
-_VERSION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._+!]*[A-Za-z0-9])?\Z", re.ASCII)
-_BUILD = re.compile(r"[0-9][A-Za-z0-9._]*\Z", re.ASCII)
-_TAG_SET = re.compile(r"[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*\Z", re.ASCII)
-_OBJECT = re.compile(r"(?P<module>[^:\[\]]+):(?P<attribute>[^:\[\]]+)(?:\[[^\[\]]*\])?\Z")
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:.", re.ASCII)
+_NEEDS_QUOTES = pattern(r'[,"\r\n]')
+_PROJECT = pattern(r"[A-Za-z0-9](?:[A-Za-z0-9._]*[A-Za-z0-9])?\Z", re.ASCII)
+_VERSION = pattern(r"[A-Za-z0-9](?:[A-Za-z0-9._+!]*[A-Za-z0-9])?\Z", re.ASCII)
+_BUILD = pattern(r"[0-9][A-Za-z0-9._]*\Z", re.ASCII)
+_TAG_SET = pattern(r"[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*\Z", re.ASCII)
+_OBJECT = pattern(r"(?P<module>[^:\[\]]+):(?P<attribute>[^:\[\]]+)(?:\[[^\[\]]*\])?\Z")
+_SCHEME = pattern(r"[A-Za-z][A-Za-z0-9+.-]*:.", re.ASCII)
 _MOST_TAGS = 10_000  # a file name is no place for more; real wheels have some thirty
 SCRIPT_SECTIONS = ("console_scripts", "gui_scripts")
 
@@ -211,8 +214,8 @@ def parse_wheel_filename(filename: str) -> WheelFilename:
             f" found {len(parts)} parts"
         )
     build = parts[2] if len(parts) == 6 else ""
-    for part, pattern, meaning in ((parts[0], _PROJECT, "project name"), (parts[1], _VERSION, "version")):
-        if not pattern.match(part):
+    for part, wanted, meaning in ((parts[0], _PROJECT, "project name"), (parts[1], _VERSION, "version")):
+        if not wanted.match(part):
             raise ValueError(f"`{filename}` is no wheel name: `{part}` is no {meaning}")
     if build and not _BUILD.match(build):
         raise ValueError(f"`{filename}` is no wheel name: the build tag `{build}` does not begin with a digit")

@@ -5,13 +5,13 @@ PYTEST_DONT_REWRITE
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_envsync.addresses import is_url
-from pytest_envsync.asked_extras import asked_extras
 from pytest_envsync.build_additions import installed_requirements, with_matches
+from pytest_envsync.distributions import PreparedWheel
 from pytest_envsync.errors import EnvsyncError, InputError
 from pytest_envsync.hashes import HashPolicy
 from pytest_envsync.memo import Resolution, is_repeatable, local_stats, recall, remember, resolution_key
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from pytest_envsync.options import SyncOptions
     from pytest_envsync.requirements import Requirements
     from pytest_envsync.target import Target
-    from pytest_envsync.wheels.prepare import PreparedWheel
 
 
 def resolve(
@@ -47,7 +46,7 @@ def resolve(
     """
     key = resolution_key(files, options, target, engine.cwd, unchecked=engine.unchecked)
     if not (options.refresh or options.refresh_package or options.reinstall or options.reinstall_package):
-        remembered = recall(engine.cache_dir, key, engine.environ)
+        remembered = recall(engine.cache_root, key, engine.environ)
         if remembered is not None and all(engine.store.get(sha256) for sha256 in remembered.digests.values()):
             for warning in remembered.warnings:
                 engine.reporter.warn(warning)
@@ -82,7 +81,7 @@ def asks_for_nothing(files: Sequence[str], *, options: SyncOptions, engine: Engi
     from pytest_envsync.environment.interpreter import base_of_running
     from pytest_envsync.inputs.sources import read_requirements
 
-    target = base_of_running(engine.cache_dir)
+    target = base_of_running(engine.cache_root)
     try:
         requirements = read_requirements(
             files, options=options, target=target, read=engine.read, cwd=engine.cwd, environ=engine.environ
@@ -99,7 +98,7 @@ def asks_for_nothing(files: Sequence[str], *, options: SyncOptions, engine: Engi
 def _check_local_indexes(requirements: Requirements) -> None:
     """Raise InputError for the path of an index that inputs name and that is not there."""
     for place in (requirements.index_url, *requirements.extra_index_urls):
-        if place is not None and not is_url(place) and not Path(place).exists():
+        if place is not None and not is_url(place) and not os.path.exists(place):
             raise InputError(
                 f"`{place}` is no index: it is neither an address nor a directory that exists",
                 hint="a relative path starts at the working directory",
@@ -115,6 +114,7 @@ def _find(
     engine: Engine,
     installed: Sequence[InstalledDistribution] | None,
 ) -> Resolution:
+    from pytest_envsync.asked_extras import asked_extras
     from pytest_envsync.wheels.finder import find_candidates
 
     requirements = name_sources(requirements, target=target, engine=engine)
@@ -199,8 +199,6 @@ def prepare(
     When the digest of every wheel is known afterwards, the resolution is remembered.
     Raises FetchError, HashMismatch, WheelError, BuildError, StoreError.
     """
-    from pytest_envsync.wheels.prepare import PreparedWheel
-
     wanted = [c for c in resolution.candidates if names is None or c.name in names]
     ready: dict[str, PreparedWheel] = {}
     missing: list[Candidate] = []
@@ -225,7 +223,7 @@ def prepare(
             stage_builds(engine.builder(target), ready, engine=engine, over=over)
             ready |= _prepared(shared, resolution, options=options, target=target, engine=engine)
         digests = {**resolution.digests, **{name: prepared.wheel.sha256 for name, prepared in ready.items()}}
-        remember(engine.cache_dir, replace(resolution, digests=digests))
+        remember(engine.cache_root, replace(resolution, digests=digests))
     return dict(sorted(ready.items()))
 
 

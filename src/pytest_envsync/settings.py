@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pytest_envsync.arguments import ALL, scan
 from pytest_envsync.configuration import Configuration, read_configuration
@@ -24,7 +24,7 @@ from pytest_envsync.option_table import BY_NAME, OPTIONS
 from pytest_envsync.option_values import from_python
 from pytest_envsync.options import SyncOptions
 from pytest_envsync.pip_configuration import read_pip_configuration
-from pytest_envsync.values import dataclass, field, fields
+from pytest_envsync.values import NamedTuple, dataclass, field, fields
 from pytest_envsync.variables import Layer, read_variables
 
 if TYPE_CHECKING:

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pytest_envsync.asked_extras import unknown_extras
-from pytest_envsync.cache import cache_directory, make_root
+from pytest_envsync.cache import make_root
+from pytest_envsync.cache_location import cache_location
 from pytest_envsync.changes import Changes
 from pytest_envsync.engine import Engine
 from pytest_envsync.environment.discovery import find_target
@@ -26,17 +25,15 @@ from pytest_envsync.plan import make_plan, planned_changes
 from pytest_envsync.requirements import DirectorySource, normalize_name
 from pytest_envsync.resolve import asks_for_nothing, prepare, resolve
 from pytest_envsync.values import dataclass, field, replace
-from pytest_envsync.wheels.spoiled import load_spoiled
 
 if TYPE_CHECKING:
-    from pytest_envsync.distributions import Candidate, InstalledDistribution
+    from pytest_envsync.distributions import Candidate, InstalledDistribution, PreparedWheel
     from pytest_envsync.memo import Resolution
     from pytest_envsync.narration import Reporter
     from pytest_envsync.options import SyncOptions
     from pytest_envsync.plan import Plan
     from pytest_envsync.requirements import InputFile
     from pytest_envsync.target import Target
-    from pytest_envsync.wheels.prepare import PreparedWheel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +90,7 @@ def sync_environment(
     with Engine(
         cache_dir=cache_dir, options=options, cwd=cwd, environ=environ, reporter=reporter, temporary=temporary
     ) as engine:
-        is_new = options.venv is not None and not Path(cwd, options.venv).exists()
+        is_new = options.venv is not None and not os.path.exists(os.path.join(cwd, options.venv))
         try:
             target = find_target(options, cwd=cwd, environ=environ, cache_dir=cache_dir, reporter=reporter)
         except TargetError:
@@ -113,12 +110,12 @@ def sync_environment(
             raise
 
 
-def _cache(options: SyncOptions, cwd: str, environ: Mapping[str, str]) -> tuple[Path, bool]:
+def _cache(options: SyncOptions, cwd: str, environ: Mapping[str, str]) -> tuple[str, bool]:
     if not options.no_cache:
-        return cache_directory(options.cache_dir, environ, cwd=cwd), False
+        return cache_location(options.cache_dir, environ, cwd=cwd), False
     from tempfile import mkdtemp
 
-    return Path(mkdtemp(prefix="envsync-")), True
+    return mkdtemp(prefix="envsync-"), True
 
 
 class _Sync:
@@ -173,12 +170,12 @@ class _Sync:
             wanted = [*plan.install, *(item.candidate for item in plan.reinstall)]
             unseen = frozenset(item.name for item in wanted if not self._is_stored(item, resolution))
             names = {candidate.name for candidate in wanted}
-            extras = unknown_extras(resolution, target=self.target, engine=self.engine, missing=names)
+            extras = self._unknown_extras(resolution, missing=names)
             return replace(outcome, unseen=unseen, warnings=(*outcome.warnings, *extras))
         return self._finish(self._apply(plan, resolution, outcome), resolution)
 
     def _recover(self) -> None:
-        if not os.path.isdir(journal_directory(self.target)):  # noqa: PTH112 - plain text
+        if not os.path.isdir(journal_directory(self.target)):
             return
         if self.is_dry:
             raise InstallError(
@@ -200,9 +197,11 @@ class _Sync:
 
             candidates = {candidate.name: candidate for candidate in resolution.candidates}
             damaged = verify_installed(installed, candidates, target=self.target, store=self.engine.store)
-        elif spoiled := load_spoiled(self.engine.cache_dir):
+        elif os.path.isdir(f"{self.engine.cache_root}/spoiled"):
             from pytest_envsync.environment.verify import find_held
+            from pytest_envsync.wheels.spoiled import load_spoiled
 
+            spoiled = load_spoiled(self.engine.cache_root)
             damaged = find_held(installed, target=self.target, store=self.engine.store, spoiled=spoiled)
         return make_plan(
             resolution.candidates,
@@ -302,7 +301,7 @@ class _Sync:
             self.target,
             resolution.candidates,
             {**resolution.digests, **{name: prepared.wheel.sha256 for name, prepared in wheels.items()}},
-            cache_dir=self.engine.cache_dir,
+            cache_dir=self.engine.cache_root,
             link_mode=self.options.link_mode,
             installer_metadata=not self.engine.environ.get("UV_NO_INSTALLER_METADATA"),
         )
@@ -315,14 +314,20 @@ class _Sync:
             compiled = compile_site_packages(self.target, environ=self.engine.environ, jobs=os.cpu_count() or 1)
             self._phase("compiled", compiled, began)
             outcome = replace(outcome, compiled=compiled)
-        extras = unknown_extras(resolution, target=self.target, engine=self.engine)
-        outcome = replace(outcome, warnings=(*outcome.warnings, *extras))
+        outcome = replace(outcome, warnings=(*outcome.warnings, *self._unknown_extras(resolution)))
         if self.options.strict:
             from pytest_envsync.environment.diagnosis import diagnose
 
             names = {candidate.name for candidate in resolution.candidates}
             outcome = replace(outcome, warnings=(*outcome.warnings, *diagnose(self.target, names)))
         return outcome
+
+    def _unknown_extras(self, resolution: Resolution, missing: Collection[str] = ()) -> Collection[str]:
+        if not resolution.extras:
+            return ()
+        from pytest_envsync.asked_extras import unknown_extras
+
+        return unknown_extras(resolution, target=self.target, engine=self.engine, missing=missing)
 
     def _phase(self, name: Any, count: int | None, began: float) -> None:
         self.seconds[name] = time.monotonic() - began
@@ -342,7 +347,7 @@ class _Sync:
 
 def _is_same_file(first: str, second: str) -> bool:
     try:
-        return os.path.samefile(first, second)  # noqa: PTH121 - plain text on both sides
+        return os.path.samefile(first, second)
     except OSError:
         return os.path.normpath(first) == os.path.normpath(second)
 
@@ -367,7 +372,7 @@ def sync(
 
     given = {name: list(value) if isinstance(value, set | frozenset) else value for name, value in options.items()}
     named = [files] if isinstance(files, str | os.PathLike) else files
-    cwd = os.getcwd()  # noqa: PTH109 - plain text
+    cwd = os.getcwd()
     try:
         settings = session_settings(given={**given, "python": _place(python)}, cwd=cwd, environ=os.environ)
         outcome = sync_environment(
@@ -388,4 +393,4 @@ def _place(python: str | os.PathLike[str]) -> str:
     """Return *python*, absolute when it is a path or the name of something that exists."""
     text = os.fspath(python)
     is_path = not isinstance(python, str) or os.path.lexists(text)
-    return os.path.abspath(text) if is_path and text else text  # noqa: PTH100 - plain text
+    return os.path.abspath(text) if is_path and text else text

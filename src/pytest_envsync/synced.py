@@ -8,28 +8,30 @@ PYTEST_DONT_REWRITE
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_envsync.atomic import write_at_once
+from pytest_envsync.digesting import sha256
 from pytest_envsync.memo import candidate_row
+from pytest_envsync.patterns import pattern
 
 if TYPE_CHECKING:
     from pytest_envsync.distributions import Candidate
     from pytest_envsync.target import Target
 
 SCHEMA = 1
-_MADE_AT = re.compile(r"^\s*VIRTUAL_ENV=(?:'(?P<quoted>[^'\n]+)'|(?P<plain>[^'\"\s$]+))$", re.MULTILINE)
+_MADE_AT = pattern(r"^\s*VIRTUAL_ENV=(?:'(?P<quoted>[^'\n]+)'|(?P<plain>[^'\"\s$]+))$", re.MULTILINE)
 
 
 def is_ours(prefix: str) -> bool:
     """Whether *prefix* is a virtual environment that this tool made. Raises OSError where there is none."""
-    configuration = Path(prefix, "pyvenv.cfg").read_text(encoding="utf-8")
+    with open(f"{prefix}/pyvenv.cfg", encoding="utf-8") as file:
+        configuration = file.read()
     return any(line.partition("=")[0].strip() == "envsync" for line in configuration.splitlines())
 
 
@@ -37,7 +39,8 @@ def former_place(prefix: str) -> str | None:
     """Return where the environment at *prefix* was made if that is elsewhere, by its script ``activate``; else None."""
     for scripts in ("bin", "Scripts"):
         with suppress(OSError):
-            found = _MADE_AT.search(Path(prefix, scripts, "activate").read_text(encoding="utf-8", errors="replace"))
+            with open(os.path.join(prefix, scripts, "activate"), encoding="utf-8", errors="replace") as file:
+                found = _MADE_AT.search(file.read())
             if found is None:
                 continue
             place = found["quoted"] or found["plain"]
@@ -51,7 +54,7 @@ def note_sync(
     candidates: Sequence[Candidate],
     digests: Mapping[str, str],
     *,
-    cache_dir: Path,
+    cache_dir: str | os.PathLike[str],
     link_mode: str | None,
     installer_metadata: bool,
 ) -> None:
@@ -72,24 +75,21 @@ def note_sync(
     try:
         if not target.is_virtual or not is_ours(target.prefix):
             return
-        path = _note(target.prefix, cache_dir)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f"{path.name}.{os.getpid()}")
-        beside.write_text(json.dumps(values, separators=(",", ":")), encoding="utf-8")
-        beside.replace(path)
+        write_at_once(_note(target.prefix, cache_dir), json.dumps(values, separators=(",", ":")).encode())
     except OSError:
         return
 
 
-def read_note(prefix: str, cache_dir: Path) -> dict[str, Any] | None:
+def read_note(prefix: str, cache_dir: str | os.PathLike[str]) -> dict[str, Any] | None:
     """Return what ``note_sync`` wrote for the environment at *prefix*; None when there is nothing to go by."""
     try:
-        values = json.loads(_note(prefix, cache_dir).read_bytes())
+        with open(_note(prefix, cache_dir), "rb") as file:
+            values = json.loads(file.read())
     except (OSError, ValueError):
         return None
     return values if isinstance(values, dict) and values.get("schema") == SCHEMA else None
 
 
-def _note(prefix: str, cache_dir: Path) -> Path:
-    name = hashlib.sha256(os.fsencode(os.path.realpath(prefix))).hexdigest()[:32]
-    return cache_dir / "synced" / f"{name}.json"
+def _note(prefix: str, cache_dir: str | os.PathLike[str]) -> str:
+    name = sha256(os.fsencode(os.path.realpath(prefix))).hexdigest()[:32]
+    return f"{os.fspath(cache_dir)}/synced/{name}.json"

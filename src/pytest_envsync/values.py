@@ -1,7 +1,8 @@
-"""Frozen values, as ``dataclasses`` makes them, at a small part of its start-up.
+"""Frozen values, as ``dataclasses`` and ``typing.NamedTuple`` make them, at a small part of their start-up.
 
 Importing ``dataclasses`` and letting it write the methods of thirty classes took 25 ms of processor time, of 75 that
 a whole sync has; a command that only compares must not pay that. The methods here are shared, none is written.
+``typing.NamedTuple`` compiles the text of every annotation, which nobody reads: half of what such a class costs.
 Type checkers see the standard library's own.
 
 PYTEST_DONT_REWRITE
@@ -12,8 +13,27 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dataclasses import asdict, dataclass, field, fields, replace
+    from typing import NamedTuple
 else:
+    from collections import namedtuple
+
     _NOTHING = object()
+
+    class _Naming(type):
+        """Makes a ``collections.namedtuple`` of a class statement below ``NamedTuple``."""
+
+        def __new__(cls, name, bases, namespace):
+            if not bases:
+                return super().__new__(cls, name, bases, namespace)
+            names = tuple(namespace.get("__annotations__", ()))
+            defaults = [namespace.pop(field) for field in names if field in namespace]
+            made = namedtuple(name, names, defaults=defaults, module=namespace.pop("__module__"))  # noqa: PYI024
+            for key, value in namespace.items():
+                setattr(made, key, value)
+            return made
+
+    class NamedTuple(metaclass=_Naming):
+        """The base of a class whose annotations name the fields of a tuple."""
 
     class Field:
         """A field of a value: its *name*, its *default* if it has one, and where it counts."""
@@ -125,4 +145,4 @@ else:
         return value
 
 
-__all__ = ["asdict", "dataclass", "field", "fields", "replace"]
+__all__ = ["NamedTuple", "asdict", "dataclass", "field", "fields", "replace"]

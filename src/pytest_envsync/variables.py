@@ -7,10 +7,11 @@ PYTEST_DONT_REWRITE
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pytest_envsync.option_table import BY_NAME, OPTIONS
 from pytest_envsync.option_values import read_variable
+from pytest_envsync.values import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,8 +12,10 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 
+from pytest_envsync.patterns import pattern
+
 # The grammar of PEP 440, appendix B, in its permissive form.
-_VERSION = re.compile(
+_VERSION = pattern(
     r"""\s*v?(?:(?P<epoch>[0-9]+)!)?(?P<release>[0-9]+(?:\.[0-9]+)*)
     (?:[-_.]?(?P<pre>alpha|a|beta|b|preview|pre|c|rc)[-_.]?(?P<pre_number>[0-9]*))?
     (?:-(?P<implicit_post>[0-9]+)|[-_.]?(?P<post>post|rev|r)[-_.]?(?P<post_number>[0-9]*))?
@@ -22,8 +24,8 @@ _VERSION = re.compile(
     re.VERBOSE | re.IGNORECASE | re.ASCII,
 )
 _PRE = {"alpha": "a", "a": "a", "beta": "b", "b": "b", "preview": "rc", "pre": "rc", "c": "rc", "rc": "rc"}
-_RELEASE = re.compile(r"[0-9]+(?:\.[0-9]+)*", re.ASCII)
-_CLAUSE = re.compile(r"\s*(===|==|~=|!=|<=|>=|<|>)\s*([^\s,]+)\s*", re.ASCII)
+_RELEASE = pattern(r"[0-9]+(?:\.[0-9]+)*", re.ASCII)
+_CLAUSE = pattern(r"\s*(===|==|~=|!=|<=|>=|<|>)\s*([^\s,]+)\s*", re.ASCII)
 
 
 @lru_cache(maxsize=4096)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from threading import Lock
+from _thread import allocate_lock  # threading is half a millisecond
 from typing import TYPE_CHECKING
 
 from pytest_envsync.report import Style, phase_line, wants_colour, warning_line
@@ -83,7 +83,7 @@ class TerminalReporter:
         self.notes: list[str] = []
         self.has_warned = False
         self.last_phase = time.perf_counter()
-        self._lock = Lock()
+        self._lock = allocate_lock()
         self._bar = _Bar(
             is_wanted=terminal.wants_progress
             and not terminal.quiet

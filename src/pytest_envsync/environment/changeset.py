@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from hashlib import sha256
 
+from pytest_envsync.digesting import sha256
 from pytest_envsync.distributions import InstalledDistribution
 from pytest_envsync.environment.claims import Claim, find_claims
 from pytest_envsync.environment.disk import Disk, files_below, find_renames

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable
-from typing import NamedTuple
 
 from pytest_envsync.distributions import InstalledDistribution
 from pytest_envsync.environment.layout import plain_path
 from pytest_envsync.environment.uninstall import read_record, record_paths
+from pytest_envsync.values import NamedTuple
 
 
 class Claim(NamedTuple):

@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import NamedTuple
 
 from pytest_envsync.environment.installed_pythons import first_python, named_pythons
 from pytest_envsync.environment.interpreter import (
+    CacheDir,
     base_of,
     base_of_running,
     find_interpreter,
@@ -28,7 +27,7 @@ from pytest_envsync.errors import TargetError, UsageError
 from pytest_envsync.narration import Reporter, SilentReporter
 from pytest_envsync.options import SyncOptions
 from pytest_envsync.target import Target
-from pytest_envsync.values import replace
+from pytest_envsync.values import NamedTuple, replace
 
 _HOW_TO_CREATE = "add `--venv .venv` to create one, or pass `--system` to install into a non-virtual environment"
 
@@ -38,7 +37,7 @@ class _Surrounding(NamedTuple):
 
     cwd: str
     environ: Mapping[str, str]
-    cache_dir: Path | None
+    cache_dir: CacheDir
 
     def path(self, text: str) -> str:
         """Return *text* as an absolute path."""
@@ -56,7 +55,7 @@ def find_target(
     *,
     cwd: str,
     environ: Mapping[str, str],
-    cache_dir: Path | None,
+    cache_dir: CacheDir,
     reporter: Reporter | None = None,
 ) -> Target:
     """Return the place that *options* mean, seen from *cwd*.
@@ -177,7 +176,7 @@ def _own_environment(options: SyncOptions, here: _Surrounding, reporter: Reporte
         reporter.note(f"Would create virtual environment at: {_shown(path, here.cwd)}")
         return base.in_virtual_environment(path)
     reporter.note(f"Creating virtual environment at: {_shown(path, here.cwd)}")
-    return create_virtualenv(Path(path), base, cache_dir=here.cache_dir)
+    return create_virtualenv(path, base, cache_dir=here.cache_dir)
 
 
 def _is_of(target: Target, wanted: PythonRequest, here: _Surrounding) -> bool:
@@ -271,6 +270,14 @@ def _matching_environment(wanted: PythonRequest, here: _Surrounding) -> Target:
     raise TargetError(f"No virtual environment found{asked}{found}", hint=_HOW_TO_CREATE)
 
 
+def _upwards(directory: str) -> Iterator[str]:
+    """Yield *directory* and those above it."""
+    yield directory
+    while (parent := os.path.dirname(directory)) != directory:
+        directory = parent
+        yield directory
+
+
 def _environments(here: _Surrounding) -> Iterator[Target]:
     """Yield the environments that are meant when none is named, the nearest first.
 
@@ -289,7 +296,7 @@ def _environments(here: _Surrounding) -> Iterator[Target]:
         if target.is_virtual or is_conda:
             count += 1
             yield target
-    for directory in (here.cwd, *map(str, Path(here.cwd).parents)):
+    for directory in _upwards(here.cwd):
         prefix = os.path.join(directory, ".venv")
         if os.path.isdir(prefix):
             if not os.path.isfile(os.path.join(prefix, "pyvenv.cfg")):

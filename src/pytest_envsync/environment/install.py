@@ -11,10 +11,10 @@ import os
 import stat
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
-from hashlib import sha256
 from operator import itemgetter
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
+from pytest_envsync.digesting import sha256
 from pytest_envsync.distributions import Candidate, StoredFile, StoredWheel
 from pytest_envsync.environment.disk import is_compiled_from
 from pytest_envsync.environment.layout import (
@@ -33,6 +33,7 @@ from pytest_envsync.environment.layout import (
 )
 from pytest_envsync.errors import InstallError, StoreError
 from pytest_envsync.target import Target
+from pytest_envsync.values import NamedTuple
 
 
 class Prepared(Protocol):

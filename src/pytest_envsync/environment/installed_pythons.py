@@ -13,8 +13,9 @@ import sys
 from collections.abc import Iterator, Mapping
 
 from pytest_envsync.environment.python_request import PythonRequest
+from pytest_envsync.patterns import pattern
 
-_NAME = re.compile(r"(?:python|pypy|graalpy)(\d+(?:\.\d+)?t?)?(?:\.exe)?")
+_NAME = pattern(r"(?:python|pypy|graalpy)(\d+(?:\.\d+)?t?)?(?:\.exe)?")
 
 
 def installed_pythons(request: PythonRequest | None, environ: Mapping[str, str]) -> Iterator[str]:

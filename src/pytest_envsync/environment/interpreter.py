@@ -13,7 +13,6 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from pytest_envsync.environment.installed_pythons import installed_pythons, named_pythons
@@ -22,6 +21,9 @@ from pytest_envsync.environment.pyvenv_cfg import base_executable, prefix_of
 from pytest_envsync.errors import TargetError
 from pytest_envsync.target import Target
 from pytest_envsync.values import replace
+
+CacheDir = str | os.PathLike[str] | None
+"""The root of the cache; None remembers nothing."""
 
 _SCHEMA = 3  # of the cached answers; another number is another question
 _TIMEOUT = 60  # seconds until an interpreter must have answered
@@ -35,7 +37,7 @@ _START = (
 )
 
 
-def query(python: str, cache_dir: Path | None) -> Target:
+def query(python: str, cache_dir: CacheDir) -> Target:
     """Return what the executable at the path *python* is.
 
     It may belong to a virtual environment, be an ordinary interpreter or a script that starts one.
@@ -53,7 +55,7 @@ def query(python: str, cache_dir: Path | None) -> Target:
     return replace(_query_base(os.path.realpath(python), cache_dir), python=python)
 
 
-def query_environment(prefix: str, cache_dir: Path | None) -> Target:
+def query_environment(prefix: str, cache_dir: CacheDir) -> Target:
     """Return what the virtual environment, or the interpreter's own directory, at *prefix* is.
 
     Raises TargetError when *prefix* is neither.
@@ -71,14 +73,14 @@ def query_environment(prefix: str, cache_dir: Path | None) -> Target:
     raise TargetError(f"`{prefix}` is no virtual environment: it has no `pyvenv.cfg` and no interpreter")
 
 
-def base_of_running(cache_dir: Path | None) -> Target:
+def base_of_running(cache_dir: CacheDir) -> Target:
     """Return the interpreter that runs this, or the one behind it when this is a virtual environment."""
     python = os.path.abspath(sys.executable)
     prefix = prefix_of(python)
     return _query_base(os.path.realpath(python) if prefix is None else _base_of(python, prefix), cache_dir)
 
 
-def base_of(target: Target, cache_dir: Path | None) -> Target:
+def base_of(target: Target, cache_dir: CacheDir) -> Target:
     """Return the interpreter behind *target*, which may be the same."""
     return _query_base(target.base_python, cache_dir)
 
@@ -86,7 +88,7 @@ def base_of(target: Target, cache_dir: Path | None) -> Target:
 def find_interpreter(
     request: str | None,
     *,
-    cache_dir: Path | None,
+    cache_dir: CacheDir,
     environ: Mapping[str, str],
     cwd: str,
     prefer_running: bool = True,
@@ -123,7 +125,7 @@ def _fits(target: Target, wanted: PythonRequest) -> bool:
     return wanted.is_met_by(target) and wanted.free_threaded == target.is_free_threaded
 
 
-def _find_place(wanted: PythonRequest, *, cache_dir: Path | None, environ: Mapping[str, str], cwd: str) -> Target:
+def _find_place(wanted: PythonRequest, *, cache_dir: CacheDir, environ: Mapping[str, str], cwd: str) -> Target:
     path = place_of(wanted, cwd)
     if path is not None:
         return query_environment(path, cache_dir) if os.path.isdir(path) else query(path, cache_dir)
@@ -149,7 +151,7 @@ def place_of(wanted: PythonRequest, cwd: str) -> str | None:
     return path if is_there else None
 
 
-def _usable(python: str, cache_dir: Path | None) -> Target | None:
+def _usable(python: str, cache_dir: CacheDir) -> Target | None:
     """Return the interpreter behind an executable that was merely found; None when it does not answer."""
     try:
         return base_of(query(python, cache_dir), cache_dir)
@@ -157,7 +159,7 @@ def _usable(python: str, cache_dir: Path | None) -> Target | None:
         return None
 
 
-def _listed(cache_dir: Path | None, environ: Mapping[str, str]) -> str:
+def _listed(cache_dir: CacheDir, environ: Mapping[str, str]) -> str:
     found = {}
     for python in installed_pythons(None, environ):
         target = _usable(python, cache_dir)
@@ -190,7 +192,7 @@ def _is_script(python: str) -> bool:
         raise TargetError(f"`{python}` cannot be read: {error.strerror or error}") from error
 
 
-def _query_base(executable: str, cache_dir: Path | None) -> Target:
+def _query_base(executable: str, cache_dir: CacheDir) -> Target:
     """Return what the interpreter at the path *executable*, symlinks resolved, is."""
     try:
         status = os.stat(executable)
@@ -231,7 +233,7 @@ def _kernel() -> dict[str, str]:
     return {"platform_release": names.release, "platform_version": names.version}
 
 
-def _answer_path(cache_dir: Path, executable: str) -> str:
+def _answer_path(cache_dir: str | os.PathLike[str], executable: str) -> str:
     import zlib
 
     readable = "".join(character if character.isalnum() else "-" for character in executable)[-80:]

@@ -21,10 +21,11 @@ import json
 import os
 import stat
 from collections.abc import Callable, Iterable
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from pytest_envsync.errors import InstallError
 from pytest_envsync.target import Target
+from pytest_envsync.values import NamedTuple
 
 JOURNAL_NAME = ".envsync-transaction"
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import Any
 
+from pytest_envsync.digesting import sha256
 from pytest_envsync.direct_url import direct_url_of
 from pytest_envsync.distributions import Candidate, StoredFile, StoredWheel
 from pytest_envsync.environment.journal import JOURNAL_NAME
@@ -35,6 +35,7 @@ from pytest_envsync.record import (
     record_hash,
 )
 from pytest_envsync.target import Target
+from pytest_envsync.values import NamedTuple
 
 INSTALLER = b"envsync"
 _OWN_FILES = frozenset({"pyvenv.cfg", ".lock", JOURNAL_NAME})

@@ -5,9 +5,9 @@ PYTEST_DONT_REWRITE
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_envsync.cache import exclusive, lock_timeout
@@ -26,10 +26,10 @@ def environment_lock(prefix: str, *, environ: Mapping[str, str], reporter: Repor
     def waiting(holder: str, seconds: float) -> None:
         reporter.note(f"waiting for process {holder or '?'} to leave {prefix} ({seconds:.0f} s)")
 
-    if not Path(prefix).is_dir():
+    if not os.path.isdir(prefix):
         # A dry run of an environment that would be made.
         yield
         return
     timeout = lock_timeout(environ)
-    with exclusive(Path(prefix, ".lock"), timeout=timeout, waiting=waiting, unlocked=reporter.warn, optional=True):
+    with exclusive(f"{prefix}/.lock", timeout=timeout, waiting=waiting, unlocked=reporter.warn, optional=True):
         yield

@@ -11,10 +11,12 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 import re
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from pytest_envsync.errors import UsageError
+from pytest_envsync.patterns import pattern
 from pytest_envsync.target import Target
+from pytest_envsync.values import NamedTuple
 
 _IMPLEMENTATIONS = {
     "python": None,
@@ -26,7 +28,7 @@ _IMPLEMENTATIONS = {
     "gp": "graalpy",
 }
 _TITLES = {"cpython": "CPython", "pypy": "PyPy", "graalpy": "GraalPy"}
-_FORM = re.compile(
+_FORM = pattern(
     r"(?P<implementation>cpython|python|cp|pypy|pp|graalpy|gp)?"
     r"(?P<separator>[@-])?v?"
     r"(?P<version>\d+(?:\.\d+){0,2}(?:(?:a|b|rc)\d+)?)?"

@@ -13,9 +13,10 @@ import re
 from collections.abc import Mapping
 
 from pytest_envsync.errors import InstallError
+from pytest_envsync.patterns import pattern
 from pytest_envsync.record import EntryPoint
 
-_RESERVED = re.compile(r"(?:python|pythonw|python3|graalpy|pypy|pypy2|pypy3|pythonw?3\.[0-9]+t?)\Z", re.ASCII)
+_RESERVED = pattern(r"(?:python|pythonw|python3|graalpy|pypy|pypy2|pypy3|pythonw?3\.[0-9]+t?)\Z", re.ASCII)
 _LONGEST_FIRST_LINE = 127  # bytes the oldest kernels still read, the newline not counted
 
 

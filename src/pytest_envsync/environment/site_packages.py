@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from pytest_envsync.addresses import file_url
 from pytest_envsync.distributions import InstalledDistribution, InstalledKind
@@ -21,6 +21,7 @@ from pytest_envsync.plan import seed_packages
 from pytest_envsync.record import expand_tags, parse_direct_url, parse_headers
 from pytest_envsync.requirements import normalize_name
 from pytest_envsync.target import Target
+from pytest_envsync.values import NamedTuple
 from pytest_envsync.versions import canonical_version
 
 NOTE = "envsync.json"

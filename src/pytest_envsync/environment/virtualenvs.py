@@ -14,9 +14,9 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
+from pytest_envsync.environment.interpreter import CacheDir
 from pytest_envsync.environment.journal import remove_path
 from pytest_envsync.errors import TargetError
 from pytest_envsync.target import Target
@@ -36,11 +36,11 @@ Template = dict[str, Any]
 
 
 def create_virtualenv(
-    path: Path,
+    path: str | os.PathLike[str],
     base: Target,
     *,
-    cache_dir: Path | None,
-    final_path: Path | None = None,
+    cache_dir: CacheDir,
+    final_path: str | os.PathLike[str] | None = None,
     prompt: str | None = None,
 ) -> Target:
     """Make a virtual environment without any distribution at *path* and return what it is.
@@ -58,7 +58,7 @@ def create_virtualenv(
     return base.in_virtual_environment(final)
 
 
-def clear_remains(path: str, base: Target, *, cache_dir: Path | None, dry_run: bool = False) -> bool:
+def clear_remains(path: str, base: Target, *, cache_dir: CacheDir, dry_run: bool = False) -> bool:
     """Empty the directory *path* if all it holds is what a killed process had made there of an environment.
 
     Such a directory has no ``pyvenv.cfg``, which is written last. False, and nothing was touched, when it holds
@@ -84,10 +84,13 @@ def clear_remains(path: str, base: Target, *, cache_dir: Path | None, dry_run: b
 
 
 def _is_begun(place: str, content: bytes) -> bool:
-    return os.path.isfile(place) and content.startswith(Path(place).read_bytes())
+    if not os.path.isfile(place):
+        return False
+    with open(place, "rb") as file:
+        return content.startswith(file.read())
 
 
-def _template_for(final: str, base: Target, cache_dir: Path | None, *, prompt: str | None) -> Template:
+def _template_for(final: str, base: Target, cache_dir: CacheDir, *, prompt: str | None) -> Template:
     if os.name == "nt" or _is_plain(final + (prompt or "")):
         return _template(base, cache_dir, has_prompt=prompt is not None)
     # Characters that some shell wants quoted: virtualenv must write the scripts for this very path.
@@ -99,7 +102,7 @@ def _is_plain(text: str) -> bool:
     return all(character.isalnum() or character in _PLAIN for character in text)
 
 
-def _template(base: Target, cache_dir: Path | None, *, has_prompt: bool) -> Template:
+def _template(base: Target, cache_dir: CacheDir, *, has_prompt: bool) -> Template:
     """Return the template for the interpreter of *base*, made if the cache has none."""
     prompt = _PROMPT if has_prompt else None
     if cache_dir is None:

@@ -157,7 +157,7 @@ class Provision:
                 answer = self._make()
             elif self._wheels is None:
                 # Preparing would have done it.
-                remember(self.engine.cache_dir, replace(self.resolution, digests=self._digests()))
+                remember(self.engine.cache_root, replace(self.resolution, digests=self._digests()))
             if self.holder_pid:
                 answer = self._lease(answer)
             touch_used(home)

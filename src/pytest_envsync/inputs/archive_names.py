@@ -7,9 +7,8 @@ PYTEST_DONT_REWRITE
 
 from __future__ import annotations
 
-import re
-
 from pytest_envsync.errors import InputError
+from pytest_envsync.patterns import pattern
 from pytest_envsync.requirements import normalize_name
 from pytest_envsync.versions import canonical_version
 
@@ -18,9 +17,9 @@ ARCHIVE_SUFFIXES = (
     ".tar", ".tbz", ".tgz", ".tlz", ".txz",
 )  # fmt: skip
 _SDIST_SUFFIXES = (".tar.gz", ".zip")
-_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
-_WHEEL_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._]*[A-Za-z0-9])?")
-_TAG = re.compile(r"[A-Za-z0-9_.]+")
+_NAME = pattern(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
+_WHEEL_NAME = pattern(r"[A-Za-z0-9](?:[A-Za-z0-9._]*[A-Za-z0-9])?")
+_TAG = pattern(r"[A-Za-z0-9_.]+")
 
 
 def is_archive(filename: str) -> bool:

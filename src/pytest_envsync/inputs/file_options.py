@@ -11,10 +11,11 @@ import re
 from pytest_envsync.addresses import is_remote, is_url, masked
 from pytest_envsync.errors import InputError
 from pytest_envsync.inputs.paths import path_below
+from pytest_envsync.patterns import pattern
 from pytest_envsync.requirements import normalize_name
 
-_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
-_QUOTED = re.compile(r"""'([^']*)'|"((?:[^"\\]|\\.)*)"|\\(.)""", re.DOTALL)
+_NAME = pattern(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
+_QUOTED = pattern(r"""'([^']*)'|"((?:[^"\\]|\\.)*)"|\\(.)""", re.DOTALL)
 
 
 def read_selection(text: str, option: str) -> list[str]:

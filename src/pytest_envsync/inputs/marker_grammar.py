@@ -8,15 +8,16 @@ from __future__ import annotations
 import re
 
 from pytest_envsync.errors import InputError
+from pytest_envsync.patterns import pattern
 
 _NAMES = (
     "python_version|python_full_version|os_name|sys_platform|platform_release|platform_system|platform_version"
     "|platform_machine|platform_python_implementation|implementation_name|implementation_version|extra"
 )
-_ATOM = re.compile(
+_ATOM = pattern(
     rf"""\s*(?:{_NAMES})\s*(?:===|==|~=|!=|<=|>=|<|>|\bnot\s+in\b|\bin\b)\s*(?:'[^'\\]*'|"[^"\\]*")\s*""", re.ASCII
 )
-_JOINT = re.compile(r"(?:and|or)(?=[\s(])")
+_JOINT = pattern(r"(?:and|or)(?=[\s(])")
 _DEEPEST = 50
 
 

@@ -8,11 +8,11 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 import codecs
-import hashlib
 import re
 from collections.abc import Callable, Mapping
 
 from pytest_envsync.addresses import file_path, is_remote, masked
+from pytest_envsync.digesting import sha256
 from pytest_envsync.errors import InputError
 from pytest_envsync.inputs.advice import lock_advice
 from pytest_envsync.inputs.paths import is_absolute, path_below
@@ -43,7 +43,7 @@ class Reading:
     def files(self) -> tuple[InputFile, ...]:
         """Everything that was read, in that order."""
         return tuple(
-            InputFile(location, "" if location == "-" or is_remote(location) else hashlib.sha256(content).hexdigest())
+            InputFile(location, "" if location == "-" or is_remote(location) else sha256(content).hexdigest())
             for location, content in self._contents.items()
         )
 

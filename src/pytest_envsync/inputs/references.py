@@ -11,20 +11,21 @@ from __future__ import annotations
 import os
 import re
 from pathlib import PurePath
-from typing import NamedTuple
 
 from pytest_envsync.addresses import file_path, file_url, masked
 from pytest_envsync.errors import InputError
 from pytest_envsync.hashes import DIGEST_LENGTHS, Digest
 from pytest_envsync.inputs.archive_names import ARCHIVE_SUFFIXES, is_archive, name_in_archive
 from pytest_envsync.inputs.paths import is_absolute, path_below
+from pytest_envsync.patterns import pattern
 from pytest_envsync.requirements import ArchiveSource, DirectorySource, VcsSource
+from pytest_envsync.values import NamedTuple
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
-_FRAGMENT = re.compile(r"[a-z0-9_-]+=[^&=]*(?:&[a-z0-9_-]+=[^&=]*)*")
-_COMMIT = re.compile(r"[0-9a-fA-F]{40}")
-_SCP_LIKE = re.compile(r"(?:git\+)?[A-Za-z0-9._-]+@(?!file:)[A-Za-z0-9.-]{2,}:(?!/)")
-_ARCHIVE_WITHIN = re.compile("(?:" + "|".join(re.escape(suffix) for suffix in ARCHIVE_SUFFIXES) + r")[#;\s]")
+_SCHEME = pattern(r"([A-Za-z][A-Za-z0-9+.-]+):")
+_FRAGMENT = pattern(r"[a-z0-9_-]+=[^&=]*(?:&[a-z0-9_-]+=[^&=]*)*")
+_COMMIT = pattern(r"[0-9a-fA-F]{40}")
+_SCP_LIKE = pattern(r"(?:git\+)?[A-Za-z0-9._-]+@(?!file:)[A-Za-z0-9.-]{2,}:(?!/)")
+_ARCHIVE_WITHIN = pattern("(?:" + "|".join(re.escape(suffix) for suffix in ARCHIVE_SUFFIXES) + r")[#;\s]")
 _OTHER_VCS = {"hg": "Mercurial", "bzr": "Bazaar", "svn": "Subversion"}
 _GIT_SCHEMES = ("https", "http", "ssh", "file")
 _URL_CHARACTERS = "%/:?#[]@!$&'()*+,;=~"

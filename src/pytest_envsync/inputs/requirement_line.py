@@ -17,6 +17,7 @@ from pytest_envsync.errors import InputError
 from pytest_envsync.inputs.archive_names import is_archive
 from pytest_envsync.inputs.marker_grammar import check_marker
 from pytest_envsync.inputs.references import Reference, read_digest, read_reference, refuse_scp_address
+from pytest_envsync.patterns import pattern
 from pytest_envsync.requirements import (
     ArchiveSource,
     DirectorySource,
@@ -31,19 +32,19 @@ from pytest_envsync.requirements import (
 if TYPE_CHECKING:
     from pytest_envsync.hashes import Digest
 
-_NAMED = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)\s*(.*)", re.DOTALL | re.ASCII)
-_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
-_EXTRAS_BEHIND = re.compile(r"\[([A-Za-z0-9._,\s-]*)\]$", re.ASCII)
-_MARKER_START = re.compile(r"\s+;|;(?=\s)")
-_SCHEME_IN_FRONT = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:", re.ASCII)
+_NAMED = pattern(r"([A-Za-z0-9][A-Za-z0-9._-]*)\s*(.*)", re.DOTALL | re.ASCII)
+_NAME = pattern(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
+_EXTRAS_BEHIND = pattern(r"\[([A-Za-z0-9._,\s-]*)\]$", re.ASCII)
+_MARKER_START = pattern(r"\s+;|;(?=\s)")
+_SCHEME_IN_FRONT = pattern(r"[A-Za-z][A-Za-z0-9+.-]*:", re.ASCII)
 _VERSION = r"[0-9]+(?:\.[0-9]+)*(?:(?:a|b|rc)[0-9]+)?(?:\.post[0-9]+)?(?:\.dev[0-9]+)?"
-_CLAUSE = re.compile(
+_CLAUSE = pattern(
     rf"(===?|!=)\s*({_VERSION}(?:\+[a-z0-9]+(?:\.[a-z0-9]+)*)?)|(==|!=)\s*([0-9]+(?:\.[0-9]+)*\.\*)"
     rf"|(<=?|>=?)\s*({_VERSION})|(~=)\s*([0-9]+(?:\.[0-9]+)+)",
     re.ASCII,
 )
 _LONGEST_SHOWN = 100
-_HASH = re.compile(r"--hash(?:=|\s+)(\S+)")
+_HASH = pattern(r"--hash(?:=|\s+)(\S+)")
 
 
 def parse_requirement(

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from pytest_envsync.addresses import is_remote, masked
 from pytest_envsync.errors import InputError
@@ -27,7 +26,7 @@ from pytest_envsync.inputs.requirement_line import (
 )
 from pytest_envsync.inputs.requirement_line import parse_requirement as parse_line
 from pytest_envsync.requirements import IndexSource, Origin, SpecifiedRequirement, normalize_name
-from pytest_envsync.values import replace
+from pytest_envsync.values import NamedTuple, replace
 
 __all__ = ["format_requirement", "parse_requirement", "read_requirements_txt"]
 

@@ -16,18 +16,21 @@ import re
 import stat
 from collections.abc import Mapping
 from contextlib import suppress
-from hashlib import sha256
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_envsync.distributions import StoredFile
+from pytest_envsync.patterns import pattern
 from pytest_envsync.wheels.manifest import read_rows, write_rows
 
-_NAME = re.compile(
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_NAME = pattern(
     r"(?P<folder>(?:.*/)?)__pycache__/(?P<stem>[^/]+)\.(?P<tag>cpython-[0-9]+t?)(?:\.opt-[0-9a-zA-Z]+)?\.pyc\Z",
     re.DOTALL,
 )
 _TAG = re.compile(r"cpython-[0-9]+t?(?:-pytest-[^/]+\.[0-9a-f]{12})?\Z")
-_REWRITTEN = re.compile(
+_REWRITTEN = pattern(
     r"(?P<folder>(?:.*/)?)__pycache__/(?P<stem>[^/]+)\.(?P<tag>cpython-[0-9]+t?-pytest-[^/]+)\.pyc\Z", re.DOTALL
 )
 _HEADER = 16
@@ -138,6 +141,8 @@ def _take(
     is_rewritten: bool,
 ) -> StoredFile | None:
     """Take one file in and return its row; None when it does not fit. *made* are the directories that are there."""
+    from hashlib import sha256
+
     try:
         descriptor = os.open(place, _READ)
     except OSError:

@@ -12,9 +12,10 @@ import os
 import stat
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from pytest_envsync.distributions import StoredFile
+from pytest_envsync.values import NamedTuple
 from pytest_envsync.wheels.bytecode import kept_tags, list_bytecode, save
 from pytest_envsync.wheels.digests import digest_file
 

@@ -8,15 +8,15 @@ PYTEST_DONT_REWRITE
 
 from __future__ import annotations
 
-import os
-from hashlib import sha256
-from pathlib import Path
+from pytest_envsync.atomic import write_at_once
+from pytest_envsync.digesting import sha256
 
 
 def find_known(directory: str, key: str) -> str | None:
     """Return the sha256 (hex) that was kept for *key*, or None."""
     try:
-        text = Path(_place(directory, key)).read_text(encoding="ascii")
+        with open(_place(directory, key), encoding="ascii") as file:
+            text = file.read()
     except (OSError, ValueError):
         return None
     return text if len(text) == 64 and not text.strip("0123456789abcdef") else None
@@ -24,14 +24,7 @@ def find_known(directory: str, key: str) -> str | None:
 
 def keep_known(directory: str, key: str, digest: str) -> None:
     """Keep *digest* for *key*, replacing what was there at once. Raises OSError."""
-    place = Path(_place(directory, key))
-    place.parent.mkdir(parents=True, exist_ok=True)
-    beside = place.with_name(f"{place.name}.{os.getpid()}-{os.urandom(4).hex()}")
-    try:
-        beside.write_text(digest, encoding="ascii")
-        beside.replace(place)
-    finally:
-        beside.unlink(missing_ok=True)
+    write_at_once(_place(directory, key), digest.encode("ascii"))
 
 
 def _place(directory: str, key: str) -> str:

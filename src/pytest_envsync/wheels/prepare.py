@@ -13,12 +13,13 @@ import os
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
-from pytest_envsync.distributions import Candidate, StoredWheel
+from pytest_envsync.distributions import Candidate, PreparedWheel, StoredWheel
 from pytest_envsync.errors import BuildError, SelectionError
 from pytest_envsync.hashes import HashPolicy
 from pytest_envsync.requirements import ArchiveSource
+from pytest_envsync.values import NamedTuple
 from pytest_envsync.versions import python_meets
 from pytest_envsync.wheels.lookup import address_key, find_stored, local_path, status_key
 from pytest_envsync.wheels.processes import CalledOff
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from pytest_envsync.wheels.client import Client
     from pytest_envsync.wheels.store import Store
 
+__all__ = ["PreparedWheel", "prepare_wheels"]
+
 Build = Callable[[Candidate], tuple[StoredWheel, bool]]
 """Builds an sdist or a source tree; tells whether it was built now (``wheels.build.Builder``)."""
 
@@ -39,14 +42,6 @@ _LARGE = 4 * 2**20  # bytes; eight threads on 40 files of 2 MB were slower than 
 _CORES = max(1, min(os.cpu_count() or 1, 8))
 _WIDTH = {"small": 16, "large": 4, "unpack": _CORES}
 Stage = Literal["small", "large", "build", "unpack"]
-
-
-class PreparedWheel(NamedTuple):
-    """A wheel in the store, and the candidate it is for. *fresh*: fetched, unpacked or built now."""
-
-    candidate: Candidate
-    wheel: StoredWheel
-    fresh: bool
 
 
 def prepare_wheels(

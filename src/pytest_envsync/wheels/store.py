@@ -26,7 +26,6 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from pytest_envsync.addresses import file_path, masked
@@ -37,10 +36,12 @@ from pytest_envsync.wheels.known import find_known, keep_known
 from pytest_envsync.wheels.manifest import read_rows, read_values, wheel_from, wheel_values, write_rows, write_values
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pytest_envsync.wheels.damage import Damage
     from pytest_envsync.wheels.entry import Unpacked
 
-Fetch = Callable[[str, Path], object]
+Fetch = Callable[["str", "Path"], object]
 _DAY = 86_400
 _LOCK_SECONDS = 300.0
 _KEPT_ARCHIVE = "archive.whl"
@@ -56,10 +57,10 @@ class Store:
     *unchecked*. Safe to use from several threads and processes. StoreError when the cache cannot be read or written.
     """
 
-    def __init__(self, root: Path | str, *, unchecked: Collection[str] = ()) -> None:
-        self.root = Path(root)
+    def __init__(self, root: str | os.PathLike[str], *, unchecked: Collection[str] = ()) -> None:
+        self.root = os.fspath(root)
         self.unchecked = frozenset(unchecked)
-        self.wheels = f"{os.fspath(root)}/wheels"
+        self.wheels = f"{self.root}/wheels"
         self._exact_modes: bool | None = None
 
     # looking
@@ -275,7 +276,7 @@ class Store:
         with self.writing(wheel.filename), self._entries_lock(), self.scratch() as scratch:
 
             def unpack_again() -> str:
-                fetched = archive or self._fetch(wheel, Path(scratch, "archive"), fetch)
+                fetched = archive or self._fetch(wheel, scratch, fetch)
                 actual = digest_file(os.fspath(fetched))["sha256"]
                 if actual != wheel.sha256:
                     raise _other_bytes(wheel, actual)
@@ -286,7 +287,9 @@ class Store:
             note = partial(note_spoiled, self.root, wheel.sha256)
             mend(self.entry(wheel.sha256), rows, damages, unpack_again, note=note)
 
-    def _fetch(self, wheel: StoredWheel, destination: Path, fetch: Fetch | None) -> Path:
+    def _fetch(self, wheel: StoredWheel, scratch: str, fetch: Fetch | None) -> Path:
+        from pathlib import Path
+
         kept = Path(self.entry(wheel.sha256), _KEPT_ARCHIVE)
         if kept.is_file():
             return kept
@@ -300,6 +303,7 @@ class Store:
                 f" {'no address of it is known' if wheel.url is None else 'nothing is fetched here'}",
                 hint="run `envsync cache verify --repair`, then sync again",
             )
+        destination = Path(scratch, "archive")
         fetch(wheel.url, destination)
         return destination
 
@@ -323,13 +327,13 @@ class Store:
             yield
 
     @property
-    def use_lock(self) -> Path:
+    def use_lock(self) -> str:
         """The lock file that users share and pruning holds alone."""
-        return self.root / "locks" / "store.lock"
+        return f"{self.root}/locks/store.lock"
 
     @contextmanager
     def _entries_lock(self) -> Iterator[None]:
-        with exclusive(self.root / "locks" / "store-entries.lock", timeout=_LOCK_SECONDS):
+        with exclusive(f"{self.root}/locks/store-entries.lock", timeout=_LOCK_SECONDS):
             yield
 
     @contextmanager
@@ -363,7 +367,7 @@ def _other_bytes(wheel: StoredWheel, actual: str) -> StoreError:
     )
 
 
-def _refuse(error: OSError, what: str, root: Path) -> NoReturn:
+def _refuse(error: OSError, what: str, root: str) -> NoReturn:
     reason = error.strerror or str(error)
     if error.errno in _FULL:
         raise StoreError(

@@ -1,0 +1,31 @@
+"""Regular expressions that are compiled at their first use.
+
+A command that only compares needs few of those that its modules name; compiling all of them took 3 of its 30 ms.
+
+PYTEST_DONT_REWRITE
+"""
+
+from __future__ import annotations
+
+import re
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class _Pattern:
+    """Stands for the expression until an attribute of it is asked for, and keeps what was asked for."""
+
+    def __init__(self, text: str, flags: int) -> None:
+        self._given = (text, flags)
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(re.compile(*self._given), name)
+        setattr(self, name, value)
+        return value
+
+
+def pattern(text: str, flags: int = 0) -> re.Pattern[str]:
+    """Return what serves as ``re.compile(text, flags)``."""
+    return _Pattern(text, flags)  # type: ignore[return-value]

@@ -65,24 +65,6 @@ def test_tests_import_what_the_lock_says_and_nothing_else(project: SessionProjec
     assert list((cache_dir / "sessions").iterdir()) == []
 
 
-def test_a_lock_elsewhere_does_not_move_the_root_of_the_session(project: SessionProject) -> None:
-    """pytest takes LOCK of ``--envsync LOCK`` for a path with tests until plugins are loaded."""
-    project.write(
-        {
-            "other/requirements.lock": (project.path / "requirements.lock").read_text(),
-            "other/pyproject.toml": '[tool.pytest.ini_options]\nenvsync_python = ["3.99"]\n',
-            "mine/pytest.ini": "[pytest]\n",
-            "mine/test_mine.py": "def test_mine():\n    pass\n",
-        }
-    )
-    place = project.path / "mine"
-    refused = project.pytest("--envsync", "../other/requirements.lock", cwd=place)
-    assert refused.returncode == pytest.ExitCode.USAGE_ERROR
-    assert "--envsync=../other/requirements.lock" in refused.out
-    joined = project.pytest("--envsync=../other/requirements.lock", cwd=place)
-    assert (joined.returncode, joined.outcomes) == (0, {"passed": 1}), joined.out
-
-
 @pytest.mark.parametrize("module", [True, False])
 def test_the_process_is_replaced_where_pytest_owns_it(project: SessionProject, module: bool) -> None:  # noqa: FBT001 - a table
     project.write(

@@ -101,7 +101,12 @@ def pytest_load_initial_conftests(
             from pytest_envsync.pytest_plugin.session import arrival
 
             status = arrival.arrive(early_config, parser, args)
-        elif not known.envsync_off and (known.envsync_locks or early_config.getini("envsync")):
+        elif not known.envsync_off and (
+            known.envsync_locks
+            or early_config.getini("envsync")
+            # Their values may have led pytest to another ini file than the one that asks for an environment.
+            or any(str(arg).startswith("--envsync-") for arg in args)
+        ):
             status = _enter(early_config, parser, args)
     if status is not None:
         early_config.stash[CHILD_STATUS] = status

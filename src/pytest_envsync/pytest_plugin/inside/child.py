@@ -66,6 +66,7 @@ class _Attended:
         self._environ = dict(environ)
         self._session = environ.get(guard.VARIABLE)
         self._child: subprocess.Popen[bytes] | None = None
+        self._early: list[int] = []
         self._due: float | None = None
 
     def run(self) -> int:
@@ -78,6 +79,8 @@ class _Attended:
         before[signal.SIGINT] = signal.signal(signal.SIGINT, self._interrupted)
         try:
             self._child = subprocess.Popen(self._argv, env=self._environ)
+            for number in self._early:
+                self._child.send_signal(number)
             return self._attend(self._child)
         finally:
             for number, handler in before.items():
@@ -86,6 +89,8 @@ class _Attended:
     def _pass_on(self, number: int, _: FrameType | None) -> None:
         if self._child is not None:
             self._child.send_signal(number)
+        else:
+            self._early.append(number)
 
     def _interrupted(self, _: int, __: FrameType | None) -> None:
         """Treat an interrupt of which nobody can say where it came from."""

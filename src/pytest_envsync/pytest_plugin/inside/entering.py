@@ -19,7 +19,7 @@ from pytest_envsync.errors import EnvsyncError, StoreError
 from pytest_envsync.pytest_plugin.inside import way
 from pytest_envsync.pytest_plugin.inside.asked import read_asked
 from pytest_envsync.pytest_plugin.inside.probe import check_hosting
-from pytest_envsync.pytest_plugin.inside.root import check_root
+from pytest_envsync.pytest_plugin.inside.root import start_again
 from pytest_envsync.pytest_plugin.inside.start import Start, rendered, run_inside
 from pytest_envsync.pytest_plugin.naming import name_of, split_name
 from pytest_envsync.pytest_plugin.session import report_file
@@ -50,9 +50,13 @@ def enter(config: pytest.Config, parser: pytest.Parser, args: list[str]) -> int 
 
 def _enter(config: pytest.Config, parser: pytest.Parser, args: list[str], options: argparse.Namespace) -> int | None:
     try:
-        check_root(config, options, [str(arg) for arg in config.invocation_params.args])
-        asked = read_asked(config, options)
         form = way.read_form(sys.orig_argv)
+        status = start_again(config, parser, args, options, form)
+        if status is not None:
+            return status
+        if not (options.envsync_locks or config.getini("envsync")):
+            return None
+        asked = read_asked(config, options)
         _refuse_coverage(form)
         modules = _plugin_modules(config.invocation_params.plugins or ())
         return _run(Start(config, parser, args, options, asked, form, modules))

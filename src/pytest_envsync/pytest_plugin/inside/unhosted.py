@@ -18,6 +18,8 @@ from types import ModuleType
 
 import pytest
 
+from pytest_envsync.pytest_plugin.command_line import joined
+
 _ANSWERED_HERE = {"-h", "--help", "-V", "-VV", "--version"}
 """Options that pytest answers before it comes to us."""
 
@@ -35,6 +37,8 @@ def run_pytest(words: Sequence[str], arguments: Sequence[str]) -> int:
     *words* are options of this plugin, *arguments* are pytest's. Returns the status where the process is not replaced.
     """
     global _inner  # noqa: PLW0603 - handed past pytest, which has no place for it
+    # In one word each: else pytest takes their values for paths with tests.
+    words, arguments = joined(words), joined(arguments)
     _inner = [*(word for word in words if word.startswith("--envsync-")), *arguments]
     sys.meta_path.append(_MissingPlugins())
     seen = [argument for argument in arguments if argument not in _ANSWERED_HERE]

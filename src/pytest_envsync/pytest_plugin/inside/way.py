@@ -88,12 +88,13 @@ def owns_process(form: Form) -> bool:
     if not form.is_pytest or not may_replace():
         return False
     frames = list(_callers(sys._getframe()))  # noqa: SLF001 - the only way to see who called
-    mains = [index for index, frame in enumerate(frames) if _is(frame, "_pytest.config", {"main", "_main"})]
+    # pytest has `main`, and from 9.2 on `_main` within it and within its own command.
+    names = [frame.f_code.co_name for frame in frames if _is(frame, "_pytest.config", {"main", "_main"})]
     entries = [
         index for index, frame in enumerate(frames) if _is(frame, "_pytest.config", {"console_main", "_console_main"})
     ]
     # A session within a session, as pytester makes them, has two.
-    if not entries or any(index > entries[0] for index in mains):
+    if not entries or (names.count("_main") or names.count("main")) > 1:
         return False
     outside = [frame for frame in frames[entries[-1] + 1 :] if frame.f_globals.get("__name__") != "runpy"]
     return all(frame.f_globals.get("__name__") == "__main__" for frame in outside)

@@ -7,7 +7,9 @@ import fcntl
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 import pytest
@@ -15,7 +17,7 @@ import pytest
 from conftest import Envsync
 from environment_world import World, demo_world, where_permissions_count
 from index_server import IndexServer
-from pytest_envsync.cache import exclusive, shared
+from pytest_envsync.cache import drop_lock, exclusive, shared
 from pytest_envsync.environment.locking import environment_lock
 from pytest_envsync.environments.upkeep import auto_prune
 from pytest_envsync.errors import LockTimeout, StoreError
@@ -27,7 +29,7 @@ from pytest_envsync.wheels.store import Store
 from pytest_envsync.wheels.upkeep import prune
 
 HOLD = """
-import sys; from pathlib import Path; from pytest_envsync.cache import exclusive, shared
+import sys; from pathlib import Path; from pytest_envsync.cache import drop_lock, exclusive, shared
 with globals()[sys.argv[1]](Path(sys.argv[2]), timeout=5) as held: print(held, flush=True); sys.stdin.read()
 """
 
@@ -174,3 +176,43 @@ def test_an_environment_that_is_read_only_can_be_looked_at(world: World, envsync
         assert where_permissions_count(act)
     finally:
         venv.chmod(0o755)
+
+
+def test_a_lock_file_that_was_removed_by_its_holder_holds_nobody(tmp_path: Path) -> None:
+    """Whoever waited locks the file that is there now: else two would hold one name."""
+    path = tmp_path / "a.lock"
+    code = (
+        "import sys; from pathlib import Path; from pytest_envsync.cache import exclusive\n"
+        f"with exclusive(Path({str(path)!r}), timeout=20, waiting=lambda *_: print('waits', flush=True)):\n"
+        "    print('held', flush=True); sys.stdin.read()"
+    )
+    with exclusive(path, timeout=0):
+        other = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert other.stdout is not None
+        assert other.stdout.readline() == "waits\n"
+        drop_lock(path)
+        with exclusive(path, timeout=0) as is_held:
+            assert is_held
+    assert other.stdout.readline() in {"held\n", "waits\n"}
+    with pytest.raises(LockTimeout), exclusive(path, timeout=0.5):
+        pytest.fail("the other process holds it")
+    other.communicate()
+
+
+def test_a_directory_that_goes_while_its_lock_is_waited_for_is_not_made_again(tmp_path: Path) -> None:
+    path = tmp_path / "venv" / ".lock"
+    held: list[bool] = []
+    waits = threading.Event()
+
+    def wait() -> None:
+        with exclusive(path, timeout=20, waiting=lambda *_: waits.set(), optional=True) as is_held:
+            held.append(is_held)
+
+    with exclusive(path, timeout=0):
+        thread = threading.Thread(target=wait)
+        thread.start()
+        assert waits.wait(20)
+        rmtree(path.parent)
+    thread.join()
+    assert held == [False]
+    assert not path.parent.exists()

@@ -139,11 +139,19 @@ def _held(
         with _held_by_library(path, is_shared=is_shared, timeout=timeout, waiting=waiting) as is_held:
             yield is_held
         return
+    deadline = time.monotonic() + timeout
     descriptor = _open_lock(path)
     try:
         is_held = True
         try:
             _lock(descriptor, path, is_shared=is_shared, timeout=timeout, waiting=waiting)
+            while not _is_there(descriptor, path):
+                # Whoever held it has removed it: the next one locks another file.
+                os.close(descriptor)
+                descriptor = -1
+                descriptor = _open_lock(path, is_again=True)
+                left = max(0.0, deadline - time.monotonic())
+                _lock(descriptor, path, is_shared=is_shared, timeout=left, waiting=waiting)
         except OSError as error:
             is_held = False
             if unlocked is not None:
@@ -155,13 +163,29 @@ def _held(
                 os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         yield is_held
     finally:
-        os.close(descriptor)
+        if descriptor >= 0:
+            os.close(descriptor)
 
 
-def _open_lock(path: AnyPath) -> int:
+def _is_there(descriptor: int, path: AnyPath) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
+def drop_lock(path: AnyPath) -> None:
+    """Remove the lock file *path*, which the caller holds alone; whoever waits for it makes another."""
+    if sys.platform != "win32":  # there nobody can remove what others have open
+        with suppress(OSError):
+            os.unlink(path)
+
+
+def _open_lock(path: AnyPath, *, is_again: bool = False) -> int:
     """Open the lock file, made if it is missing; for reading where it belongs to somebody else."""
     try:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
+        if not is_again:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     except OSError as error:
         with suppress(OSError):

@@ -41,6 +41,7 @@ from pytest_envsync.target import Target
 from pytest_envsync.values import asdict, dataclass, field, fields, replace
 
 SCHEMA = 4
+_DAY = 86_400
 _SOURCES = {cls.__name__: cls for cls in (IndexSource, ArchiveSource, DirectorySource, VcsSource)}
 _INDIFFERENT = frozenset({
     # where it goes and how it is done: the target says the first, the second changes no choice
@@ -173,7 +174,8 @@ def local_stats(candidates: Sequence[Candidate], find_links: Sequence[str]) -> t
 def recall(cache_dir: str, key: str, environ: Mapping[str, str]) -> Resolution | None:
     """Return the remembered resolution when everything it rests on is as it was, else None."""
     try:
-        with open(_place(cache_dir, key), "rb") as stream:
+        place = _place(cache_dir, key)
+        with open(place, "rb") as stream:
             record = json.loads(stream.read())
         if record["schema"] != SCHEMA:
             return None
@@ -188,6 +190,7 @@ def recall(cache_dir: str, key: str, environ: Mapping[str, str]) -> Resolution |
         candidates = tuple(candidate_from(row) for row in record["candidates"])
         if not all(_is_as_it_was(candidate, environ) for candidate in candidates):
             return None
+        _note_use(place)
         return Resolution(
             candidates=candidates,
             digests=record["digests"],
@@ -207,6 +210,13 @@ def recall(cache_dir: str, key: str, environ: Mapping[str, str]) -> Resolution |
     except (OSError, ValueError, KeyError, TypeError):
         # A record that is missing, of another version or damaged is as good as none.
         return None
+
+
+def _note_use(place: str) -> None:
+    """Note by its time that a record is in use, at most once a day; what nobody uses is removed."""
+    with suppress(OSError):
+        if time.time() - os.stat(place).st_mtime > _DAY:
+            os.utime(place)
 
 
 def _is_as_it_was(candidate: Candidate, environ: Mapping[str, str]) -> bool:

@@ -5,6 +5,7 @@ PYTEST_DONT_REWRITE
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from pytest_envsync.cli.cached import cache_of
@@ -118,7 +119,8 @@ def _verification(found: upkeep.Verification) -> dict[str, object]:
 
 def prune(call: Call) -> int:
     """Remove wheels that no environment refers to."""
-    from pytest_envsync.environments.upkeep import UNREFERENCED, referenced_wheels
+    from pytest_envsync.environments.notes import UNREFERENCED, clear_notes
+    from pytest_envsync.environments.upkeep import referenced_wheels
     from pytest_envsync.wheels import upkeep
     from pytest_envsync.wheels.build_upkeep import prune_builds
     from pytest_envsync.wheels.store import Store
@@ -129,6 +131,7 @@ def prune(call: Call) -> int:
     store = Store(cache_of(call))
     done = upkeep.prune(store, keep=keep, ci=bool(call.own("ci")), older_than_days=days)
     freed = prune_builds(store, ci=bool(call.own("ci")), older_than_days=days)
+    clear_notes(cache_of(call), now=time.time())
     return _say_removed(call, done._replace(size=done.size + freed))
 
 

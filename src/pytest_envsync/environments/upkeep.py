@@ -5,7 +5,6 @@ PYTEST_DONT_REWRITE
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_envsync.cache import exclusive
+from pytest_envsync.cache import drop_lock, exclusive
 from pytest_envsync.environments.generations import (
     Generation,
     Record,
@@ -25,6 +24,7 @@ from pytest_envsync.environments.generations import (
     load_record,
     remove_tree,
 )
+from pytest_envsync.environments.notes import UNREFERENCED, clear_notes
 from pytest_envsync.environments.places import find_key
 from pytest_envsync.environments.provision import key_lock
 from pytest_envsync.environments.request import EnvironmentListing, Pruned
@@ -37,9 +37,6 @@ if TYPE_CHECKING:
 
 UNUSED = 14 * DAY
 """How long an environment is kept after its last use, in seconds."""
-
-UNREFERENCED = 60
-"""How long a wheel is kept that no environment was made of, in days."""
 
 
 class _Known(NamedTuple):
@@ -112,6 +109,7 @@ def remove_environment(environments: str, start: str, *, engine: Engine) -> str:
                 hint="wait for it or end it",
             )
         _remove_home(home)
+        drop_lock(key_lock_file(engine.cache_dir, os.path.basename(home)))
     return os.path.basename(home)
 
 
@@ -147,7 +145,7 @@ def prune_environments(
             removed += is_environment
             freed += size
             total -= size
-    _clear_notes(engine.cache_dir, moment)
+    clear_notes(engine.cache_dir, now=moment)
     return Pruned(environments=removed, bytes=freed)
 
 
@@ -158,6 +156,7 @@ def _remove_unused(home: str, engine: Engine) -> bool:
             if not is_held or held_leases(os.path.join(home, "leases")):
                 return False
             _remove_home(home)
+            drop_lock(path)
             return True
     except LockTimeout:
         return False
@@ -175,20 +174,6 @@ def _own_size(home: str) -> int:
                 elif (status := entry.stat(follow_symlinks=False)).st_nlink == 1:
                     total += status.st_size
     return total
-
-
-def _clear_notes(cache_dir: Path, moment: float) -> None:
-    """Remove small files that speak of what is long gone, and what killed processes left half-made."""
-    for folder, age in (("questions", UNREFERENCED * DAY), ("synced", UNUSED), ("scratch", DAY)):
-        place = cache_dir / folder
-        for path in place.iterdir() if place.is_dir() else ():
-            with suppress(OSError, ValueError, KeyError):
-                if moment - path.stat().st_mtime < age:
-                    continue
-                if folder == "scratch":
-                    remove_tree(str(path))
-                elif folder == "questions" or not os.path.isdir(json.loads(path.read_bytes())["path"]):
-                    path.unlink()
 
 
 def referenced_wheels(environments: str) -> frozenset[str]:

@@ -105,12 +105,14 @@ def remove(path: str) -> None:
 
 
 def _sweep(directory: Path) -> None:
-    """Remove what sessions left that were killed: files that nobody touched for a week."""
+    """Remove what sessions left that were killed: files that nobody touched for a week, and whose process is gone."""
+    from pytest_envsync.leases import process_start
+
     oldest = time.time() - 7 * 86_400
     with os.scandir(directory) as entries:
         for entry in entries:
-            with suppress(OSError):
-                if entry.stat().st_mtime < oldest:
+            with suppress(OSError, ValueError):
+                if entry.stat().st_mtime < oldest and process_start(int(entry.name.partition("-")[0])) is None:
                     os.unlink(entry.path)  # noqa: PTH108 - as above
 
 

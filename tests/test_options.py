@@ -174,7 +174,7 @@ def test_both_of_two_negated_options_do_not_exclude_each_other() -> None:
         ("offline", "no", False),
         ("verify_hashes", "1", False),
         ("verify_hashes", "0", True),
-        ("link_mode", "", None),
+        ("python", "", None),
         ("link_mode", "copy", "copy"),
     ],
 )
@@ -182,7 +182,7 @@ def test_variables_are_split_and_judged(name: str, text: str, value: object) -> 
     assert read_variable(BY_NAME[name], text, "UV_X") == value
 
 
-@pytest.mark.parametrize(("name", "text"), [("offline", ""), ("offline", "maybe"), ("link_mode", "move")])
+@pytest.mark.parametrize(("name", "text"), [("offline", ""), ("offline", "maybe"), ("link_mode", "move"), ("link_mode", "")])
 def test_a_variable_with_an_impossible_value_is_named(name: str, text: str) -> None:
     with pytest.raises(UsageError, match="UV_X"):
         read_variable(BY_NAME[name], text, "UV_X")

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from pytest_envsync.option import Option, Value
 
 
+_MAY_BE_EMPTY = frozenset({"index_url", "python"})
+"""Options whose empty value says nothing."""
+
+
 class Arguments:
     """What a command line said.
 
@@ -139,7 +143,7 @@ def _store(option: Option, flag: str, given: str | bool, values: dict[str, Value
         values[name] = given
     elif option.is_list:
         values[name] = (*(before if isinstance(before, tuple) else ()), *read_list(option, given, flag))
-    else:
+    elif given or name not in _MAY_BE_EMPTY:
         if before is not None:
             raise UsageError(f"`{flag} <{option.metavar or 'VALUE'}>` cannot be used more than once")
         values[name] = check_value(option, given, flag)

@@ -262,8 +262,8 @@ GLOBAL = (
 )  # fmt: skip
 
 
-def _compatible(name: str, flag: str, kind: Kind = "flag") -> Option:
-    return Option(name, "", kind=kind, aliases=flag, scope="global", configurable=False, ignored=True)
+def _compatible(name: str, flag: str, kind: Kind = "flag", choices: tuple[str, ...] = ()) -> Option:
+    return Option(name, "", kind=kind, aliases=flag, scope="global", configurable=False, ignored=True, choices=choices)
 
 
 COMPATIBLE = (
@@ -271,8 +271,10 @@ COMPATIBLE = (
     _compatible("no_managed_python", "--no-managed-python"),
     _compatible("no_python_downloads", "--no-python-downloads"),
     _compatible("allow_python_downloads", "--allow-python-downloads"),
-    _compatible("python_preference", "--python-preference", "value"),
-    _compatible("python_fetch", "--python-fetch", "value"),
+    _compatible(
+        "python_preference", "--python-preference", "value", ("only-managed", "managed", "system", "only-system")
+    ),
+    _compatible("python_fetch", "--python-fetch", "value", ("automatic", "manual", "never")),
     _compatible("preview", "--preview"),
     _compatible("no_preview", "--no-preview"),
     _compatible("preview_features", "--preview-features", "list"),

@@ -18,6 +18,15 @@ if TYPE_CHECKING:
 _TRUE = frozenset({"1", "true", "t", "yes", "y", "on"})
 _FALSE = frozenset({"0", "false", "f", "no", "n", "off"})
 
+_OTHER_WORDS = {
+    ("link_mode", "reflink"): "clone",
+    ("index_strategy", "unsafe-any-match"): "unsafe-first-match",
+}
+"""Values that the reference takes without telling of them."""
+
+_NEVER_EMPTY = frozenset({"exclude_newer", "config_file", "project"})
+"""Options whose variable is refused when it is empty; those with choices are too."""
+
 _SHAPES = {
     "config_settings": "KEY=VALUE",
     "config_settings_package": "NAME:KEY=VALUE",
@@ -48,7 +57,12 @@ def check_value(option: Option, text: str, place: str) -> str:
 
     *place* says where it was given, for the message. Raises UsageError.
     """
+    text = _OTHER_WORDS.get((option.name, text), text)
     allowed = choices_of(option)
+    if allowed and not text:
+        raise UsageError(
+            f"a value is required for `{place}`, but it is empty", hint=f"possible values: {', '.join(allowed)}"
+        )
     if allowed and text not in allowed:
         raise UsageError(f"invalid value `{text}` for `{place}`", hint=f"possible values: {', '.join(allowed)}")
     if not text and option.kind == "value":
@@ -72,18 +86,21 @@ def _has_shape(text: str, shape: str) -> bool:
 def _is_name(text: str) -> bool:
     """Whether *text* is a name of a project or extra (PEP 508)."""
     inner = text.replace("-", "a").replace("_", "a").replace(".", "a")
-    return text.isascii() and inner.isalnum() and text[0].isalnum() and text[-1].isalnum()
+    return bool(text) and text.isascii() and inner.isalnum() and text[0].isalnum() and text[-1].isalnum()
 
 
 def read_list(option: Option, text: str, place: str) -> tuple[str, ...]:
-    """Return the items that one occurrence of a list option gives; an empty text gives none."""
+    """Return the items that one occurrence of a list option gives; an empty text gives none, but for names."""
+    if _SHAPES.get(option.name) == "NAME":
+        names = text.split(",") if option.kind == "commas" else [text]
+        return tuple(check_value(option, item, place) for item in names)
     items = text.split(option.separator) if option.separator else [text]
     return tuple(check_value(option, item.strip(), place) for item in items if item.strip())
 
 
 def read_boolean(text: str, place: str) -> bool:
     """Return what a variable says about a flag. Raises UsageError for what is neither yes nor no."""
-    lowered = text.strip().lower()
+    lowered = text.lower()
     if lowered in _TRUE:
         return True
     if lowered in _FALSE:
@@ -94,7 +111,7 @@ def read_boolean(text: str, place: str) -> bool:
 
 
 def read_variable(option: Option, text: str, place: str) -> Value | None:
-    """Return the value that the environment variable *place* gives; None when it is empty.
+    """Return the value that the environment variable *place* gives; None when it is empty and may be so.
 
     Lists are split at white space, or at the separator of *option*.
     """
@@ -103,7 +120,7 @@ def read_variable(option: Option, text: str, place: str) -> Value | None:
     if option.is_list:
         items = text.split(option.separator or None)
         return tuple(check_value(option, item.strip(), place) for item in items if item.strip()) or None
-    return check_value(option, text, place) if text else None
+    return check_value(option, text, place) if text or option.choices or option.name in _NEVER_EMPTY else None
 
 
 def from_python(option: Option, value: object, place: str) -> Value:

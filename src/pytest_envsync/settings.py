@@ -117,17 +117,27 @@ def resolve_settings(
     options = SyncOptions(**{name: merged[name] for name in _FIELDS if name in merged})  # type: ignore[arg-type]  # a test holds that kinds and types agree
     if options.offline and (options.refresh or options.refresh_package):
         raise UsageError("`--offline` cannot be used with `--refresh`")
+    seen = _environ(environ, configuration, merged, cwd)
+    _check_counts(seen)
     return Settings(
         options=options,
         command={name: value for name, value in merged.items() if name not in _FIELDS},
         origins=origins,
-        environ=_environ(environ, configuration, merged, cwd),
+        environ=seen,
         cwd=cwd,
         environments=dict(configuration.environments),
         base=configuration.base,
         warnings=configuration.warnings,
         looked_at={**configuration.looked_at, **pip_files},
     )
+
+
+def _check_counts(environ: Mapping[str, str]) -> None:
+    for name in ("CONCURRENT_DOWNLOADS", "CONCURRENT_BUILDS", "CONCURRENT_INSTALLS"):
+        for variable in (f"ENVSYNC_{name}", f"UV_{name}"):
+            text = environ.get(variable)
+            if text and not (text.isascii() and text.isdecimal() and int(text)):
+                raise UsageError(f"{variable} must be a whole number from 1, found `{text}`")
 
 
 def _environ(

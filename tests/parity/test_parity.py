@@ -27,6 +27,7 @@ import cases_planning
 import cases_pylock
 import cases_requirements
 import cases_sources
+import cases_spellings
 from case import Case, case
 from random_lines import LINES
 from shelf import Shelf
@@ -44,6 +45,7 @@ pytestmark = pytest.mark.parity
 TABLES: dict[str, list[Case]] = {
     "inputs": cases_inputs.CASES,
     "options": cases_options.CASES,
+    "spellings": cases_spellings.CASES,
     "configuration": cases_configuration.CASES,
     "requirements": cases_requirements.CASES,
     "planning": cases_planning.CASES,

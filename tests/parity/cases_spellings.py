@@ -1,0 +1,64 @@
+"""Cases on how options and variables may be written: §1.2 of the reference's behaviour."""
+
+from __future__ import annotations
+
+from case import Case, case
+
+EXTRAS = "[project]\nname = 'x'\nversion = '1'\ndependencies = ['aaa']\n[project.optional-dependencies]\na = ['bbb']\nb = ['ccc']\n"
+
+ACCEPTED = (
+    "--link-mode reflink", "--index-strategy unsafe-any-match", "-i ''", "-p ''", "-nq", "-q", "-qq", "-vv", "--build",
+    "--no-binary aaaa,bbb", "--only-binary :none:", "--no-all-extras", "--no-offline", "--no-refresh", "--no-system",
+    "--system --no-system", "--break-system-packages", "--no-break-system-packages", "--no-color", "--no-progress",
+    "--preview", "--preview-features pylock", "--managed-python", "--no-python-downloads", "--python-preference system",
+    "--python-fetch manual", "--no-cache-dir", "--trusted-host x --trusted-host y", "--system-certs", "--allow-insecure-host ''",
+    "--exclude-newer false", "--managed-python --no-managed-python", "--refresh-package aaa", "--force-reinstall", "--no-strict --strict",
+    "--config-settings a=b", "-f ''", "--index ''", "--python-version 3.11.1", "--python-version 3.13rc1",
+)  # fmt: skip
+REFUSED = (
+    "--dry", "--dry-run --dry-run", "-i @INDEX@ -i @INDEX@", "--dry-run=true", "--strict=", "--default-index=", "--target=", "--extra a",
+    "--no-binary 'a b'", "--no-binary ''", "--only-binary a,", "--no-dry-run", "--no-check", "--color x", "--python-preference x", "--python-fetch x",
+    "--emit-index-url", "--timeout 3", "--force", "--requirement", "--group a,b", "--resolution lowest",
+    "--prerelease allow", "--exclude-newer 2010-01-01 --exclude-newer 2011-01-01", "--reinstall-package '!'", "--config-setting a", "--python-version x",
+    "--python-version '>=3'", "--reinstall-package aaa,bbb", "--reinstall-package ''", "--refresh-package ''",
+)  # fmt: skip
+BOOLEANS = ("1", "0", "true", "TRUE", "Yes", "on", "off", "t", "f", "y", "n", "no", "2", "enable", " true ", "")
+EMPTY = (
+    "INDEX_URL", "EXTRA_INDEX_URL", "INDEX", "FIND_LINKS", "LINK_MODE", "PYTHON", "INDEX_STRATEGY", "KEYRING_PROVIDER",
+    "TORCH_BACKEND", "EXCLUDE_NEWER", "CONSTRAINT", "CONFIG_FILE", "PROJECT", "WORKING_DIR", "REQUIRE_HASHES", "COMPILE_BYTECODE", "NO_CACHE",
+    "INSECURE_HOST", "HTTP_TIMEOUT", "HTTP_RETRIES", "SYSTEM_PYTHON", "NO_SOURCES", "NO_CONFIG", "NO_VERIFY_HASHES", "BUILD_CONSTRAINT", "SYSTEM_CERTS",
+)  # fmt: skip
+BAD = (
+    "HTTP_TIMEOUT", "HTTP_RETRIES", "CONCURRENT_DOWNLOADS", "CONCURRENT_BUILDS", "CONCURRENT_INSTALLS", "HTTP_CONNECT_TIMEOUT",
+    "EXCLUDE_NEWER", "NO_PROGRESS", "SKIP_WHEEL_FILENAME_CHECK", "NO_INSTALLER_METADATA", "NATIVE_TLS", "NO_SOURCES",
+)  # fmt: skip
+
+
+CASES: list[Case] = [
+    *(case(f"accepted{number}-{words.split()[0]}", "aaa\n", f"{words} r.txt", installed="aaa-1.0") for number, words in enumerate(ACCEPTED)),
+    *(case(f"refused{number}-{words.split()[0]}", "aaa\n", f"{words} r.txt", status=2) for number, words in enumerate(REFUSED)),
+    case("managed-and-not", "aaa\n", "r.txt --no-managed-python"),
+    case("options-behind-files", "aaa\n", "r.txt --dry-run"),
+    case("nothing-but-files-behind-two-dashes", "aaa\n", "-- r.txt"),
+    case("a-value-without-a-space", "aaa\n", "-cc.txt r.txt", files={"c.txt": "aaa<2\n"}),
+    case("a-value-behind-a-sign", "aaa\n", "-c=c.txt r.txt", files={"c.txt": "aaa<2\n"}),
+    case("extras-with-a-comma", args="--extra a,b pyproject.toml", files={"pyproject.toml": EXTRAS}),
+    case("extras-with-a-space", args="--extra 'a, b' pyproject.toml", files={"pyproject.toml": EXTRAS}, status=2),
+    case("extras-with-nothing", args="--extra '' pyproject.toml", files={"pyproject.toml": EXTRAS}, status=2),
+    case("without-any-file", args="", status=2),
+    case("with-a-group-alone", args="--group x", status=2),
+    *(
+        case(f"boolean-{number}", "aaa==1.0\n", installed="aaa-1.0", environ={"UV_OFFLINE": text}, status=2 if text in {"2", "enable", " true ", ""} else 0)
+        for number, text in enumerate(BOOLEANS)
+        if text
+    ),
+    *(
+        case(f"empty-{name}", "aaa\n", installed="aaa-1.0", environ={f"UV_{name}": ""}, status=2 if name in {"LINK_MODE", "INDEX_STRATEGY", "KEYRING_PROVIDER", "TORCH_BACKEND", "EXCLUDE_NEWER", "CONFIG_FILE", "PROJECT", "WORKING_DIR", "REQUIRE_HASHES", "COMPILE_BYTECODE", "NO_CACHE", "SYSTEM_PYTHON", "NO_SOURCES", "NO_CONFIG", "NO_VERIFY_HASHES", "SYSTEM_CERTS"} else 0)
+        for name in EMPTY
+    ),
+    *(case(f"bad-{name}", "aaa\n", environ={f"UV_{name}": "x y"}, status=2) for name in BAD),
+    case("no-binary-of-the-variable", "aaa\n", environ={"UV_NO_BINARY": "1"}),
+    case("no-binary-of-the-variable-for-some", "aaa\n", environ={"UV_NO_BINARY_PACKAGE": "aaa bbb"}),
+    case("no-build-of-the-variable", "sdonly\n", environ={"UV_NO_BUILD": "1"}),
+    case("no-build-of-the-variable-for-some", "sdonly\n", environ={"UV_NO_BUILD_PACKAGE": "sdonly"}),
+]  # fmt: skip

@@ -211,24 +211,6 @@ def test_run_and_path_use_the_same_environment(envsync: Envsync, demo: Path) -> 
     assert envsync("run", demo.name, "--", "python", "-c", PRINT).stdout.splitlines()[1] == path
 
 
-@pytest.mark.parametrize(("name", "expected"), [("mine", ["mine"]), ("demo", [])])
-def test_the_path_is_the_one_of_a_session_with_its_project(
-    envsync: Envsync, demo: Path, tmp_path: Path, name: str, expected: list[str]
-) -> None:
-    (tmp_path / "pyproject.toml").write_text(f"[build-system]\nrequires = []\n[project]\nname = '{name}'\n")
-    (tmp_path / "src").mkdir()
-    (tmp_path / "src" / "mine.py").touch()
-    path = envsync("env", "path", "--create", demo.name).stdout.strip()
-    code = "import importlib.util; print('mine' if importlib.util.find_spec('mine') else '')"
-    found = subprocess.run([f"{path}/bin/python", "-c", code], capture_output=True, text=True, check=True)
-    assert found.stdout.split() == expected
-    without = envsync("env", "path", "--create", "--install-project", "none", demo.name).stdout.strip()
-    assert (without != path) is bool(expected)
-    ran = envsync("run", "--install-project", ".", demo.name, "--", "python", "-c", code)
-    assert ran.stdout.split() == expected
-    assert envsync("run", demo.name, "--", "python", "-c", code).stdout.split() == []
-
-
 def test_diff_and_restore(envsync: Envsync, demo: Path) -> None:
     path = Path(envsync("env", "path", "--create", demo.name).stdout.strip())
     key = path.parent.name

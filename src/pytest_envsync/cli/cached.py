@@ -103,8 +103,7 @@ def _project_word(call: Call, declared: Declared | None) -> str:
     """Return which project is wanted: ``none``, ``auto`` (this directory, if it is one) or an absolute path."""
     given = call.own("install_project") or (next(iter(declared.project), None) if declared else None)
     if not isinstance(given, str):
-        # A session adds its project by itself, and `env path` answers for sessions.
-        return "auto" if call.command.name == "env path" else "none"
+        return "none"
     if given in {"auto", "none"}:
         return given
     path = os.path.normpath(os.path.join(call.settings.cwd, given))  # noqa: PTH118 - plain text

@@ -9,6 +9,7 @@ import os
 from typing import TYPE_CHECKING
 
 from pytest_envsync.cli.cached import environments_of, look_up, provide
+from pytest_envsync.cli.run import session_words
 from pytest_envsync.cli.terminal import TerminalReporter
 from pytest_envsync.errors import EnvsyncError
 from pytest_envsync.narration import SilentReporter
@@ -17,6 +18,7 @@ from pytest_envsync.report import SCHEMA, change_lines, diff_lines, json_text, p
 
 if TYPE_CHECKING:
     from pytest_envsync.cli import Call
+    from pytest_envsync.narration import Reporter
 
 
 def list_environments(call: Call) -> int:
@@ -42,13 +44,11 @@ def path(call: Call) -> int:
     word = call.arguments.files[0]
     if _is_key(call, word):
         found: str | None = environments_of(call, reporter).find(word).path
-    elif call.own("create"):
+    else:
         try:
-            found = provide(call, reporter, holder_pid=0).environment.path
+            found = _path_of_files(call, reporter)
         finally:
             reporter.close()
-    else:
-        found = look_up(call, reporter)
     if found is None:
         raise EnvsyncError(
             f"there is no environment for {' '.join(call.arguments.files)} yet",
@@ -60,6 +60,16 @@ def path(call: Call) -> int:
     else:
         call.terminal.give(found)
     return 0
+
+
+def _path_of_files(call: Call, reporter: Reporter) -> str | None:
+    """Return the path of the environment of a session on a file; that of ``run`` for several files together."""
+    create = bool(call.own("create"))
+    if len(call.arguments.files) == 1:
+        from pytest_envsync.pytest_plugin.inside.located import session_path
+
+        return session_path(session_words(call), reporter=reporter, create=create)
+    return provide(call, reporter, holder_pid=0).environment.path if create else look_up(call, reporter)
 
 
 def _is_key(call: Call, word: str) -> bool:

@@ -172,18 +172,24 @@ def say_drift(terminal: Terminal, key: str, handed: HandedBack) -> None:
 
 def _run_pytest(call: Call) -> int:
     """Run the session that ``pytest --envsync FILE`` would be, also with plugins that only the lock has."""
-    words = [word for file in call.arguments.files for word in ("--envsync", file)]
-    words += [f"--envsync-option={option}" for option in _option_texts(call)]
+    from pytest_envsync.pytest_plugin.inside.unhosted import run_pytest
+
+    words = session_words(call)
     if call.own("recreate"):
         words.append("--envsync-recreate")
+    return run_pytest(words, call.arguments.rest or [])
+
+
+def session_words(call: Call) -> list[str]:
+    """Return the options of pytest that make a session on the files, with the settings that were typed."""
+    words = [f"--envsync={file}" for file in call.arguments.files]
+    words += [f"--envsync-option={option}" for option in _option_texts(call)]
     if call.own("no_overlay"):
         words.append("--envsync-no-overlay")
     project = call.own("install_project")
     if project:
         words.append(f"--envsync-project={project}")
-    from pytest_envsync.pytest_plugin.inside.unhosted import run_pytest
-
-    return run_pytest(words, call.arguments.rest or [])
+    return words
 
 
 def _option_texts(call: Call) -> list[str]:

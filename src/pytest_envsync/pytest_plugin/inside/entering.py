@@ -23,6 +23,7 @@ from pytest_envsync.pytest_plugin.inside.root import start_again
 from pytest_envsync.pytest_plugin.inside.start import Start, rendered, run_inside
 from pytest_envsync.pytest_plugin.naming import name_of, split_name
 from pytest_envsync.pytest_plugin.session import report_file
+from pytest_envsync.pytest_plugin.session.silence import silence
 
 if TYPE_CHECKING:
     import argparse
@@ -42,6 +43,13 @@ def enter(config: pytest.Config, parser: pytest.Parser, args: list[str]) -> int 
     try:
         return _enter(config, parser, args, options)
     except EnvsyncError as error:
+        from pytest_envsync.pytest_plugin.inside import located
+
+        question = located.question()
+        if question is not None:
+            question.error = error
+            silence(config, parser, args)
+            return int(pytest.ExitCode.USAGE_ERROR)
         if options.envsync_report:
             texts = options.envsync_locks or config.getini("envsync")
             _report_refusal(Path(config.invocation_params.dir, options.envsync_report), texts, error)
@@ -81,12 +89,16 @@ def _report_refusal(path: Path, texts: Sequence[str], error: EnvsyncError) -> No
 
 
 def _run(start: Start) -> int | None:
-    from pytest_envsync.pytest_plugin.inside import many, provision
+    from pytest_envsync.pytest_plugin.inside import located, many, provision
     from pytest_envsync.pytest_plugin.inside.narrator import Narrator
     from pytest_envsync.pytest_plugin.inside.wanted import wanted_environments
 
     preparation = provision.prepare(start.config, start.args, start.asked, modules=start.modules)
     wanted = wanted_environments(start.asked, preparation.declared)
+    question = located.question()
+    if question is not None:
+        silence(start.config, start.parser, start.args)
+        return question.answer(preparation, wanted)
     if len(wanted) > 1 and not many.is_about_the_first(start.options):
         return many.run(start, preparation, wanted)
     with Narrator() as reporter:

@@ -191,15 +191,7 @@ def provide_one(
     """Provide one environment; *identities* are those of its matrix, if it is in one. Raises EnvsyncError."""
     asked = preparation.asked
     settings = settings_of(asked, preparation.hook_options, wanted)
-    bring = _Late(settings, preparation, reporter)
-    completion = _Completion(preparation, wanted, bring)
-    request = EnvironmentRequest(
-        files=wanted.files,
-        options=settings.options,
-        python=wanted.python or settings.options.python,
-        recreate=asked.recreate,
-    )
-    environments = Environments(preparation.cache_dir, cwd=asked.directory, environ=settings.environ, reporter=reporter)
+    environments, request, completion = _requested(preparation, wanted, settings, reporter=reporter)
     environment = _provided(environments, request, completion)
     if completion.overlay is None:
         raise EnvsyncError("the environment was provided without its overlay")
@@ -233,6 +225,28 @@ def provide_one(
         values=values,
         cache_dir=preparation.cache_dir,
     )
+
+
+def locate_one(preparation: Preparation, wanted: Wanted, *, reporter: Reporter) -> str | None:
+    """Return the path of the environment that ``provide_one`` would give, None while there is none."""
+    settings = settings_of(preparation.asked, preparation.hook_options, wanted)
+    environments, request, completion = _requested(preparation, wanted, settings, reporter=reporter)
+    return environments.path(request, complete=completion)
+
+
+def _requested(
+    preparation: Preparation, wanted: Wanted, settings: Settings, *, reporter: Reporter
+) -> tuple[Environments, EnvironmentRequest, _Completion]:
+    asked = preparation.asked
+    completion = _Completion(preparation, wanted, _Late(settings, preparation, reporter))
+    request = EnvironmentRequest(
+        files=wanted.files,
+        options=settings.options,
+        python=wanted.python or settings.options.python,
+        recreate=asked.recreate,
+    )
+    environments = Environments(preparation.cache_dir, cwd=asked.directory, environ=settings.environ, reporter=reporter)
+    return environments, request, completion
 
 
 def _header(

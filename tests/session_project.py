@@ -12,6 +12,8 @@ from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from factories import Content, make_wheel, sha256, write_tree
 
 PYTEST = ("pytest", "pluggy", "iniconfig", "packaging", "pygments")
@@ -135,6 +137,23 @@ class SessionProject:
         """Read a JSON report."""
         values: dict[str, Any] = json.loads((self.path / name).read_text())
         return values
+
+
+def other_interpreter() -> Path:
+    """Another minor version of Python than the one that runs this; the test is skipped without one."""
+    own = f"{sys.version_info.major}.{sys.version_info.minor}"
+    for minor in ("3.12", "3.13", "3.11", "3.10"):
+        for path in Path(sys.base_prefix).parent.glob(f"{minor}.*/bin/python{minor}"):
+            if minor != own:
+                return path
+    for directory in os.environ["PATH"].split(os.pathsep):
+        for minor in ("3.12", "3.13", "3.11", "3.10"):
+            path = Path(directory, f"python{minor}")
+            if minor != own and path.exists():
+                found = subprocess.run([path, "-c", "import venv"], check=False, capture_output=True)
+                if found.returncode == 0:
+                    return path
+    return pytest.skip("there is one interpreter here")
 
 
 def cached_environments(cache_dir: Path) -> list[Path]:

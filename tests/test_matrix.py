@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from session_project import SessionProject, cached_environments, leases
+from session_project import SessionProject, cached_environments, leases, other_interpreter
 
 TESTS = """\
 import sys, demo, pytest
@@ -127,17 +127,7 @@ def test_what_makes_no_sense_is_wrong_usage(project: SessionProject, args: list[
 
 
 def test_two_interpreters(project: SessionProject) -> None:
-    other = next(
-        (
-            path
-            for minor in ("3.12", "3.13", "3.11")
-            if f"{sys.version_info.major}.{sys.version_info.minor}" != minor
-            for path in Path(sys.base_prefix).parent.glob(f"{minor}.*/bin/python{minor}")
-        ),
-        None,
-    )
-    if other is None:
-        pytest.skip("there is one interpreter here")
+    other = other_interpreter()
     minor = other.name.removeprefix("python")
     own = f"{sys.version_info.major}.{sys.version_info.minor}"
     project.write({"test_it.py": "import sys\ndef test_it(): print(sys.version_info)\n"})
@@ -146,6 +136,24 @@ def test_two_interpreters(project: SessionProject) -> None:
     assert f"test_it.py::test_it[py{own}]" in run.stdout
     assert f"test_it.py::test_it[py{minor}]" in run.stdout
     assert run.outcomes == {"passed": 2}
+
+
+def test_what_pytest_rewrites_on_another_interpreter_is_no_drift(project: SessionProject) -> None:
+    """Both environments are compared by one process, and the header of bytecode is each interpreter's own."""
+    minor = other_interpreter().name.removeprefix("python")
+    project.wheel(
+        "pytest-thing",
+        files={"pytest_thing.py": "def pytest_report_header():\n    assert True\n"},
+        entry_points={"pytest11": {"thing": "pytest_thing"}},
+    )
+    project.lock("low.txt", pins=["pytest-thing==1.0"])
+    project.write({"test_it.py": "def test_it(): pass\n"})
+    own = f"{sys.version_info.major}.{sys.version_info.minor}"
+    both = ["--envsync-python", own, "--envsync-python", minor]
+    for _ in range(2):
+        run = project.pytest("--envsync", "low.txt", *both, "--envsync-drift", "fail", "-n", "2")
+        assert run.returncode == 0, run.out
+        assert "repaired" not in run.stdout
 
 
 def test_keywords_and_names(project: SessionProject) -> None:

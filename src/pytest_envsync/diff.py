@@ -15,7 +15,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from importlib.util import MAGIC_NUMBER, source_hash
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_envsync.comparison import Walk, parents
@@ -31,6 +30,7 @@ from pytest_envsync.snapshot import (
     save_snapshot,
     take_snapshot,
 )
+from pytest_envsync.source_hash import source_hash_of
 
 if TYPE_CHECKING:
     from pytest_envsync.snapshot import Digests
@@ -259,8 +259,8 @@ def find_rewritten(
 ) -> tuple[str, ...]:
     """Return the paths of bytecode that pytest wrote for modules it rewrites, and that *snapshot* does not know.
 
-    Only where the header names the size and time of the source, or (pytest 9.2) the hash that the running
-    interpreter makes of it, and the source is as in *snapshot*: such a file says nothing that the environment
+    Only where the header names the size and time of the source, or (pytest 9.2) the hash that the interpreter
+    of the header makes of it, and the source is as in *snapshot*: such a file says nothing that the environment
     did not say before. Layout of the header: PEP 552.
     *paths* are the files to look at, such as ``diff.files.added``; by default all in known directories.
     """
@@ -299,7 +299,7 @@ def _fits_its_source(root: str, path: str, snapshot: Snapshot) -> bool:
         magic, flags, stamp = header[:4], header[4:8], header[8:]
         if flags == b"\3\0\0\0":
             with open_regular(f"{root}/{directory}/{source}") as file:
-                return magic == MAGIC_NUMBER and stamp == source_hash(file.read())
+                return stamp == source_hash_of(magic, file.read())
     except OSError:
         return False
     size, seconds = row[0] & 0xFFFFFFFF, row[1] // 10**9 & 0xFFFFFFFF

@@ -36,7 +36,7 @@ OLDEST_PYTHON = (3, 10)
 OLDEST_PYTEST = (7, 4)
 
 _PASSIVE = {
-    "": ("errors", "changes", "snapshot", "comparison", "diff", "leases", "synced_env"),
+    "": ("errors", "changes", "snapshot", "comparison", "diff", "leases", "source_hash", "synced_env"),
     "pytest_plugin": ("command_line", "guard", "hooks", "hookspecs", "naming", "paths", "surroundings"),
     "pytest_plugin.fixtures": ("axes", "factory", "markings", "private", "refusals"),
     "pytest_plugin.matrix": ("apart", "identities", "remote", "scheduling", "selection", "table", "xdist"),

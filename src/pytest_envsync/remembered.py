@@ -110,6 +110,15 @@ def replay(argv: Sequence[str], environ: Mapping[str, str], *, began: float) -> 
 
     *began* is when this process began, by ``perf_counter``.
     """
+    answer = read_record(argv, environ)
+    if answer is None:
+        return None
+    _say(answer, environ, began)
+    return 0
+
+
+def read_record(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Any, ...] | None:
+    """Return what was written for *argv*, when all that it rests on is as it was; else None."""
     try:
         cwd = os.getcwd()  # noqa: PTH109 - plain text
         key = _key(argv, environ, cwd)
@@ -124,8 +133,7 @@ def replay(argv: Sequence[str], environ: Mapping[str, str], *, began: float) -> 
     except (OSError, ValueError, EOFError, TypeError):
         # No record, or one of another version: the engine answers.
         return None
-    _say(answer, environ, began)
-    return 0
+    return tuple(answer)
 
 
 def remember(
@@ -137,7 +145,21 @@ def remember(
     evidence: Evidence,
     answer: Answer,
 ) -> None:
-    """Write the record of a run that found nothing to do.
+    """Write the record of a run that found nothing to do; see ``write_record``."""
+    said = (answer.notes, answer.resolved, answer.checked, answer.is_dry, answer.data, answer.quiet, answer.colour)
+    write_record(argv, environ, cwd=cwd, cache_dir=cache_dir, evidence=evidence, answer=said)
+
+
+def write_record(
+    argv: Sequence[str],
+    environ: Mapping[str, str],
+    *,
+    cwd: str,
+    cache_dir: str,
+    evidence: Evidence,
+    answer: tuple[Any, ...],
+) -> None:
+    """Write what ``read_record`` is to return for *argv*; *answer* is of what ``marshal`` can write.
 
     *cwd* is the directory that the process was started in. Does nothing when the cache is not where ``replay`` would
     look for it, and when something that the run depended on was changed while it went on: what it says may be true of
@@ -148,12 +170,11 @@ def remember(
     if os.path.dirname(directory) != os.path.normpath(cache_dir):  # noqa: PTH120 - plain text
         return
     rows = (evidence.files, evidence.variables, evidence.sites, evidence.stamped, evidence.absent)
-    said = (answer.notes, answer.resolved, answer.checked, answer.is_dry, answer.data, answer.quiet, answer.colour)
     try:
         state = _state(evidence.files, evidence.variables, evidence.sites, evidence.stamped, environ)
         if not _is_what_was_read(evidence, state[0]) or _is_changing(evidence):
             return
-        record = marshal.dumps((FORMAT, key, rows, state, said))
+        record = marshal.dumps((FORMAT, key, rows, state, answer))
         if len(record) > LARGEST_RECORD:
             return
         from pytest_envsync.atomic import write_at_once

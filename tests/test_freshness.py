@@ -13,6 +13,7 @@ import pytest
 
 from factories import write_tree
 from pytest_envsync.environment.freshness import archive_cache_info, directory_cache_info
+from pytest_envsync.errors import InputError
 
 
 def later(path: Path) -> None:
@@ -89,8 +90,20 @@ def test_a_tree_without_project_files(tmp_path: Path) -> None:
         ('[{dir = "src/demo"}]', lambda tree: later(tree / "setup.py"), True),
         ('[{env = "KEY"}]', lambda _: os.environ.__setitem__("KEY", "2"), False),
         ("[]", lambda tree: later(tree / "setup.py"), True),
-        ("[1, {nonsense = true}]", lambda tree: later(tree / "setup.py"), True),
-        ('"none"', lambda tree: later(tree / "setup.py"), False),
+        ('[{file = "*.py"}]', lambda tree: later(tree / "src/demo/__init__.py"), False),
+        ('[{file = "src/*.py"}]', lambda tree: later(tree / "src/demo/__init__.py"), False),
+        ('[{file = "src/*/__init__.py"}]', lambda tree: later(tree / "src/demo/__init__.py"), False),
+        ('[{file = "*/__init__.py"}]', lambda tree: later(tree / "src/demo/__init__.py"), True),
+        ('[{file = "src/**"}]', lambda tree: later(tree / "src/demo/__init__.py"), False),
+        ('[{file = "src/**/__init__.py"}]', lambda tree: later(tree / "src/demo/__init__.py"), False),
+        ('[{file = "s[a-r]c/d?mo/[!x]*.py"}]', lambda tree: later(tree / "src/demo/__init__.py"), False),
+        ('[{file = "src/d[!e]mo/*"}]', lambda tree: later(tree / "src/demo/__init__.py"), True),
+        ('[{file = "{lib,src}/demo/*.{txt,py}"}]', lambda tree: later(tree / "src/demo/__init__.py"), False),
+        ('[{file = "src?demo/*"}]', lambda tree: later(tree / "src/demo/__init__.py"), True),
+        ('[{file = "*"}]', lambda tree: later(tree / ".hidden"), False),
+        ('[{file = "../*.outside"}]', lambda tree: later(tree.parent / "a.outside"), False),
+        ('[{file = "linked/*"}]', lambda tree: later(tree / "src/demo/__init__.py"), False),
+        ("[{git = {commit = false}}]", lambda tree: later(tree / "setup.py"), True),
     ],
 )
 def test_cache_keys_replace_the_default(
@@ -99,9 +112,35 @@ def test_cache_keys_replace_the_default(
     monkeypatch.setenv("KEY", "1")
     text = f"[tool.{table}]\ncache-keys = {keys}\n"
     (tree / "pyproject.toml").write_text(text)
+    (tree / "linked").symlink_to("src/demo", target_is_directory=True)
     before = directory_cache_info(str(tree))
     change(tree)
     assert (directory_cache_info(str(tree)) == before) is fresh
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ('"x"', "expected a list"),
+        ("[1]", "`1` is neither a path nor a table"),
+        ("[{bogus = 1}]", "`bogus` is unknown"),
+        ('[{file = "a", env = "B"}]', "one of file, dir, git, env"),
+        ("[{}]", "one of file, dir, git, env"),
+        ("[{file = 1}]", "`file` must be text"),
+        ('[{file = "[a"}]', "a bracket of `[a` is not closed"),
+        ('[{file = "{a,b"}]', "a brace of"),
+        ("[{git = 1}]", "`git` must be true"),
+        ("[{git = {bogus = true}}]", "`bogus` of `git` is unknown"),
+    ],
+)
+@pytest.mark.parametrize("table", ["uv", "envsync"])
+def test_keys_that_mean_nothing_are_refused(tree: Path, table: str, keys: str, words: str) -> None:
+    (tree / "pyproject.toml").write_text(f"[tool.{table}]\ncache-keys = {keys}\n")
+    with pytest.raises(InputError) as raised:
+        directory_cache_info(str(tree))
+    assert f"`cache-keys` in `[tool.{table}]` of `{tree / 'pyproject.toml'}`" in str(raised.value)
+    assert words in str(raised.value)
+    assert raised.value.exit_status == 2
 
 
 def test_own_keys_come_before_those_of_the_reference(tree: Path) -> None:

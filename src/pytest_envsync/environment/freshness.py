@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
-_DEFAULT_KEYS: tuple[Any, ...] = ("pyproject.toml", "setup.py", "setup.cfg", {"dir": "src"})
-_MAGIC = frozenset("*?[")
+from pytest_envsync.environment.cache_keys import matching_files, read_cache_keys
+
 _NO_SOURCES = frozenset({"__pycache__", "node_modules"})
 _OUTPUTS = frozenset({"build", "dist"})
 
@@ -30,27 +30,26 @@ def archive_cache_info(path: str) -> dict[str, Any]:
 def directory_cache_info(path: str, environ: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Return the note about a source tree; *environ* is asked for ``{ env = ... }`` keys (``os.environ``).
 
-    What is not there counts as absent, so that its appearance is a change.
+    What is not there counts as absent, so that its appearance is a change. Raises InputError for keys that mean
+    nothing.
     """
     newest: int | None = None
-    commit: str | None = None
-    tags: dict[str, str] | None = None
+    counted: set[str] = set()
     variables: dict[str, str | None] = {}
     directories: dict[str, Any] = {}
-    for key in _cache_keys(path):
-        table = {"file": key} if isinstance(key, str) else key
-        if not isinstance(table, dict):
-            continue
-        if isinstance(pattern := table.get("file"), str):
-            newest = max(filter(None, (newest, _newest_change(path, pattern))), default=None)
-        elif isinstance(name := table.get("dir"), str):
-            directories[name] = _directory_mark(os.path.join(path, name))
-        elif isinstance(name := table.get("env"), str):
-            variables[name] = (os.environ if environ is None else environ).get(name)
-        elif git := table.get("git"):
-            wanted = git if isinstance(git, dict) else {"commit": True}
-            commit = _commit(path) if wanted.get("commit") else commit
-            tags = _tags(path) if wanted.get("tags") else tags
+    for key in read_cache_keys(path):
+        match key.kind:
+            case "file":
+                found = map(_file_change, matching_files(path, key.value))
+                newest = max(filter(None, (newest, *found)), default=None)
+            case "dir":
+                directories[key.value] = _directory_mark(os.path.join(path, key.value))
+            case "env":
+                variables[key.value] = (os.environ if environ is None else environ).get(key.value)
+            case "git":
+                counted |= key.git
+    commit = _commit(path) if "commit" in counted else None
+    tags = _tags(path) if "tags" in counted else None
     return _note(
         newest,
         commit=commit,
@@ -125,31 +124,6 @@ def _time(nanoseconds: int) -> dict[str, int]:
 def _changed_ns(status: os.stat_result) -> int:
     """Return when a file changed: its inode's time, which nobody sets back; Windows has the content's only."""
     return status.st_mtime_ns if sys.platform == "win32" else status.st_ctime_ns
-
-
-def _cache_keys(path: str) -> Iterable[Any]:
-    import tomli
-
-    try:
-        with open(os.path.join(path, "pyproject.toml"), "rb") as file:
-            tool = tomli.load(file).get("tool", {})
-    except (OSError, ValueError):
-        return _DEFAULT_KEYS
-    for name in ("envsync", "uv"):
-        table = tool.get(name) if isinstance(tool, dict) else None
-        keys = table.get("cache-keys") if isinstance(table, dict) else None
-        if isinstance(keys, list):
-            return keys
-    return _DEFAULT_KEYS
-
-
-def _newest_change(path: str, pattern: str) -> int | None:
-    if not _MAGIC.intersection(pattern):
-        return _file_change(os.path.join(path, pattern))
-    from glob import iglob
-
-    found = (_file_change(os.path.join(path, name)) for name in iglob(pattern, root_dir=path, recursive=True))
-    return max(filter(None, found), default=None)
 
 
 def _file_change(path: str) -> int | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import py_compile
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +17,7 @@ from index_server import IndexServer
 from pytest_envsync import EnvsyncError, sync
 from pytest_envsync.cache import exclusive
 from pytest_envsync.errors import HashMismatch, InstallError, SelectionError
+from pytest_envsync.wheels.store import Store
 
 MakeVenv = Callable[..., Path]
 
@@ -156,6 +159,33 @@ def test_damage_of_the_store_reaches_no_new_environment(lock: Path, index: Index
         stream.write("print('left while debugging')\n")
     sync([lock], python=twin, index_url=index.url)
     assert next(twin.glob("lib/python*/site-packages/demo.py")).read_text() == 'VERSION = "1.0"\n'
+
+
+@pytest.mark.parametrize("link_mode", ["hardlink", "copy"])
+def test_damaged_bytecode_of_the_store_is_dropped(
+    lock: Path, index: IndexServer, make_venv: MakeVenv, cache_dir: Path, link_mode: str
+) -> None:
+    sync([lock], python=make_venv("one"), index_url=index.url)
+    wheel = sha256(index.projects["demo"][0].path)
+    store = Store(cache_dir)
+    stored = store.get(wheel)
+    assert stored is not None
+    compiled = py_compile.compile(f"{stored.tree}/demo.py", str(cache_dir / "demo.pyc"), dfile=f"{cache_dir}/demo.py")
+    tag = str(sys.implementation.cache_tag)
+    name = f"__pycache__/demo.{tag}.pyc"
+    place = cache_dir / "__pycache__" / f"demo.{tag}.pyc"
+    place.parent.mkdir()
+    Path(str(compiled)).rename(place)
+    assert store.adopt_bytecode(stored, tag, {name: place}, magic=importlib.util.MAGIC_NUMBER) == 1
+    kept = Path(f"{store.entry(wheel)}/bytecode/{tag}/{name}")
+    kept.chmod(0o644)
+    with kept.open("ab") as stream:
+        stream.write(b"?")
+    venv = make_venv("two")
+    sync([lock], python=venv, index_url=index.url, link_mode=link_mode)
+    assert next(venv.glob("lib/python*/site-packages/demo.py")).read_text() == 'VERSION = "1.0"\n'
+    assert not list(venv.glob("lib/python*/site-packages/__pycache__/*"))
+    assert not kept.exists()
 
 
 def test_verifying_finds_and_mends_an_edited_file(lock: Path, index: IndexServer, make_venv: MakeVenv) -> None:

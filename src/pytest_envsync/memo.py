@@ -62,7 +62,7 @@ class Resolution:
     no active candidate. *extras* are those that direct sources were asked with, by name.
     *warnings* are about the inputs, *late* ones about what was chosen: they are told behind the changes.
     *repeatable* says that a later run with the same files, variables and
-    settings must come to the same.
+    settings must come to the same. *pin_keys* is what pins are remembered by (``wheels.known_pins``), by name.
     """
 
     candidates: tuple[Candidate, ...] = ()
@@ -77,6 +77,7 @@ class Resolution:
     require_hashes: bool = False
     repeatable: bool = False
     remembered: bool = False
+    pin_keys: dict[str, str] = field(default_factory=dict)
     key: str = ""
     stats: tuple[tuple[str, int, int], ...] = ()
 

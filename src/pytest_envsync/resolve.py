@@ -47,7 +47,10 @@ def resolve(
     key = resolution_key(files, options, target, engine.cwd, unchecked=engine.unchecked)
     if not (options.refresh or options.refresh_package or options.reinstall or options.reinstall_package):
         remembered = recall(engine.cache_root, key, engine.environ)
-        if remembered is not None and all(engine.store.get(sha256) for sha256 in remembered.digests.values()):
+        # Of what stays as it is installed the store need not have the wheel.
+        if remembered is not None and (
+            installed is not None or all(engine.store.get(sha256) for sha256 in remembered.digests.values())
+        ):
             for warning in remembered.warnings:
                 engine.reporter.warn(warning)
             return remembered
@@ -116,9 +119,12 @@ def _find(
 ) -> Resolution:
     from pytest_envsync.asked_extras import asked_extras
     from pytest_envsync.wheels.finder import find_candidates
+    from pytest_envsync.wheels.known_pins import KnownPins, pin_question
 
     requirements = name_sources(requirements, target=target, engine=engine)
     late: list[str] = []
+    question = resolution_key((), options, target, "", unchecked=engine.unchecked)
+    pins = KnownPins(engine.store, pin_question(question, requirements, options))
     listings = (*options.find_links, *requirements.find_links)
     listed = local_stats((), listings)
     candidates = find_candidates(
@@ -130,6 +136,7 @@ def _find(
         installed=None if installed is None else _usable(installed, options=options, target=target),
         reporter=engine.reporter,
         warnings=late,
+        known=pins.find,
     )
     candidates = with_matches(settle_sources(candidates, options=options, target=target, engine=engine), options)
     stats = local_stats(candidates, listings)
@@ -146,6 +153,8 @@ def _find(
         repeatable=is_repeatable(requirements, candidates, options) and set(listed) <= set(stats),
         key=key,
         stats=stats,
+        digests=pins.digests,
+        pin_keys=pins.keys,
     )
 
 
@@ -222,6 +231,11 @@ def prepare(
             over = None if names is None else target
             stage_builds(engine.builder(target), ready, engine=engine, over=over)
             ready |= _prepared(shared, resolution, options=options, target=target, engine=engine)
+        if resolution.pin_keys:
+            from pytest_envsync.wheels.known_pins import keep_pins
+
+            keep_pins(engine.store, resolution.pin_keys, [ready[candidate.name] for candidate in missing])
+    if not resolution.remembered:
         digests = {**resolution.digests, **{name: prepared.wheel.sha256 for name, prepared in ready.items()}}
         remember(engine.cache_root, replace(resolution, digests=digests))
     return dict(sorted(ready.items()))

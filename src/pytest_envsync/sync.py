@@ -249,7 +249,7 @@ class _Sync:
         names = {candidate.name for candidate in plan.install} | {item.candidate.name for item in plan.reinstall}
         if not names:
             return {}
-        if resolution.remembered and not all(self.engine.store.get(resolution.digests[name]) for name in names):
+        if not all(self.engine.store.get(resolution.digests[name]) for name in names & resolution.digests.keys()):
             # Pruned since it was looked up: only the files say where those wheels are to be had.
             resolution = resolve(self.files, options=self.options, target=self.target, engine=self.engine)
         return prepare(resolution, options=self.options, target=self.target, engine=self.engine, names=names)

@@ -41,12 +41,13 @@ def find_candidates(
     installed: Mapping[str, str] | None = None,
     reporter: Reporter | None = None,
     warnings: list[str] | None = None,
+    known: Callable[[Demand], Candidate | None] = lambda _: None,
 ) -> tuple[Candidate, ...]:
     """Return one candidate for each name that is wanted on *target*, sorted by name.
 
     *client* and *pool* are called when the first page is needed. *installed* maps names to versions of what may stay
     if its version is right; a candidate that it meets has that version and no file. Yanked files that a pin forces are
-    told in *warnings*.
+    told in *warnings*. *known* gives the candidate for what need not be asked for.
 
     Raises InputError for what contradicts the hash policy, SelectionError for what contradicts itself or fits no
     file, FetchError when a server does not do its part. Of several errors the first by name is raised.
@@ -80,13 +81,14 @@ def find_candidates(
             found.append(_direct(demand, selector))
         elif version is not None and meets(demand.specifier, version):
             found.append(_installed(demand, version))
+        elif (candidate := known(demand)) is not None:
+            found.append(candidate)
         else:
             wanted.append(demand)
     if wanted:
         found += _at_once(sorted(wanted, key=lambda demand: demand.name or ""), selector, places, pool())
     found.sort(key=lambda candidate: candidate.name)
-    if warnings is not None:
-        warnings += [_yanked_warning(candidate) for candidate in found if _is_yanked(candidate)]
+    _warn_of_yanked(found, warnings)
     return tuple(found)
 
 
@@ -172,6 +174,11 @@ def _with_others(errors: Sequence[SelectionError]) -> SelectionError:
         more = f" and {len(errors) - 6} more" if len(errors) > 6 else ""
         first.hint = "\n".join(filter(None, [first.hint, f"nothing was found for {others}{more} either"]))
     return first
+
+
+def _warn_of_yanked(found: Sequence[Candidate], warnings: list[str] | None) -> None:
+    if warnings is not None:
+        warnings += [_yanked_warning(candidate) for candidate in found if _is_yanked(candidate)]
 
 
 def _is_yanked(candidate: Candidate) -> bool:

@@ -14,10 +14,10 @@ from pytest_envsync.cache import make_root
 from pytest_envsync.cache_location import cache_location
 from pytest_envsync.changes import Changes
 from pytest_envsync.engine import Engine
-from pytest_envsync.environment.discovery import find_target
-from pytest_envsync.environment.journal import journal_directory
+from pytest_envsync.environment.journal import journal_directory, remove_path
 from pytest_envsync.environment.link import check_link_mode
 from pytest_envsync.environment.locking import environment_lock
+from pytest_envsync.environment.making import find_or_make
 from pytest_envsync.environment.site_packages import kept_seeds, scan
 from pytest_envsync.errors import EnvsyncError, InstallError, StoreError, TargetError
 from pytest_envsync.narration import SilentReporter
@@ -90,24 +90,23 @@ def sync_environment(
     with Engine(
         cache_dir=cache_dir, options=options, cwd=cwd, environ=environ, reporter=reporter, temporary=temporary
     ) as engine:
-        is_new = options.venv is not None and not os.path.exists(os.path.join(cwd, options.venv))
         try:
-            target = find_target(options, cwd=cwd, environ=environ, cache_dir=cache_dir, reporter=reporter)
+            target, is_new = find_or_make(options, cwd=cwd, environ=environ, cache_dir=cache_dir, reporter=reporter)
         except TargetError:
             # Who asks for nothing needs no environment.
             if (stand_in := asks_for_nothing(files, options=options, engine=engine)) is None:
                 raise
             return SyncOutcome(changes=Changes(), target=stand_in, is_empty=True)
-        try:
-            with environment_lock(target.prefix, environ=environ, reporter=reporter):
+        with environment_lock(target.prefix, environ=environ, reporter=reporter):
+            if options.venv is not None and not os.path.isfile(f"{target.prefix}/pyvenv.cfg"):
+                # Another process had made it, failed, and took it away again.
+                target, is_new = find_or_make(options, cwd=cwd, environ=environ, cache_dir=cache_dir)
+            try:
                 return _Sync(files, options=options, target=target, engine=engine).run()
-        except BaseException:
-            if is_new:
-                # What was made for this sync alone goes with it.
-                from shutil import rmtree
-
-                rmtree(target.prefix, ignore_errors=True)
-            raise
+            except BaseException:
+                if is_new:  # what was made for this sync alone goes with it
+                    remove_path(target.prefix)
+                raise
 
 
 def _cache(options: SyncOptions, cwd: str, environ: Mapping[str, str]) -> tuple[str, bool]:
@@ -216,6 +215,9 @@ class _Sync:
 
     def _apply(self, plan: Plan, resolution: Resolution, outcome: SyncOutcome) -> SyncOutcome:
         if plan.is_empty:
+            from pytest_envsync.synced import renew_note
+
+            self._note(renew_note, resolution, {})
             return outcome
         if not plan.install and not plan.reinstall:
             # Only removals: the store need not exist.

@@ -80,6 +80,31 @@ def note_sync(
         return
 
 
+def renew_note(
+    target: Target,
+    candidates: Sequence[Candidate],
+    digests: Mapping[str, str],
+    *,
+    cache_dir: str | os.PathLike[str],
+    **made: Any,
+) -> None:
+    """Do as ``note_sync`` does if other ones are noted: whoever placed *candidates* may have been killed."""
+    if _lacks_note(target, candidates, cache_dir):
+        note_sync(target, candidates, digests, cache_dir=cache_dir, **made)
+
+
+def _lacks_note(target: Target, candidates: Sequence[Candidate], cache_dir: str | os.PathLike[str]) -> bool:
+    """Whether *target* is a virtual environment of ours of which other distributions are noted, or nothing."""
+    try:
+        if not target.is_virtual or not is_ours(target.prefix):
+            return False
+    except OSError:
+        return False
+    note = read_note(target.prefix, cache_dir) or {"candidates": []}
+    noted = {(name, version) for name, version, *_ in note["candidates"]}
+    return noted != {(candidate.name, candidate.version) for candidate in candidates}
+
+
 def read_note(prefix: str, cache_dir: str | os.PathLike[str]) -> dict[str, Any] | None:
     """Return what ``note_sync`` wrote for the environment at *prefix*; None when there is nothing to go by."""
     try:

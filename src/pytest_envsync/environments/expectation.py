@@ -132,15 +132,18 @@ def _directory_row(place: str) -> Row:
 
 def _expected_row(file: ExpectedFile, origins: Origins) -> Row:
     place = f"{origins.record.path}/{file.path}"
-    if file.source is not None and origins.link_mode == "symlink":
-        return (0, NO_TIME, stat.S_IFLNK | 0o777, file.source)
     try:
         status = os.lstat(place)
+        # Parts of it may have been synced with another link mode than the last.
+        if file.source is not None and stat.S_ISLNK(status.st_mode) and os.readlink(place) == file.source:
+            return row_of(status, file.source)
         is_alike = stat.S_ISREG(status.st_mode) and status.st_size == file.size
         if is_alike and (status.st_mtime_ns == file.mtime_ns or digest_of(place).hex() == file.sha256):
             return row_of(status)
     except OSError:
         pass
+    if file.source is not None and origins.link_mode == "symlink":
+        return (0, NO_TIME, stat.S_IFLNK | 0o777, file.source)
     executable = file.mode & 0o111
     mode = file.mode if file.source is not None and origins.link_mode == "hardlink" else 0o755 if executable else 0o644
     return (file.size, file.mtime_ns or time.time_ns(), stat.S_IFREG | mode, "")

@@ -39,9 +39,14 @@ def look(record: Record, snapshot: Snapshot, *, engine: Engine, verify_files: bo
     if rewritten:
         swept = sweep_rewritten(record.path, snapshot, rewritten)
         seen = seen._replace(diff=seen.diff.less(swept), rewritten=swept)
-    if record.link_mode == "symlink":
+    if record.link_mode == "symlink" or (not record.key and _has_links(snapshot, engine.store.wheels)):
         return _look_behind_links(seen, record, engine=engine, verify_files=verify_files)
     return _with_changed(seen, {file.path for file in held_files(record, engine=engine)})
+
+
+def _has_links(snapshot: Snapshot, store: str) -> bool:
+    """Whether a part of an environment outside of the cache was synced with symbolic links into the *store*."""
+    return any(row[3].startswith(store) for rows in snapshot.directories.values() for row in rows.values())
 
 
 def _look_behind_links(seen: Examination, record: Record, *, engine: Engine, verify_files: bool) -> Examination:

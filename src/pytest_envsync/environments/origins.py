@@ -115,7 +115,7 @@ class Origins:
             if path.startswith("../") or is_bytecode(path):
                 continue
             # What a symbolic link leads to is the store's own: it is looked at there.
-            if self.record.link_mode != "symlink" or file.source is None:
+            if not self._is_symlink(file):
                 directory, _, name = path.rpartition("/")
                 digests.setdefault(directory, {})[name] = bytes.fromhex(file.sha256)
         site = os.path.relpath(self.record.site_packages, self.record.path).replace(os.sep, "/")
@@ -124,6 +124,12 @@ class Origins:
         for directory, names in self._template_digests().items():
             digests.setdefault(directory, {}).update(names)
         return digests
+
+    def _is_symlink(self, file: ExpectedFile) -> bool:
+        """Whether *file* stands in the environment as a symbolic link; outside of the cache each may be another."""
+        if file.source is None or self.record.key:
+            return file.source is not None and self.record.link_mode == "symlink"
+        return os.path.islink(f"{self.record.path}/{file.path}")
 
     def _template_digests(self) -> Digests:
         template = self.template

@@ -116,7 +116,7 @@ def test_files_of_a_package(tmp_path: Path) -> None:
     ("table", "source"),
     [
         ('directory = { path = "../tree", editable = true, subdirectory = "a/b" }',
-         DirectorySource("{parent}/tree", editable=True, subdirectory="a/b")),
+         DirectorySource("{parent}/tree/a/b", editable=True)),
         ('directory = { path = "." }', DirectorySource("{here}")),
         (f'archive = {{ url = "https://x.test/demo-1.0.zip", hashes = {{ sha256 = "{A}" }}, subdirectory = "s" }}',
          ArchiveSource("https://x.test/demo-1.0.zip", "s")),

@@ -6,7 +6,8 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pytest_envsync.addresses import is_url
@@ -254,23 +255,37 @@ def _prepared(
     from pytest_envsync.wheels.build_settings import build_jobs
     from pytest_envsync.wheels.prepare import prepare_wheels
 
-    return prepare_wheels(
-        candidates,
-        store=engine.store,
-        client=lambda: engine.client,
-        pool=lambda: engine.pool,
-        target=target,
-        policy=_policy(resolution, options),
-        progress=engine.reporter,
-        builder=lambda candidate: engine.builder(target)(candidate),  # noqa: PLW0108 - made only when something is built
-        builds=build_jobs(engine.environ),
-        call_off=engine.end_builds,
-        validate="zip" not in engine.unchecked,
-        skip_filename_check="name" in engine.unchecked,
-        refresh=options.refresh
-        or options.reinstall
-        or frozenset(map(normalize_name, (*options.refresh_package, *options.reinstall_package))),
-    )  # fmt: skip
+    with _lockfile_to_blame(resolution):
+        return prepare_wheels(
+            candidates,
+            store=engine.store,
+            client=lambda: engine.client,
+            pool=lambda: engine.pool,
+            target=target,
+            policy=_policy(resolution, options),
+            progress=engine.reporter,
+            builder=lambda candidate: engine.builder(target)(candidate),  # noqa: PLW0108 - made only when something is built
+            builds=build_jobs(engine.environ),
+            call_off=engine.end_builds,
+            validate="zip" not in engine.unchecked,
+            skip_filename_check="name" in engine.unchecked,
+            refresh=options.refresh
+            or options.reinstall
+            or frozenset(map(normalize_name, (*options.refresh_package, *options.reinstall_package))),
+        )  # fmt: skip
+
+
+@contextmanager
+def _lockfile_to_blame(resolution: Resolution) -> Iterator[None]:
+    """Let a file that a lockfile names and that is not there be a mistake of the input, as the reference has it."""
+    try:
+        yield
+    except InputError as error:
+        # An sdist is only looked at when it is built.
+        builds = [candidate.origin for candidate in resolution.candidates if candidate.kind == "sdist"]
+        if resolution.is_pylock and error.origin not in builds:
+            error.exit_status = 2
+        raise
 
 
 def _policy(resolution: Resolution, options: SyncOptions) -> HashPolicy:

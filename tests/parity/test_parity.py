@@ -25,6 +25,7 @@ import cases_options
 import cases_output
 import cases_planning
 import cases_pylock
+import cases_pylock_shapes
 import cases_requirements
 import cases_sources
 import cases_spellings
@@ -53,7 +54,7 @@ TABLES: dict[str, list[Case]] = {
     "hashes": cases_hashes.CASES,
     "sources": cases_sources.CASES,
     "indexes": cases_indexes.CASES,
-    "pylock": cases_pylock.CASES,
+    "pylock": [*cases_pylock.CASES, *cases_pylock_shapes.CASES],
     "output": cases_output.CASES,
 }
 

@@ -46,11 +46,15 @@ _SOURCES = ("wheels", "sdist", "directory", "vcs", "archive")
 
 
 class PackageEntry(NamedTuple):
-    """One ``[[packages]]`` table: the package, when it is active, and whether a hash table said nothing."""
+    """One ``[[packages]]`` table: the package, when it is active, and whether a hash table said nothing.
+
+    *mistake* is what is wrong with it, which only counts when it is active.
+    """
 
     package: LockedPackage
     marker: str | None
     lacks_digests: bool
+    mistake: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +62,7 @@ class Pylock:
     """A pylock file. Markers are text; names of extras and groups are normalised."""
 
     origin: Origin
-    environments: tuple[str, ...] = ()
+    environments: tuple[str, ...] | None = None
     requires_python: str | None = None
     extras: tuple[str, ...] = ()
     dependency_groups: tuple[str, ...] = ()
@@ -89,7 +93,9 @@ def read_pylock(text: str, *, shown: str, base: str) -> Pylock:
         packages.append(_read_package(table, base))
     return Pylock(
         origin=origin,
-        environments=tuple(_checked_marker(root, text, "environments") for text in root.texts("environments") or ()),
+        environments=None
+        if (texts := root.texts("environments")) is None
+        else tuple(_checked_marker(root, text, "environments") for text in texts),
         requires_python=_requires_python(root),
         extras=_names(root, "extras"),
         dependency_groups=_names(root, "dependency-groups"),
@@ -132,7 +138,6 @@ def _read_package(table: Table, base: str) -> PackageEntry:
         raise table.error(f"invalid version `{version}`", "version")
     marker = table.text("marker")
     marker = None if marker is None else _checked_marker(table, marker, "marker")
-    _check_one_source(table, name)
     wheels = [_read_file(wheel, base, name) for wheel in table.tables("wheels") or ()]
     sdist_table = table.table("sdist")
     sdist = None if sdist_table is None else _read_file(sdist_table, base, name)
@@ -154,22 +159,19 @@ def _read_package(table: Table, base: str) -> PackageEntry:
         lacking = not digests
     else:
         lacking = any(not file.digests for file in (*wheels, *([] if sdist is None else [sdist])))
-    return PackageEntry(package, marker, lacking)
+    return PackageEntry(package, marker, lacking, _mistake(table, name))
 
 
-def _check_one_source(table: Table, name: str) -> None:
-    """Refuse a package that comes from nowhere, or both from an index (wheels, sdist) and another place."""
+def _mistake(table: Table, name: str) -> str | None:
+    """Say what is wrong with a package that comes from nowhere, or from an index (wheels, sdist) and another place."""
     given = [key for key in _SOURCES if table.values.get(key) is not None]
     if not given:
-        raise InputError(
-            f"Package `{name}` must include one of: " + ", ".join(f"`{key}`" for key in _SOURCES), origin=table.origin
-        )
+        return f"Package `{name}` must include one of: " + ", ".join(f"`{key}`" for key in _SOURCES)
     others = [key for key in given if key not in {"wheels", "sdist"}]
     if len(others) > 1 or (others and len(given) > len(others)):
         first, second = given[0], given[-1]
-        raise InputError(
-            f"Package `{name}` includes both `packages.{first}` and `packages.{second}`", origin=table.origin
-        )
+        return f"Package `{name}` includes both `packages.{first}` and `packages.{second}`"
+    return None
 
 
 def _read_file(table: Table, base: str, package: str) -> LockedFile:
@@ -225,11 +227,9 @@ def _read_source(table: Table, archive: Table | None, base: str) -> ArchiveSourc
         return _read_archive(archive, base)
     directory = table.table("directory")
     if directory is not None:
-        return DirectorySource(
-            path_below(base, directory.required_text("path")),
-            bool(directory.flag("editable")),
-            _subdirectory(directory),
-        )
+        place = path_below(base, directory.required_text("path"))
+        below = _subdirectory(directory)
+        return DirectorySource(place if below is None else path_below(place, below), bool(directory.flag("editable")))
     vcs = table.table("vcs")
     return None if vcs is None else _read_vcs(vcs, base)
 
@@ -239,10 +239,12 @@ def _read_archive(table: Table, base: str) -> ArchiveSource:
     table.time("upload-time")
     if not is_archive(_last_part(written)):
         raise table.error(f"expected `{written}` to end in the extension of a wheel or source archive")
+    # A wheel is what it is, wherever it was built from.
+    below = _subdirectory(table) if not _last_part(written).endswith(".whl") else None
     if is_url(location):
         path = file_path(location) if location[:5].lower() == "file:" else None
-        return ArchiveSource(location.partition("#")[0] if path is None else file_url(path), _subdirectory(table))
-    return ArchiveSource(file_url(location), _subdirectory(table), location)
+        return ArchiveSource(location.partition("#")[0] if path is None else file_url(path), below)
+    return ArchiveSource(file_url(location), below, location)
 
 
 def _read_vcs(table: Table, base: str) -> VcsSource:

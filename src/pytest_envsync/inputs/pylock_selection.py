@@ -52,13 +52,17 @@ def active_packages(
     if not groups:
         sets["dependency_groups"] = frozenset(lock.default_groups)
     markers: dict[str, bool] = {}
-    if lock.environments and not any(_holds(marker, target, sets, markers, lock) for marker in lock.environments):
+    if lock.environments is not None and not any(
+        _holds(marker, target, sets, markers, lock) for marker in lock.environments
+    ):
         raise InputError("The target environment is not supported by the lockfile", origin=lock.origin)
     chosen: dict[str, LockedPackage] = {}
     for entry in lock.packages:
         package = entry.package
         if entry.marker is not None and not _holds(entry.marker, target, sets, markers, lock):
             continue
+        if entry.mistake is not None:
+            raise InputError(entry.mistake, origin=package.origin)
         python = target.markers["python_full_version"]
         if package.requires_python is not None and not python_meets(package.requires_python, python):
             raise InputError(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import date
 from typing import Any, TypeVar
 
 from pytest_envsync.errors import InputError
@@ -87,11 +87,11 @@ class Table:
         return value
 
     def time(self, key: str) -> str | None:
-        """Return the date and time at *key* as ISO 8601 text, None when it is missing."""
+        """Return the date, or date and time, at *key* as ISO 8601 text, None when it is missing."""
         value = self.values.get(key)
         if value is None:
             return None
-        if not isinstance(value, datetime):
+        if not isinstance(value, date):
             raise self.error(f"invalid type: {type(value).__name__}, expected a date and time", key)
         return value.isoformat()
 

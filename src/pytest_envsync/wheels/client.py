@@ -121,6 +121,7 @@ class Client:
             raise FetchError(
                 f"the index `{masked(index.url)}` cannot be asked: only http, https and file addresses are",
                 url=masked(index.url),
+                exit_status=1,
             )
         return local_page(index.url, project)
 

@@ -75,7 +75,9 @@ def find_dist_info(paths: Iterable[str], filename: str) -> str:
         raise WheelError(filename, f"its `{dist_info}` belongs to another project than `{name}`")
     for needed in ("METADATA", "WHEEL", "RECORD"):
         if f"{dist_info}/{needed}" not in present:
-            raise WheelError(filename, f"`{dist_info}/{needed}` is missing")
+            # As the reference, which misses METADATA when it resolves, the others when it installs.
+            status = 1 if needed == "METADATA" else 2
+            raise WheelError(filename, f"`{dist_info}/{needed}` is missing", exit_status=status)
     return dist_info
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pytest_envsync.addresses import file_url, is_url, masked
 from pytest_envsync.distributions import Candidate, File, Rejection
-from pytest_envsync.errors import InputError
+from pytest_envsync.errors import InputError, SelectionError
 from pytest_envsync.filenames import build_tag, kind_of, tag_text, version_in
 from pytest_envsync.hashes import INSECURE, Digest, HashPolicy
 from pytest_envsync.requirements import (
@@ -165,7 +165,11 @@ def _sourced(
         digests=digests,
         origin=package.origin,
     )
-    candidate = direct_candidate(demand, selector)
+    try:
+        candidate = direct_candidate(demand, selector)
+    except SelectionError as error:
+        error.exit_status = 2  # the lockfile contradicts itself
+        raise
     if isinstance(source, ArchiveSource):
         return replace(candidate, size=package.size, version=candidate.version or package.version, specifier="")
     return candidate

@@ -73,7 +73,7 @@ def asked(directory: Path, *locks: str, pythons: tuple[str, ...] = (), projects:
     nothing = Given([], {}, str(directory))
     return Asked(
         rootdir=str(directory), directory=str(directory), locks=[(lock, str(directory)) for lock in locks],
-        lock_origin="the command line", pythons=list(pythons), projects=list(projects), editable=True, files=[],
+        pythons=list(pythons), projects=list(projects), editable=True, files=[],
         recreate=False, drift="warn", drift_ignore=[], trace=False, overlay=True, plugins=[], report=None,
         cache_dir=None, line=nothing, ini=nothing,
     )  # fmt: skip

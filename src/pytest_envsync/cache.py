@@ -83,6 +83,22 @@ def lock_timeout(environ: Mapping[str, str]) -> float:
 Waiting = Callable[[str, float], None]
 """Told who holds a lock (a process id as text, maybe empty) and the seconds waited: at first, then each second."""
 
+SELDOM = 60.0
+"""The longest time in seconds between two words on one wait."""
+
+
+def now_and_then(tell: Waiting, *, after: float = 0.0) -> Waiting:
+    """Return what tells *tell* less and less often: after 1, 2, 4, 8 seconds and so on, and nothing before *after*."""
+    due = after
+
+    def waiting(holder: str, seconds: float) -> None:
+        nonlocal due
+        if seconds >= due:
+            due = max(1.0, seconds + min(seconds, SELDOM) - 0.5)
+            tell(holder, seconds)
+
+    return waiting
+
 
 @contextmanager
 def exclusive(

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from pytest_envsync.cache import exclusive, lock_timeout
+from pytest_envsync.cache import exclusive, lock_timeout, now_and_then
 
 if TYPE_CHECKING:
     from pytest_envsync.narration import Reporter
@@ -31,5 +31,7 @@ def environment_lock(prefix: str, *, environ: Mapping[str, str], reporter: Repor
         yield
         return
     timeout = lock_timeout(environ)
-    with exclusive(f"{prefix}/.lock", timeout=timeout, waiting=waiting, unlocked=reporter.warn, optional=True):
+    with exclusive(
+        f"{prefix}/.lock", timeout=timeout, waiting=now_and_then(waiting), unlocked=reporter.warn, optional=True
+    ):
         yield

@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_envsync.cache import exclusive, lock_timeout
+from pytest_envsync.cache import exclusive, lock_timeout, now_and_then
 from pytest_envsync.changes import Changes
 from pytest_envsync.diff import Diff, load_snapshot, save_snapshot
 from pytest_envsync.environments.bytecode import settle_bytecode
@@ -67,12 +67,25 @@ def key_lock(home: str, engine: Engine, doing: str = "building") -> Iterator[Non
     key = os.path.basename(home)
 
     def waiting(holder: str, seconds: float) -> None:
-        if seconds >= 1:
-            engine.reporter.note(f"waiting for process {holder or '?'} {doing} {key[:6]} ({seconds:.0f} s)")
+        engine.reporter.note(f"waiting for process {holder or '?'} {doing} {key[:6]} ({seconds:.0f} s)")
 
-    path = key_lock_file(engine.cache_dir, key)
-    with exclusive(path, timeout=lock_timeout(engine.environ), waiting=waiting, unlocked=engine.reporter.warn):
+    path, timeout = key_lock_file(engine.cache_dir, key), lock_timeout(engine.environ)
+    told = now_and_then(waiting, after=1.0)
+    with exclusive(path, timeout=timeout, waiting=told, unlocked=engine.reporter.warn):
         yield
+
+
+class Basis(NamedTuple):
+    """What an answer rests on. *home* is the directory of its key, *question_file* holds that key.
+
+    *request* is complete: with the overlay and the project.
+    """
+
+    home: str
+    question_file: str
+    base: Target
+    resolution: Resolution
+    request: EnvironmentRequest
 
 
 class Provision:
@@ -250,6 +263,11 @@ class Provision:
             raise
         warnings = (*made.changes.warnings, *mended(made.damage))
         return self._answer(generation, record, created=True, changes=made.changes, warnings=warnings)
+
+    @property
+    def basis(self) -> Basis:
+        """What the answer rests on, once there is one."""
+        return Basis(self.home, str(self._question_file()), self.base, self.resolution, self.request)
 
     def _question_file(self) -> Path:
         return self.engine.cache_dir / "questions" / self.question

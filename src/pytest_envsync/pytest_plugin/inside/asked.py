@@ -10,12 +10,13 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_envsync.errors import UsageError
 from pytest_envsync.pytest_plugin.paths import absolute
+from pytest_envsync.settings import Said, option_named, read_said
 
 if TYPE_CHECKING:
     import argparse
@@ -37,14 +38,14 @@ class Asked(NamedTuple):
     """What a session asks for.
 
     *rootdir*, *directory* (of the invocation), *report*, *cache_dir* and *files* are absolute. *locks* are pairs of a
-    text, ``[NAME=]LOCK``, and the directory that it is relative to; *lock_origin* says where they stand.
-    *projects* are ``auto``, ``none`` or absolute. *line* and *ini* are what goes to the engine.
+    text, ``[NAME=]LOCK``, and the directory that it is relative to. *projects* are ``auto``, ``none`` or absolute.
+    *line* and *ini* are what goes to the engine. *ini_names* are the other options of pytest's ini file that count
+    here, and *ini_place* is that file.
     """
 
     rootdir: str
     directory: str
     locks: list[tuple[str, str]]
-    lock_origin: str
     pythons: list[str]
     projects: list[str]
     editable: bool
@@ -59,6 +60,8 @@ class Asked(NamedTuple):
     cache_dir: str | None
     line: Given
     ini: Given
+    ini_names: tuple[str, ...] = ()
+    ini_place: str = ""
 
 
 def read_asked(config: pytest.Config, options: argparse.Namespace) -> Asked:
@@ -70,11 +73,32 @@ def read_asked(config: pytest.Config, options: argparse.Namespace) -> Asked:
     base = str(config.inipath.parent) if config.inipath is not None else str(config.rootpath)
     ini: Callable[[str], Any] = config.getini
     locks = options.envsync_locks or []
+    line = Given(
+        arguments=list(options.envsync_options or ()),
+        options=_said(
+            extras=options.envsync_extra,
+            all_extras=options.envsync_all_extras,
+            groups=options.envsync_group,
+            offline=options.envsync_offline,
+        ),
+        base=directory,
+    )
+    check_arguments(line, "--envsync-option")
+    of_ini = Given(
+        arguments=list(ini("envsync_options")),
+        options=_said(
+            extras=ini("envsync_extra"),
+            all_extras=ini("envsync_all_extras"),
+            groups=ini("envsync_group"),
+            offline=ini("envsync_offline"),
+        ),
+        base=base,
+    )
+    check_arguments(of_ini, "envsync_options")
     return Asked(
         rootdir=str(config.rootpath),
         directory=directory,
         locks=[(text, directory) for text in locks] or [(text, base) for text in ini("envsync")],
-        lock_origin="the command line" if locks else _ini_place(config),
         pythons=[
             *(_interpreter(text, directory) for text in options.envsync_python or ()),
         ]
@@ -91,35 +115,62 @@ def read_asked(config: pytest.Config, options: argparse.Namespace) -> Asked:
         plugins=list(ini("envsync_overlay")),
         report=absolute(options.envsync_report, directory) if options.envsync_report else None,
         cache_dir=_cache_dir(options.envsync_cache_dir, ini("envsync_cache_dir"), directory=directory, base=base),
-        line=Given(
-            arguments=list(options.envsync_options or ()),
-            options=_said(
-                extras=options.envsync_extra,
-                all_extras=options.envsync_all_extras,
-                groups=options.envsync_group,
-                offline=options.envsync_offline,
-            ),
-            base=directory,
-        ),
-        ini=Given(
-            arguments=list(ini("envsync_options")),
-            options=_said(
-                extras=ini("envsync_extra"),
-                all_extras=ini("envsync_all_extras"),
-                groups=ini("envsync_group"),
-                offline=ini("envsync_offline"),
-            ),
-            base=base,
-        ),
+        line=line,
+        ini=of_ini,
+        ini_names=tuple(_ini_names(options, ini)),
+        ini_place=str(config.inipath) if config.inipath is not None else "the command line's -o",
     )
+
+
+def _ini_names(options: argparse.Namespace, ini: Callable[[str], Any]) -> Iterator[str]:
+    """Yield the names of what the ini file says and the command line does not."""
+    said = {
+        "envsync": options.envsync_locks,
+        "envsync_python": options.envsync_python,
+        "envsync_project": options.envsync_project,
+        "envsync_files": options.envsync_files,
+        "envsync_drift": options.envsync_drift or os.environ.get("ENVSYNC_DRIFT"),
+        "envsync_drift_ignore": None,
+        "envsync_overlay": None,
+        "envsync_cache_dir": options.envsync_cache_dir or os.environ.get("ENVSYNC_CACHE_DIR"),
+    }
+    yield from (name for name, value in said.items() if not value and ini(name))
+    if not ini("envsync_editable"):
+        yield "envsync_editable"
+
+
+# What `envsync sync` does with an environment of the caller's says nothing to a session, which has its own.
+_NOT_FOR_SESSIONS = {
+    **dict.fromkeys(("dry_run", "check"), "`envsync sync --dry-run` and `--check` compare an environment with a lock"),
+    **dict.fromkeys(
+        ("venv", "system", "break_system_packages", "target", "prefix"),
+        "a session runs in a cached environment; `envsync sync` fills others",
+    ),
+    **dict.fromkeys(("reinstall", "reinstall_package"), "--envsync-recreate builds the environment anew"),
+    **dict.fromkeys(("strict", "verify_files"), "a session says what is missing and compares its environment anyway"),
+    "allow_empty_requirements": "",
+    "no_cache": "--envsync-cache-dir names another cache",
+    "output_format": "--envsync-report FILE writes a JSON report",
+    **dict.fromkeys(("quiet", "verbose"), "pytest's own -q and -v say how much is shown"),
+    "directory": "paths are relative to where pytest is started",
+}
+
+
+def check_arguments(given: Given, place: str) -> None:
+    """Raise UsageError for options of ``envsync sync`` that mean nothing for a session."""
+    if not given.arguments:
+        return
+    said = read_said(Said(arguments=given.arguments, given={}), cwd=given.base).values
+    for name, value in said.items():
+        if name in _NOT_FOR_SESSIONS and value is not False:
+            raise UsageError(
+                f"`{option_named(name).long}` of {place} means nothing for a session",
+                hint=_NOT_FOR_SESSIONS[name] or None,
+            )
 
 
 def _said(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value}
-
-
-def _ini_place(config: pytest.Config) -> str:
-    return str(config.inipath) if config.inipath is not None else "the ini option `envsync`"
 
 
 def _interpreter(text: str, base: str) -> str:

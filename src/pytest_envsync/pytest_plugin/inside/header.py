@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 from pytest_envsync.addresses import masked
 
 if TYPE_CHECKING:
+    from pytest_envsync.diff import Diff
     from pytest_envsync.environments import CachedEnvironment
+    from pytest_envsync.pytest_plugin.inside.asked import Asked
 
 SHOWN_KEY = 10
 _IMPLEMENTATIONS = {"cpython": "CPython", "pypy": "PyPy", "graalpy": "GraalPy"}
@@ -48,21 +50,39 @@ def condition_lines(environment: CachedEnvironment) -> list[str]:
     """Return a line for each thing that was mended, is missing, or is to be warned of."""
     lines = []
     if environment.repaired:
-        diff = environment.repaired
-        names = [line.strip() for line in diff.lines(_MENDED_FILES)]
-        lines.append(f"repaired before this session: {'; '.join(names)}")
+        lines.append(f"repaired before this session: {'; '.join(_found(environment.repaired))}")
     lines += environment.missing
     lines += [f"warning: {warning}" for warning in environment.warnings]
     return lines
 
 
-def origin_lines(origins: Mapping[str, str], *, lock_origin: str) -> list[str]:
-    """Return where settings came from that are not from the command line."""
+_STATES = {"+": "was not from the lock", "-": "was missing", "~": "was changed"}
+
+
+def _found(diff: Diff) -> list[str]:
+    """Return what was found, in words: the signs of a diff would read as what was done."""
+    found = []
+    for line in diff.lines(_MENDED_FILES):
+        sign, _, subject = line.strip().partition(" ")
+        if sign not in _STATES:
+            found.append(line.strip())
+        elif sign == "~" and " -> " in subject:
+            name, _, versions = subject.partition("==")
+            wanted, _, present = versions.partition(" -> ")
+            found.append(f"{name} was {present} instead of {wanted}")
+        else:
+            found.append(f"{subject} {_STATES[sign]}")
+    return found
+
+
+def origin_lines(asked: Asked, origins: Mapping[str, str]) -> list[str]:
+    """Return where settings came from that are not from the command line; *origins* are those of the engine's."""
     by_place: dict[str, list[str]] = {}
-    if lock_origin != "the command line":
-        by_place[lock_origin] = ["envsync"]
+    if asked.ini_names:
+        by_place[asked.ini_place] = list(asked.ini_names)
     for name, place in origins.items():
-        by_place.setdefault(place, []).append(name.replace("_", "-"))
+        shown = asked.ini_place if place == "pytest ini" and asked.ini_place else place
+        by_place.setdefault(shown, []).append(name.replace("_", "-"))
     if not by_place:
         return []
     return ["settings: " + "; ".join(f"{', '.join(names)} from {place}" for place, names in by_place.items())]

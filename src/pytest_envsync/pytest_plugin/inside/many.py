@@ -181,11 +181,14 @@ def _cell(place: Place, *, front: Sequence[str]) -> dict[str, Any]:
 
 
 def _header(places: Sequence[Place]) -> list[str]:
+    """Return the lines of every environment; what holds for all of them is said once."""
+    headers = [place.provided.values["header"] for place in places if place.provided is not None]
+    shared = [line for line in headers[0][1:] if all(line in header for header in headers)] if headers[1:] else []
     lines = [f"{len(places)} environments"]
     for place in places:
         found = place.provided.values["header"] if place.provided is not None else [f"not there: {place.error}"]
-        lines += [f"{place.wanted.identity}: {line}" for line in found]
-    return lines
+        lines += [f"{place.wanted.identity}: {line}" for line in found if line not in shared]
+    return [*lines, *shared]
 
 
 def _run_in_turn(start: Start, places: Sequence[Place]) -> int:

@@ -266,7 +266,7 @@ def _header(
         *filter(None, [overlay]),
         *header.condition_lines(environment),
         *paths.header(),
-        *header.origin_lines(settings.origins, lock_origin=asked.lock_origin),
+        *header.origin_lines(asked, settings.origins),
         *(f"warning: {warning}" for warning in settings.warnings),
     ]
     return list(map(masked, lines))

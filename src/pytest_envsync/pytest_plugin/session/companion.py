@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
 SHOWN_FILES = 20
+_FAILED_BY_DRIFT = "the tests passed; exit status 1 is for what changed above (envsync_drift = fail)"
 NAME = "envsync-session"
 
 IDENTITY = "envsync_identity"
@@ -55,6 +56,7 @@ class Companion:
         self._rows: list[dict[str, Any]] = []
         self._is_over = False
         self._is_told = False
+        self._is_failed_by_drift = False
         # Until the session says otherwise: what stops it before it begins is wrong usage.
         self._write_report(report_file.USAGE_ERROR, error="the session did not begin")
         atexit.register(self.close)
@@ -114,7 +116,8 @@ class Companion:
         status = session.exitstatus
         is_broken = any(cell.error for cell in self.cells) and status == pytest.ExitCode.NO_TESTS_COLLECTED
         if status == pytest.ExitCode.OK:
-            is_broken = any(cell.error for cell in self.cells) or self._fails_by_drift
+            self._is_failed_by_drift = self._fails_by_drift
+            is_broken = any(cell.error for cell in self.cells) or self._is_failed_by_drift
         if is_broken:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
         self._write_report(int(session.exitstatus))
@@ -124,7 +127,7 @@ class Companion:
         if self._config.getoption("no_summary", default=False):
             return
         self._is_told = True
-        for note in self._notes:
+        for note in [*self._unseen(), *self._notes]:
             terminalreporter.write_line(f"envsync: {note}", yellow=True)
         if not self._drifts:
             return
@@ -134,6 +137,15 @@ class Companion:
             terminalreporter.write_line(handover.headline(), red=fails)
             for line in attributed(handover.diff.lines(SHOWN_FILES), handover.tests):
                 terminalreporter.write_line(line)
+        if self._is_failed_by_drift:
+            terminalreporter.write_line(_FAILED_BY_DRIFT, red=True)
+
+    def _unseen(self) -> list[str]:
+        """Return what the header would have told of a repair, where none is shown (``-q``)."""
+        option = self._config.option
+        has_header = option.verbose >= 0 and not getattr(option, "no_header", False)
+        lines = self._values["header"] if self._values is not None and not has_header else []
+        return [line for line in lines if "repaired before this session: " in line]
 
     def pytest_unconfigure(self) -> None:
         """Leave the environment."""
@@ -148,6 +160,7 @@ class Companion:
         if not self._is_told:
             self._is_told = True
             lines = [*self._notes, *(handover.headline() for handover in self._drifts)]
+            lines += [_FAILED_BY_DRIFT] if self._is_failed_by_drift else []
             sys.stderr.write("".join(f"envsync: {line}\n" for line in lines))
 
     @property

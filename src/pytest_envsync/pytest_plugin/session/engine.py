@@ -10,9 +10,11 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from pytest_envsync.changes import Change, Changes
 from pytest_envsync.errors import EnvsyncError
@@ -22,10 +24,11 @@ _NOT_FOR_HOST = ("ENVSYNC_SESSION", "PYTHONSAFEPATH")
 
 
 class Engine:
-    """The engine, as a process inside an environment reaches it."""
+    """The engine, as a process inside an environment reaches it; *tell* is given what a reader waits for meanwhile."""
 
-    def __init__(self, surroundings: Surroundings) -> None:
+    def __init__(self, surroundings: Surroundings, tell: Callable[[str], None] | None = None) -> None:
         self._surroundings = surroundings
+        self._tell = tell
 
     def provision(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Provide the environment that *request* describes, and return it. Raises EnvsyncError."""
@@ -70,31 +73,61 @@ class Engine:
         # The working directory comes first on sys.path with -m: one that no test can put modules into.
         place = Path(given.cache_dir)
         place.mkdir(parents=True, exist_ok=True)
-        answer = subprocess.run(
-            [given.host, "-m", "pytest_envsync", *arguments],
-            check=False,
-            input=None if request is None else json.dumps(request),
-            stdin=subprocess.DEVNULL if request is None else None,
-            capture_output=True,
+        command = [given.host, "-m", "pytest_envsync", *arguments]
+        status, output, said = self._run(command, None if request is None else json.dumps(request), environ, place)
+        try:
+            values = json.loads(output)
+        except ValueError:
+            values = {}
+        if not isinstance(values, dict) or not values or isinstance(values.get("error"), dict):
+            raise _failure(values, status, said)
+        return values
+
+    def _run(
+        self, command: Sequence[str], request: str | None, environ: Mapping[str, str], place: Path
+    ) -> tuple[int, str, list[str]]:
+        """Run *command*; return its status, its standard output, and the lines that it said on standard error."""
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL if request is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             encoding="utf-8",
             errors="replace",
             env=environ,
             cwd=place,
         )
-        try:
-            values = json.loads(answer.stdout)
-        except ValueError:
-            values = {}
-        if not isinstance(values, dict) or not values or isinstance(values.get("error"), dict):
-            raise _failure(values, answer)
-        return values
+        said: list[str] = []
+        with process:
+            listener = threading.Thread(target=self._listen, args=(process.stderr, said), daemon=True)
+            listener.start()
+            try:
+                if process.stdin is not None:
+                    # One that ends without reading says why.
+                    with suppress(BrokenPipeError), process.stdin as stream:
+                        stream.write(request or "")
+                output = process.stdout.read() if process.stdout is not None else ""
+                listener.join()
+            except BaseException:
+                process.kill()
+                raise
+        return process.returncode, output, said
+
+    def _listen(self, stream: IO[str] | None, said: list[str]) -> None:
+        for line in stream or ():
+            said.append(line.rstrip("\n"))
+            if self._tell is not None and line.startswith(_WAITING):
+                self._tell(line.rstrip("\n"))
 
 
-def _failure(values: Any, answer: subprocess.CompletedProcess[str]) -> EnvsyncError:
+_WAITING = "waiting for process "
+
+
+def _failure(values: Any, status: int, said: Sequence[str]) -> EnvsyncError:
     error = values.get("error") if isinstance(values, dict) else None
     if isinstance(error, dict):
-        return EnvsyncError(str(error.get("message")), hint=error.get("hint"), exit_status=answer.returncode or None)
-    shown = "\n".join(answer.stderr.splitlines()[-20:]) or f"status {answer.returncode}"
+        return EnvsyncError(str(error.get("message")), hint=error.get("hint"), exit_status=status or None)
+    shown = "\n".join(said[-20:]) or f"status {status}"
     return EnvsyncError(f"the engine failed: {shown}")
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 from factories import project_files, write_tree
-from pytest_envsync.errors import BuildError, FetchError, OfflineError, TargetError
+from pytest_envsync.errors import BuildError, FetchError, OfflineError, TargetError, UsageError
 from source_world import World, commit, git, make_repository
 
 
@@ -119,6 +121,35 @@ def test_submodules_are_checked_out(world: World, repository: Path, tmp_path: Pa
     config.write_text('[protocol "file"]\n\tallow = always\n')
     world.sync(f"demo @ git+{repository.as_uri()}", environ={"GIT_CONFIG_GLOBAL": str(config)})
     assert world.run("import demo_part; print(demo_part.PART)") == "1"
+
+
+@pytest.mark.parametrize("server_has_it", [True, False])
+def test_large_files_come_when_they_are_asked_for(world: World, repository: Path, *, server_has_it: bool) -> None:
+    if shutil.which("git-lfs") is None:
+        pytest.skip("git-lfs is not installed")
+    git(repository, "lfs", "install", "--local")
+    git(repository, "lfs", "track", "demo_large.py")
+    (repository / "demo_large.py").write_text("LARGE = True\n")
+    line = f"demo @ git+{repository.as_uri()}@{commit(repository, 'large')}"
+    world.sync(line)
+    assert "git-lfs.github.com/spec" in (world.site / "demo_large.py").read_text()
+    if server_has_it:
+        world.sync("", allow_empty_requirements=True)
+        world.sync(line, environ={"UV_GIT_LFS": "true"})  # remembered without them
+        assert (world.site / "demo_large.py").read_text() == "LARGE = True\n"
+    else:
+        shutil.rmtree(repository / ".git" / "lfs")
+        error = world.refused(line, environ={"UV_GIT_LFS": "true"}, reinstall=True)
+        assert (error.exit_status, "git lfs failed" in str(error)) == (1, True)
+
+
+def test_without_git_lfs_large_files_cannot_be_asked_for(world: World, repository: Path, tmp_path: Path) -> None:
+    write_tree(tmp_path / "bin", {"git-lfs": "#!/bin/sh\nexit 1\n"}).joinpath("git-lfs").chmod(0o755)
+    path = os.pathsep.join([str(tmp_path / "bin"), os.environ["PATH"]])
+    error = world.refused(f"demo @ git+{repository.as_uri()}", environ={"ENVSYNC_GIT_LFS": "1", "PATH": path})
+    assert isinstance(error, TargetError)
+    assert "install git-lfs" in (error.hint or "")
+    assert isinstance(world.refused("demo @ git+file:///x", environ={"UV_GIT_LFS": "maybe"}), UsageError)
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,11 @@ class Engine:
         flags = {"zip": "INSECURE_NO_ZIP_VALIDATION", "name": "SKIP_WHEEL_FILENAME_CHECK"}
         return tuple(check for check, flag in flags.items() if self.is_set(flag))
 
+    @property
+    def switches(self) -> tuple[str, ...]:
+        """The variables, besides settings, by which another wheel may come out of the same files."""
+        return (*self.unchecked, *(("large files",) if self.is_set("GIT_LFS") else ()))
+
     def builder(self, target: Target) -> Builder:
         """Return what builds sdists and source trees for *target*."""
         if self._builder is None or self._builder.target is not target or self._builder.is_closed:

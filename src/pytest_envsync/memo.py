@@ -83,11 +83,11 @@ class Resolution:
 
 
 def resolution_key(
-    files: Sequence[str], options: SyncOptions, target: Target, cwd: str, *, unchecked: Sequence[str] = ()
+    files: Sequence[str], options: SyncOptions, target: Target, cwd: str, *, switches: Sequence[str] = ()
 ) -> str:
     """Return the name of the memo record: digest of the question without the bytes of the files.
 
-    *unchecked* is what is not looked at in wheels (``StoredWheel.unchecked``).
+    *switches* are variables that change what a wheel may be (``Engine.switches``).
     """
     settings = [(item.name, getattr(options, item.name)) for item in fields(options) if item.name not in _INDIFFERENT]
     question = [
@@ -101,7 +101,7 @@ def resolution_key(
         target.version,
         target.markers,
         sha256(" ".join(target.tags).encode()).hexdigest(),
-        list(unchecked),
+        list(switches),
     ]
     return sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()
 

@@ -45,7 +45,7 @@ def resolve(
 
     Raises InputError, SelectionError, FetchError, UsageError.
     """
-    key = resolution_key(files, options, target, engine.cwd, unchecked=engine.unchecked)
+    key = resolution_key(files, options, target, engine.cwd, switches=engine.switches)
     if not (options.refresh or options.refresh_package or options.reinstall or options.reinstall_package):
         remembered = recall(engine.cache_root, key, engine.environ)
         # Of what stays as it is installed the store need not have the wheel.
@@ -124,7 +124,7 @@ def _find(
 
     requirements = name_sources(requirements, target=target, engine=engine)
     late: list[str] = []
-    question = resolution_key((), options, target, "", unchecked=engine.unchecked)
+    question = resolution_key((), options, target, "", switches=engine.switches)
     pins = KnownPins(engine.store, pin_question(question, requirements, options))
     listings = (*options.find_links, *requirements.find_links)
     listed = local_stats((), listings)

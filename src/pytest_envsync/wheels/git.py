@@ -18,6 +18,7 @@ from pathlib import Path
 from pytest_envsync.addresses import masked, without_credentials
 from pytest_envsync.cache import exclusive, lock_timeout
 from pytest_envsync.errors import FetchError, OfflineError, TargetError
+from pytest_envsync.option_values import read_boolean
 from pytest_envsync.requirements import VcsSource
 from pytest_envsync.wheels.processes import Processes
 
@@ -33,6 +34,7 @@ class Repositories:
         self.environ = environ
         self.processes = processes
         self.offline = offline
+        self.with_large_files = wants_large_files(environ)
         self._listings: dict[str, dict[str, str]] = {}
         self._lock = threading.Lock()
         self._asking: dict[str, threading.Lock] = {}
@@ -86,11 +88,13 @@ class Repositories:
         """
         clone = self._clone(source, commit)
         self._git(["clone", "--quiet", "--shared", "--no-checkout", str(clone), str(destination)], url=source.url)
-        self._git(["checkout", "--quiet", "--force", "--detach", commit], cwd=destination, url=source.url)
-        # Relative submodule addresses are relative to the remote, not to the clone in the cache.
+        # Addresses of submodules and of large files are relative to the remote, not to the clone in the cache.
         self._git(["remote", "set-url", "origin", without_credentials(source.url)], cwd=destination, url=source.url)
+        self._git(["checkout", "--quiet", "--force", "--detach", commit], cwd=destination, url=source.url)
         if (destination / ".gitmodules").exists() and not self.offline:
             self._git(["submodule", "update", "--init", "--recursive", "--quiet"], cwd=destination, url=source.url)
+        if self.with_large_files:
+            self._bring_large_files(source, destination)
         if source.subdirectory is None:
             return destination
         tree = (destination / source.subdirectory).resolve()
@@ -102,6 +106,15 @@ class Repositories:
                 exit_status=1,
             )
         return tree
+
+    def _bring_large_files(self, source: VcsSource, checkout: Path) -> None:
+        if not self._try(["lfs", "version"], checkout):
+            raise TargetError(
+                f"the large files of `{masked(source.url)}` are asked for, and Git LFS is not installed",
+                hint="install git-lfs, or leave UV_GIT_LFS out",
+            )
+        for arguments in (["lfs", "install", "--local", "--skip-repo"], ["lfs", "pull"]):
+            self._git(arguments, cwd=checkout, url=source.url)
 
     def _abbreviated(self, source: VcsSource, asked: str) -> str:
         clone = self._clone(source, None)
@@ -165,6 +178,14 @@ class Repositories:
         return run_git(arguments, environ=self.environ, processes=self.processes, url=url, cwd=cwd)
 
 
+def wants_large_files(environ: Mapping[str, str]) -> bool:
+    """Whether the files that Git LFS keeps are wanted (``UV_GIT_LFS``). Raises UsageError for what is no yes or no."""
+    for variable in ("ENVSYNC_GIT_LFS", "UV_GIT_LFS"):
+        if text := environ.get(variable):
+            return read_boolean(text, variable)
+    return False
+
+
 def _no_revision(source: VcsSource, asked: str) -> FetchError:
     return FetchError(
         f"git has no revision `{asked}` in `{masked(source.url)}`",
@@ -188,7 +209,8 @@ def run_git(
     surrounding = {
         **{name: value for name, value in environ.items() if name not in OF_REPOSITORIES},
         "GIT_TERMINAL_PROMPT": "0",
-        "GIT_LFS_SKIP_SMUDGE": environ.get("GIT_LFS_SKIP_SMUDGE", "1"),
+        # They are brought on demand, when the commit is there.
+        "GIT_LFS_SKIP_SMUDGE": "1",
         "LC_ALL": "C",
     }
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:

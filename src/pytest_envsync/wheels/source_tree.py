@@ -95,7 +95,8 @@ class Workplace:
                     state = directory_cache_info(str(place), self.environ)
                 return ["directory", str(Path(path).resolve()), subdirectory, state]
             case VcsSource(url=url, subdirectory=subdirectory):
-                return ["vcs", url, self.commit(self.source), subdirectory]
+                large = ["large files"] if self.repositories.with_large_files else []
+                return ["vcs", url, self.commit(self.source), subdirectory, *large]
             case ArchiveSource(subdirectory=subdirectory):
                 return ["archive", self._sha256(), subdirectory]
             case IndexSource():

@@ -209,6 +209,24 @@ def test_a_lock_that_cannot_be_had_fails_the_test_with_the_reason(project: Sessi
     assert "Traceback" not in run.out
 
 
+def test_relative_places_of_the_command_line_are_those_of_the_session(project: SessionProject) -> None:
+    project.write(
+        {
+            "test_it.py": (
+                "import pytest\n"
+                "@pytest.mark.envsync('locks/demo-1.txt')\n"
+                "def test_it(synced_env): assert synced_env.packages == {'demo': '1.0'}\n"
+                "@pytest.mark.envsync('locks/demo-2.txt', find_links=['../wheels'])\n"
+                "def test_marker(synced_env): assert synced_env.packages == {'demo': '2.0'}\n"
+            )
+        }
+    )
+    options = ["--envsync-option=--no-index", "--envsync-option=--find-links=../wheels"]
+    for words in ([], ["--envsync", "requirements.lock"]):
+        run = project.run(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *options, *words)
+        assert run.returncode == 0, run.out
+
+
 def test_a_matrix_parametrises(project: SessionProject) -> None:
     project.write(
         {

@@ -11,6 +11,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +63,9 @@ def _request() -> dict[str, Any]:
         raise UsageError(f"the request on standard input is no JSON: {error}") from error
     if not isinstance(values, dict):
         raise UsageError("the request on standard input is no JSON object")
+    with suppress(OSError, TypeError):
+        # This process is started where nobody can put modules; relative paths are relative to the session's place.
+        os.chdir(values.get("cwd") or os.curdir)
     return values
 
 

@@ -72,7 +72,7 @@ def _nearby(path: str) -> str | None:
     locks = [
         name
         for name in names
-        if name.endswith(".lock")
+        if (name.endswith(".lock") and name not in _EXPORTS)
         or (name.startswith("pylock.") and name.endswith(".toml"))
         or (name.endswith(".txt") and "require" in name)
     ]

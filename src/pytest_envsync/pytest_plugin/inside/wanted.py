@@ -85,6 +85,8 @@ def _projects(asked: Asked, declared: Declared) -> list[str]:
 
 def _locks(text: str, base: str, declared: Mapping[str, Declared]) -> list[_Lock]:
     """Return what one value of ``--envsync`` means: a file, a declared environment, or several by a glob."""
+    if not text.strip():
+        raise UsageError("--envsync names no lockfile", hint="its value is empty: is a variable not set?")
     path = absolute(text, base)
     name, rest = split_name(text)
     # The name ends before anything that an address begins with.

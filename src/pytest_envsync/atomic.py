@@ -11,8 +11,12 @@ import os
 from contextlib import suppress
 
 
-def write_at_once(path: str | os.PathLike[str], content: bytes) -> None:
-    """Give the file at *path* the *content*; the directories above it are made.
+def write_at_once(
+    path: str | os.PathLike[str], content: bytes, *, time_ns: int | None = None, mode: int | None = None
+) -> None:
+    """Give the file at *path* the *content*, the time of modification *time_ns* and the *mode*.
+
+    The directories above it are made.
 
     What is half-written, because the process was killed, has a name that begins with a dot. Raises OSError, and
     leaves nothing then.
@@ -27,6 +31,10 @@ def write_at_once(path: str | os.PathLike[str], content: bytes) -> None:
         except FileNotFoundError:
             os.makedirs(directory, exist_ok=True)
             _write(beside, content)
+        if mode is not None:
+            os.chmod(beside, mode)
+        if time_ns is not None:
+            os.utime(beside, ns=(time_ns, time_ns))
         os.replace(beside, place)
     except BaseException:
         with suppress(OSError):

@@ -13,8 +13,10 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
+from pytest_envsync.atomic import write_at_once
 from pytest_envsync.environment.installed_pythons import installed_pythons, named_pythons
 from pytest_envsync.environment.python_request import PythonRequest, parse_request
 from pytest_envsync.environment.pyvenv_cfg import base_executable, prefix_of
@@ -255,14 +257,8 @@ def _remembered(path: str, question: dict[str, Any]) -> Target | None:
 
 def _remember(path: str, record: dict[str, Any]) -> None:
     # A cache that cannot be written is reported by what needs it; here it only costs time.
-    temporary = f"{path}.{os.urandom(4).hex()}"
-    try:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(temporary, "w", encoding="utf-8") as file:
-            json.dump(record, file)
-        os.replace(temporary, path)
-    except OSError:
-        return
+    with suppress(OSError):
+        write_at_once(path, json.dumps(record).encode())
 
 
 def _described(facts: dict[str, Any], executable: str, status: os.stat_result) -> Target:

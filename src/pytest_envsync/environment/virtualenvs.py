@@ -13,9 +13,10 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
+from pytest_envsync.atomic import write_at_once
 from pytest_envsync.environment.interpreter import CacheDir
 from pytest_envsync.environment.journal import remove_path
 from pytest_envsync.errors import TargetError
@@ -117,15 +118,9 @@ def _template(base: Target, cache_dir: CacheDir, *, has_prompt: bool) -> Templat
     except (OSError, ValueError):
         pass
     template = _made_for(None, base, prompt)
-    temporary = f"{path}.{os.urandom(4).hex()}"
-    try:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(temporary, "w", encoding="utf-8") as file:
-            json.dump(template, file)
-        os.replace(temporary, path)
-    except OSError:
-        # Whatever needs the cache reports that it cannot be written; here it only costs time.
-        return template
+    # Whatever needs the cache reports that it cannot be written; here it only costs time.
+    with suppress(OSError):
+        write_at_once(path, json.dumps(template).encode())
     return template
 
 

@@ -72,7 +72,11 @@ def bring_forward(
 def _is_wanted(key: str, question: str, questions: Path) -> bool:
     """Whether another question than *question* was answered with *key* of late."""
     recent = time.time() - _WANTED
-    others = [path for path in questions.iterdir() if path.name != question] if questions.is_dir() else []
+    others = (
+        [path for path in questions.iterdir() if path.name != question and path.name[:1] != "."]
+        if questions.is_dir()
+        else []
+    )
     with suppress(FileNotFoundError):  # a name that is being replaced just now
         return any(path.read_bytes() == key.encode() and path.stat().st_mtime > recent for path in others)
     return True

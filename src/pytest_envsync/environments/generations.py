@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pytest_envsync.atomic import write_at_once
 from pytest_envsync.errors import StoreError
 from pytest_envsync.leases import USED, Lease, held_leases
 from pytest_envsync.values import asdict, dataclass
@@ -49,7 +50,6 @@ class Record:
     link_mode: str | None = None
     compile_bytecode: bool = False
     installer_metadata: bool = True
-    writable: bool = False
     missing: dict[str, str]
     question: str = ""
     schema: int = SCHEMA
@@ -153,9 +153,7 @@ def load_record(path: str) -> Record:
 
 def save_record(record: Record, path: str) -> None:
     """Write *record* to *path*, at once or not at all."""
-    temporary = Path(f"{path}.{os.getpid()}")
-    temporary.write_text(json.dumps(asdict(record), separators=(",", ":")), encoding="utf-8")
-    temporary.replace(path)
+    write_at_once(path, json.dumps(asdict(record), separators=(",", ":")).encode())
 
 
 def publish(generation: Generation, record: Record) -> None:

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from pytest_envsync.atomic import write_at_once
 from pytest_envsync.cache import exclusive, lock_timeout, now_and_then
 from pytest_envsync.changes import Changes
 from pytest_envsync.diff import Diff, load_snapshot, save_snapshot
@@ -281,10 +282,7 @@ class Provision:
     def _remember_question(self) -> None:
         path = self._question_file()
         if self._former_key() != self.key:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            beside = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
-            beside.write_text(self.key, encoding="ascii")
-            beside.replace(path)
+            write_at_once(path, self.key.encode("ascii"))
         else:
             os.utime(path)
 

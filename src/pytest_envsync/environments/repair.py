@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from pytest_envsync.atomic import write_at_once
 from pytest_envsync.changes import Change, Changes
 from pytest_envsync.diff import Diff, Examination
 from pytest_envsync.environment.journal import remove_compiled
@@ -206,11 +207,9 @@ class _Repair:
 
     def _write(self, path: str, content: bytes) -> None:
         place = self._place(path)
-        beside = f"{place}.{os.getpid()}"
-        Path(beside).write_bytes(content)
         if os.path.isdir(place) and not os.path.islink(place):
             remove_tree(place)
-        os.replace(beside, place)
+        write_at_once(place, content)
         self._give_attributes(path)
 
     def _clear(self, place: str) -> None:

@@ -6,10 +6,10 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 import json
-import os
 from contextlib import suppress
 from pathlib import Path
 
+from pytest_envsync.atomic import write_at_once
 from pytest_envsync.wheels.static import SourceMetadata
 
 
@@ -24,8 +24,5 @@ def read_answer(place: Path) -> SourceMetadata | None:
 
 def write_answer(place: Path, metadata: SourceMetadata) -> None:
     """Keep *metadata*; a cache that cannot be written costs time, not correctness."""
-    private = place.with_name(f".{place.name}.{os.urandom(4).hex()}")
     with suppress(OSError):
-        place.parent.mkdir(parents=True, exist_ok=True)
-        private.write_text(json.dumps(metadata), encoding="utf-8")
-        private.replace(place)
+        write_at_once(place, json.dumps(metadata).encode())

@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from pytest_envsync.atomic import write_at_once
 from pytest_envsync.distributions import StoredFile
 from pytest_envsync.patterns import pattern
 from pytest_envsync.wheels.manifest import read_rows, write_rows
@@ -168,7 +169,7 @@ def _take(
             os.makedirs(folder, exist_ok=True)
             made.add(folder)
         if not _link(place, target, status):
-            _write(target, contents, status.st_mtime_ns)
+            write_at_once(target, contents, time_ns=status.st_mtime_ns, mode=0o444)
     finally:
         os.close(descriptor)
     return StoredFile(path, status.st_size, 0o444, status.st_mtime_ns, sha256(contents).hexdigest())
@@ -217,18 +218,3 @@ def _link(place: Path | str, target: str, status: os.stat_result) -> bool:
             return True
     os.unlink(target)
     return False
-
-
-def _write(target: str, contents: bytes, mtime_ns: int) -> None:
-    beside = f"{target}.{os.getpid()}.new"
-    try:
-        with open(beside, "xb", buffering=0) as file:
-            rest = memoryview(contents)
-            while rest:
-                rest = rest[file.write(rest) or 0 :]
-        os.chmod(beside, 0o444)
-        os.utime(beside, ns=(mtime_ns, mtime_ns))
-        os.replace(beside, target)
-    finally:
-        if os.path.lexists(beside):
-            os.unlink(beside)

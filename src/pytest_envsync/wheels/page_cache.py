@@ -15,6 +15,8 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from pytest_envsync.atomic import write_at_once
+
 _SCHEMA = 1
 _SKEW = 300.0  # seconds that clocks of file systems and machines may differ
 
@@ -91,15 +93,9 @@ class PageCache:
             "last_modified": page.last_modified,
             "size": len(page.rows),
         }
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with temporary.open("xb") as file:
-                file.write(json.dumps(record).encode() + b"\n" + page.rows)
-            os.utime(temporary, (page.born, page.born))
-            temporary.replace(path)
+            write_at_once(path, json.dumps(record).encode() + b"\n" + page.rows, time_ns=int(page.born * 1e9))
         except (OSError, OverflowError):
-            self._remove(temporary)
             return False
         return True
 

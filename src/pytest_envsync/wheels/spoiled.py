@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -93,11 +93,6 @@ def forget_spoiled(cache_dir: str | os.PathLike[str], *, now: float) -> None:
             place = f"{directory}/{name}"
             if now - os.stat(place).st_mtime > _KEPT:
                 os.unlink(place)
-
-
-def held_damage(expected: Mapping[str, str], spoiled: Mapping[str, SpoiledFile]) -> list[str]:
-    """Return those places that hold damage; *expected* maps places to the sha256 that they should have."""
-    return [place for place, sha256 in expected.items() if sha256 in spoiled and spoiled[sha256].is_held_at(place)]
 
 
 def _read(place: str) -> dict[str, SpoiledFile]:

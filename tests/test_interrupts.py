@@ -1,4 +1,4 @@
-"""An interrupt of a session that runs in a child process reaches it once, whichever way it comes."""
+"""A session and its terminal: an interrupt reaches it once, whichever way it comes, and a debugger has the keys."""
 
 from __future__ import annotations
 
@@ -69,6 +69,19 @@ def check(output: str, cache_dir: Path) -> None:
     assert list((cache_dir / "sessions").iterdir()) == []
 
 
+def read_to_end(terminal: int) -> bytes:
+    """Read what is written to a terminal until nobody has it open."""
+    output = b""
+    while True:
+        try:
+            chunk = os.read(terminal, 4096)
+        except OSError:  # the other end is closed
+            return output
+        if not chunk:
+            return output
+        output += chunk
+
+
 @pytest.mark.parametrize("whom", ["the parent alone", "the process group"])
 def test_an_interrupt_from_a_process(project: SessionProject, cache_dir: Path, whom: str) -> None:
     with subprocess.Popen(
@@ -93,16 +106,31 @@ def test_an_interrupt_from_the_terminal(project: SessionProject, cache_dir: Path
         os.execv(arguments[0], arguments)  # noqa: S606 - the terminal is to be its own
     wait_for_test(project)
     os.write(terminal, b"\x03")
-    output = b""
-    while True:
-        try:
-            chunk = os.read(terminal, 4096)
-        except OSError:  # the other end is closed
-            break
-        if not chunk:
-            break
-        output += chunk
+    output = read_to_end(terminal)
     _, status = os.waitpid(pid, 0)
     os.close(terminal)
     assert os.waitstatus_to_exitcode(status) == pytest.ExitCode.INTERRUPTED
     check(output.decode(), cache_dir)
+
+
+@pytest.mark.parametrize("start", [["-m", "pytest"], ["runner.py"]], ids=["replaced", "child"])
+def test_the_debugger_at_a_terminal(project: SessionProject, start: list[str]) -> None:
+    project.write({"test_it.py": "import demo\ndef test_it():\n    x = 6 * 7\n    assert x == 0\n"})
+    words = ["-p", "no:cacheprovider", "--color=no", "--pdb", "--envsync", "requirements.lock", *project.offline()]
+    arguments = [sys.executable, *start, *words]
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(project.path)
+        os.execv(arguments[0], arguments)  # noqa: S606 - as above
+    output = b""
+    for word in (b"p demo.VERSION, x + 1000", b"c"):
+        begin = len(output)
+        while b"(Pdb) " not in output[begin:]:
+            output += os.read(terminal, 4096)
+        os.write(terminal, word + b"\n")
+    output += read_to_end(terminal)
+    _, status = os.waitpid(pid, 0)
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(status) == pytest.ExitCode.TESTS_FAILED
+    assert "('1.0', 1042)" in output.decode()
+    assert "1 failed in" in output.decode()

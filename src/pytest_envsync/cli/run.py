@@ -192,13 +192,16 @@ def session_words(call: Call) -> list[str]:
     return words
 
 
+_OF_THE_COMMAND = {"directory", "output_format", "quiet", "verbose"}
+
+
 def _option_texts(call: Call) -> list[str]:
     """Return the settings that were typed, as texts for ``--envsync-option``."""
     own = {option.name for option in call.command.own}
     texts = []
     for option in call.command.options:
         value = call.arguments.values.get(option.name)
-        if value is None or option.name in own or option.name in {"directory", "quiet", "verbose"}:
+        if value is None or option.name in own or option.name in _OF_THE_COMMAND:
             continue
         if isinstance(value, bool):
             texts.append((option.flags if value else option.inverse)[-1])

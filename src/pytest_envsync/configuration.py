@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _OWN_TABLES = frozenset({"environments"})
 """Keys of ``[tool.envsync]`` that are no options."""
+_OF_TREES = frozenset({"cache-keys"})
+"""Keys of ``[tool.envsync]`` that speak of the project as a source, and are read where it is built."""
 
 
 class Configuration(NamedTuple):
@@ -101,8 +103,11 @@ def _own_layer(path: str, table: Mapping[str, Any]) -> Layer:
             if not isinstance(value, dict):
                 raise UsageError(f"{origin}: `{key}` must be a table")
             continue
+        if key in _OF_TREES:
+            continue
         if key not in spellings:
-            raise UsageError(f"{origin}: unknown key `{key}`", hint=_nearest(key, [*spellings, *_OWN_TABLES]))
+            known = [*spellings, *_OWN_TABLES, *_OF_TREES]
+            raise UsageError(f"{origin}: unknown key `{key}`", hint=_nearest(key, known))
         option, meaning = spellings[key]
         place = f"{origin}: `{key}`"
         if option.name == "index" and isinstance(value, list):

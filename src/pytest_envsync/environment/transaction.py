@@ -3,7 +3,6 @@
 Everything that can be known to fail is asked first. Then what goes is set aside, what comes is placed, and
 only then is what was set aside deleted. An error or an interruption undoes at once; what a killed process left
 is undone or finished by ``journal.recover``, which the next run calls before it looks at the environment.
-Each file of the store is looked at before it is placed: with hard links an edit in an environment is one in the store.
 
 PYTEST_DONT_REWRITE
 """
@@ -19,11 +18,12 @@ from collections.abc import Iterator, Mapping
 from pytest_envsync.changes import Changes
 from pytest_envsync.distributions import StoredWheel
 from pytest_envsync.environment.changeset import ChangeSet, find_changes
-from pytest_envsync.environment.install import Prepared, WheelFiles, check_stored, looks_stored
+from pytest_envsync.environment.install import Prepared, WheelFiles
 from pytest_envsync.environment.journal import Journal, Recovered, Step, journal_directory, recover
 from pytest_envsync.environment.layout import Placed, Written
-from pytest_envsync.environment.link import choose_link_mode, placing, write_file
-from pytest_envsync.errors import InstallError, StoreError
+from pytest_envsync.environment.link import choose_link_mode
+from pytest_envsync.environment.placement import check_there, place_tree
+from pytest_envsync.errors import InstallError
 from pytest_envsync.narration import Reporter, SilentReporter
 from pytest_envsync.plan import Plan, is_same_version, planned_changes
 from pytest_envsync.record import parse_wheel_filename
@@ -145,7 +145,7 @@ def _begin(journal: Journal, changes: ChangeSet, link_mode: str | None) -> tuple
         )
         mode, warning = (link_mode or "copy", None)
         if source is not None:
-            _check_there(source)
+            check_there(source)
             mode, warning = choose_link_mode(link_mode, source, journal.directory)
         _check_space(changes, mode, journal.base)
         journal.write(changes.renames, changes.additions)
@@ -218,33 +218,10 @@ def _undo(journal: Journal, cause: BaseException) -> None:
 
 
 def _place(changes: ChangeSet, mode: str, step: Step) -> None:
-    place = placing(mode)
     for directory in changes.directories:
         step(directory)
         os.mkdir(directory)
-    source = ""
-    try:
-        for directory, items in changes.tree.items():
-            for name, item in items.items():
-                path = f"{directory}/{name}"
-                step(path)
-                if isinstance(item, Placed):
-                    file, source = item.file, item.source
-                    if not looks_stored(os.lstat(source), file):
-                        check_stored(source, file)
-                    place(source, path, file.mode, file.mtime_ns)
-                else:
-                    write_file(path, item.content, item.mode)
-    except FileNotFoundError:
-        _check_there(source)
-        raise
-
-
-def _check_there(source: str) -> None:
-    if not os.path.lexists(source):
-        raise StoreError(
-            f"`{source}` is missing from the store", hint="`envsync cache verify --repair` mends the store"
-        )
+    place_tree(changes.tree, mode, step)
 
 
 def _failure(error: OSError) -> InstallError:

@@ -174,7 +174,7 @@ def _session(work: Work, project: Path, *, setup: Callable[[], None] = lambda: N
         name="pytest --envsync",
         setup=setup,
         commands=[
-            [work.bench.ours("pytest"), "-q", f"--envsync={work.lock}", "--envsync-python", work.bench.python]
+            [work.bench.ours("pytest"), "-q", f"--envsync={work.lock}", f"--envsync-python={work.bench.python}"]
         ],
         cwd=project,
     )

@@ -21,6 +21,17 @@ def main() -> int:
         status = replay(argv, os.environ, began=began)
         if status is not None:
             return status
+    if argv[:1] == ["run"]:
+        from pytest_envsync.rerun import replay as run_again
+
+        ended = run_again(argv, os.environ)
+        if ended is not None:
+            status, lease = ended
+            if lease is not None:
+                from pytest_envsync.cli.run import give_back_later
+
+                give_back_later(argv, lease)
+            return status
     # What a sync loads and reads stays to its end: looking through it now and then took 3 of 50 ms.
     gc.set_threshold(50_000, 20, 50)
     from pytest_envsync.cli import main as run

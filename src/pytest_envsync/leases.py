@@ -108,6 +108,11 @@ def read_lease(path: str) -> Lease:
     return Lease(path, int(generation), int(pid), started)
 
 
+def key_of(path: str) -> str:
+    """Return the key of the environment that the lease of that path is on."""
+    return os.path.basename(os.path.dirname(os.path.dirname(path)))
+
+
 def held_leases(directory: str) -> tuple[Lease, ...]:
     """Return the leases in *directory* whose process lives; remove the others."""
     try:

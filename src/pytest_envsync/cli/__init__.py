@@ -124,6 +124,12 @@ def _run(words: list[str], terminal: Terminal) -> int:
     status = _answer_at_once(words, terminal)
     if status is not None:
         return status
+    call = call_of(words, terminal)
+    return _handler(call.command)(call)
+
+
+def call_of(words: Sequence[str], terminal: Terminal) -> Call:
+    """Read the command line *words* and the settings. Raises UsageError, ConfigError."""
     before, rest = scan(words, Spellings(GLOBAL), until_word=True)
     if not rest:
         raise UsageError("a command is missing", hint="`envsync --help` lists the commands")
@@ -140,8 +146,7 @@ def _run(words: list[str], terminal: Terminal) -> int:
     # Once more, for what variables and files say about printing.
     terminal.configure(settings.command)
     _tell_settings(settings, terminal)
-    call = Call(command, words, start=start, arguments=arguments, settings=settings, terminal=terminal)
-    return _handler(command)(call)
+    return Call(command, words, start=start, arguments=arguments, settings=settings, terminal=terminal)
 
 
 def _tell_settings(settings: Settings, terminal: Terminal) -> None:

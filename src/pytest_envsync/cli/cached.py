@@ -20,16 +20,18 @@ if TYPE_CHECKING:
     from pytest_envsync.cli import Call
     from pytest_envsync.declared import Declared
     from pytest_envsync.environments import CachedEnvironment, EnvironmentRequest, Environments, ProjectRequest
+    from pytest_envsync.environments.provision import Basis
     from pytest_envsync.narration import Reporter
     from pytest_envsync.pytest_plugin.overlay.making import Overlay
     from pytest_envsync.target import Target
 
 
 class Provided(NamedTuple):
-    """A cached environment, and the overlay behind it, if there is one."""
+    """A cached environment, the overlay behind it, if there is one, and what it rests on."""
 
     environment: CachedEnvironment
     overlay: Overlay | None
+    basis: Basis | None = None
 
 
 def environments_of(call: Call, reporter: Reporter) -> Environments:
@@ -154,7 +156,7 @@ def provide(call: Call, reporter: Reporter, *, holder_pid: int) -> Provided:
     completion = _Completion(call)
     environments = environments_of(call, reporter)
     environment = environments.provide(request_of(call), holder_pid=holder_pid, complete=completion)
-    return Provided(environment, completion.overlay)
+    return Provided(environment, completion.overlay, environments.basis)
 
 
 def look_up(call: Call, reporter: Reporter) -> str | None:

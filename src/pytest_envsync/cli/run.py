@@ -12,31 +12,23 @@ from typing import TYPE_CHECKING
 
 from pytest_envsync.addresses import masked
 from pytest_envsync.cli.cached import cache_of, environments_of, provide
-from pytest_envsync.cli.terminal import TerminalReporter
+from pytest_envsync.cli.run_record import command_places, remember_run
+from pytest_envsync.cli.terminal import Terminal, TerminalReporter
 from pytest_envsync.errors import EnvsyncError, UsageError
+from pytest_envsync.leases import key_of
 from pytest_envsync.pytest_plugin import guard
 from pytest_envsync.pytest_plugin.inside.command_guard import write_command_guard
 from pytest_envsync.report import diff_lines, warning_line
+from pytest_envsync.rerun import command_environ
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pytest_envsync.cli import Call
-    from pytest_envsync.cli.cached import Provided
-    from pytest_envsync.cli.terminal import Terminal
     from pytest_envsync.environments import HandedBack
 
 SHOWN_FILES = 40
 """How many lines of drift are shown."""
-
-_DROPPED = (
-    "PYTHONHOME",
-    "PYTHONPATH",
-    "PYTHONEXECUTABLE",
-    "__PYVENV_LAUNCHER__",
-    "ENVSYNC_SESSION",
-    "VIRTUAL_ENV_PROMPT",
-)
 
 
 def run(call: Call) -> int:
@@ -59,24 +51,34 @@ def run(call: Call) -> int:
         terminal.say(*diff_lines(provided.environment.repaired, terminal.style, limit=SHOWN_FILES))
     path = write_command_guard(cache_of(call), provided.environment, call.settings, arguments=_option_texts(call))
     try:
-        environ = {**command_environ(provided, call.settings.environ), guard.VARIABLE: path}
-        return _run_command(call.arguments.rest, environ)
+        environ = command_environ(
+            call.settings.environ, prefix=provided.environment.path, places=command_places(provided)
+        )
+        return _run_command(call.arguments.rest, {**environ, guard.VARIABLE: path})
     finally:
         guard.remove(path)
-        _give_back(call, provided, reporter)
+        if provided.environment.lease is not None:
+            _give_back(call, provided.environment.key, provided.environment.lease, reporter)
+        if not reporter.has_warned:
+            remember_run(call, provided, arguments=_option_texts(call))
 
 
-def command_environ(provided: Provided, environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables of a process in the environment: its commands first, nothing of other interpreters."""
-    found = {name: value for name, value in environ.items() if name not in _DROPPED}
-    overlay = provided.overlay
-    places = [provided.environment.bin]
-    if overlay is not None and "pytest" in overlay.distributions:
-        places.append(overlay.bin)
-    found["PATH"] = os.pathsep.join([*places, environ.get("PATH", os.defpath)])
-    found["VIRTUAL_ENV"] = provided.environment.path
-    found["PYTHONNOUSERSITE"] = "1"
-    return found
+def give_back_later(argv: Sequence[str], lease: str) -> None:
+    """Give back an environment that the command of *argv* was run in without the engine, and say what it changed."""
+    from pytest_envsync.cli import call_of
+
+    terminal = Terminal(os.environ)
+    try:
+        call = call_of(argv, terminal)
+    except EnvsyncError as error:
+        # The command changed the settings.
+        terminal.say(warning_line(_not_given_back(key_of(lease), error), terminal.style))
+        return
+    reporter = TerminalReporter(terminal)
+    try:
+        _give_back(call, key_of(lease), lease, reporter)
+    finally:
+        reporter.close()
 
 
 def find_command(name: str, environ: Mapping[str, str]) -> str:
@@ -130,21 +132,15 @@ def _wait(child: int) -> int:
     return code if code >= 0 else 128 - code
 
 
-def _give_back(call: Call, provided: Provided, reporter: TerminalReporter) -> None:
+def _give_back(call: Call, key: str, lease: str, reporter: TerminalReporter) -> None:
     """Give the environment back, and say what the command changed in it."""
-    lease = provided.environment.lease
-    if lease is None:
-        return
-    terminal, key = call.terminal, provided.environment.key
+    terminal = call.terminal
     environments = environments_of(call, reporter)
     try:
         handed = environments.give_back(lease)
     except EnvsyncError as error:
         # The command has ended, and its status is what counts.
-        text = (
-            f"the environment {key[:10]} could not be given back, and is compared at its next use: {masked(str(error))}"
-        )
-        terminal.say(warning_line(text, terminal.style))
+        terminal.say(warning_line(_not_given_back(key, error), terminal.style))
         return
     if handed.diff:
         say_drift(terminal, key, handed)
@@ -155,6 +151,10 @@ def _give_back(call: Call, provided: Provided, reporter: TerminalReporter) -> No
             environments.auto_prune()
         except EnvsyncError as error:
             terminal.say(warning_line(f"the cache could not be pruned: {masked(str(error))}", terminal.style))
+
+
+def _not_given_back(key: str, error: EnvsyncError) -> str:
+    return f"the environment {key[:10]} could not be given back, and is compared at its next use: {masked(str(error))}"
 
 
 def say_drift(terminal: Terminal, key: str, handed: HandedBack) -> None:

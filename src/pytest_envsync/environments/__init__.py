@@ -30,7 +30,7 @@ from pytest_envsync.options import SyncOptions
 
 if TYPE_CHECKING:
     from pytest_envsync.diff import Diff
-    from pytest_envsync.environments.provision import Completion
+    from pytest_envsync.environments.provision import Basis, Completion
     from pytest_envsync.environments.repair import Repaired
 
 __all__ = [
@@ -64,6 +64,8 @@ class Environments:
         self.environ = environ
         self.reporter = reporter or SilentReporter()
         self.options = options or SyncOptions()
+        self.basis: Basis | None = None
+        """What the last answer of ``provide`` rests on."""
 
     @property
     def directory(self) -> str:
@@ -100,7 +102,10 @@ class Environments:
 
         make_root(self.cache_dir)
         with self._engine(request.options) as engine:
-            return Provision(request, engine=engine, holder_pid=holder_pid).run(complete)
+            provision = Provision(request, engine=engine, holder_pid=holder_pid)
+            environment = provision.run(complete)
+            self.basis = provision.basis
+            return environment
 
     def path(self, request: EnvironmentRequest, *, complete: Completion | None = None) -> str | None:
         """Return the path of the environment that *request* would get, None while there is none. Makes nothing."""

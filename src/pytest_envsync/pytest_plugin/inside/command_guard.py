@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_envsync.addresses import masked
 from pytest_envsync.declared import read_declared
@@ -33,6 +33,16 @@ def write_command_guard(
 
     *arguments* are the options of the command line, as ``envsync sync`` takes them. Raises StoreError.
     """
+    values = command_values(cache_dir, environment, settings, arguments=arguments)
+    path = guard.write(cache_dir / "sessions", values)
+    guard.deny(str(path))
+    return str(path)
+
+
+def command_values(
+    cache_dir: Path, environment: CachedEnvironment, settings: Settings, *, arguments: Sequence[str]
+) -> dict[str, Any]:
+    """Return what the guard file of a command says."""
     declared = read_declared(settings.environments, settings.base)
     nothing: Mapping[str, object] = {"arguments": [], "options": {}, "base": settings.cwd}
     surroundings = Surroundings(
@@ -54,7 +64,7 @@ def write_command_guard(
         trace=False,
         report=None,
     )
-    values = {
+    return {
         "prefix": environment.path,
         "name": "",
         "shown_files": list(map(masked, environment.files)),
@@ -65,6 +75,3 @@ def write_command_guard(
         "behind": [],
         "surroundings": surroundings.as_dict(),
     }
-    path = guard.write(cache_dir / "sessions", values)
-    guard.deny(str(path))
-    return str(path)

@@ -204,12 +204,13 @@ def _memo_name(locked: Mapping[str, str], target: Target, wanted: Sequence[str])
     sources = [_stamp(package / name) for name in PASSIVE]
     # A working directory or a directory of scripts has no say, whatever stands in it.
     brings = any(name not in locked for name in wanted)
-    host = [(entry, _stamp(Path(entry))) for entry in sys.path if brings and _holds_distributions(entry)]
+    host = [(entry, _stamp(Path(entry))) for entry in sys.path if brings and holds_distributions(entry)]
     state = [FORMAT, sys.version, target.fingerprint, target.version, sorted(locked.items()), wanted, sources, host]
     return sha256(json.dumps(state).encode()).hexdigest()[:32] + ".json"
 
 
-def _holds_distributions(entry: str) -> bool:
+def holds_distributions(entry: str) -> bool:
+    """Whether *entry* of ``sys.path`` is a directory in which distributions are installed."""
     try:
         return any(path.suffix in {".dist-info", ".egg-info", ".egg-link"} for path in Path(entry).iterdir())
     except OSError:

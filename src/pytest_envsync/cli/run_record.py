@@ -1,0 +1,175 @@
+"""Keep of a run what the same command needs to run without the engine (``rerun``).
+
+PYTEST_DONT_REWRITE
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_envsync.cli.cached import cache_of
+from pytest_envsync.requirements import DirectorySource
+from pytest_envsync.rerun import words_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pytest_envsync.cli import Call
+    from pytest_envsync.cli.cached import Provided
+    from pytest_envsync.environments.provision import Basis
+    from pytest_envsync.remembered import Evidence
+
+
+def command_places(provided: Provided) -> list[str]:
+    """Return where the commands of an environment are, and of its overlay if that brings pytest."""
+    overlay = provided.overlay
+    return [provided.environment.bin, *([overlay.bin] if overlay and "pytest" in overlay.distributions else [])]
+
+
+def remember_run(call: Call, provided: Provided, *, arguments: Sequence[str]) -> None:
+    """Keep what was provided, where the same words must mean the same as long as what was looked at stays the same."""
+    words, basis = words_of(call.argv), provided.basis
+    if words is None or basis is None or not _is_plain(call, provided, basis):
+        return
+    from pytest_envsync.environments.generations import key_lock_file
+    from pytest_envsync.pytest_plugin.overlay.contents import is_sound
+    from pytest_envsync.remembered import write_record
+    from pytest_envsync.snapshot import take_snapshot
+    from pytest_envsync.standing import Standing
+    from pytest_envsync.wheels.spoiled import spoiled_directory
+
+    environment, cache_dir = provided.environment, cache_of(call)
+    place = ""
+    parts: tuple[object, ...] = ()
+    try:
+        if provided.overlay is not None:
+            place = os.path.dirname(provided.overlay.path)  # noqa: PTH120 - plain text
+            parts = tuple(take_snapshot(place))
+            if not is_sound(Path(place)):
+                return
+    except OSError:
+        return
+    standing = Standing(
+        home=basis.home,
+        number=environment.generation,
+        lock=str(key_lock_file(cache_dir, environment.key)),
+        spoiled=spoiled_directory(cache_dir),
+        question=basis.question_file,
+        overlay=place,
+        overlay_parts=parts,
+    )
+    auto_prune = bool(call.settings.command.get("auto_prune", True))
+    write_record(
+        words[0],
+        os.environ,
+        cwd=call.start,
+        cache_dir=str(cache_dir),
+        evidence=_evidence(call, basis),
+        answer=(tuple(standing), command_places(provided), _guard(call, provided, arguments), auto_prune),
+    )
+
+
+def _is_plain(call: Call, provided: Provided, basis: Basis) -> bool:
+    environment, resolution, options = provided.environment, basis.resolution, basis.request.options
+    is_silent = not (
+        environment.missing
+        or environment.warnings
+        or environment.repaired
+        or call.settings.warnings
+        or resolution.warnings
+        or resolution.late
+        or call.terminal.verbose
+    )
+    is_certain = resolution.repeatable and not any(
+        isinstance(candidate.requested, DirectorySource) for candidate in resolution.candidates
+    )
+    is_usual = not (
+        basis.request.recreate or basis.request.project or options.no_cache or options.link_mode == "symlink"
+    )
+    # Without an overlay that was wanted the environment cannot host pytest today.
+    has_overlay = provided.overlay is not None or bool(call.own("no_overlay"))
+    is_here = call.start == os.getcwd() and dict(call.settings.environ) == dict(os.environ)  # noqa: PTH109 - plain text
+    words_are_files = all(os.path.isfile(word) for word in call.arguments.files)  # noqa: PTH113 - plain text
+    return (
+        is_silent
+        and is_certain
+        and is_usual
+        and has_overlay
+        and is_here
+        and words_are_files
+        and _is_plain_interpreter(basis.request.python, call)
+    )
+
+
+def _is_plain_interpreter(python: str | None, call: Call) -> bool:
+    """Whether an interpreter is found without a search: the running one's, or by its path."""
+    if python is None:
+        return True
+    path = os.path.join(call.settings.cwd, python)  # noqa: PTH118 - plain text
+    if os.sep not in python or not os.path.isfile(path):  # noqa: PTH113 - as above
+        return False
+    with open(path, "rb") as file:  # noqa: PTH123 - as above
+        return file.read(2) != b"#!"
+
+
+def _evidence(call: Call, basis: Basis) -> Evidence:
+    from pytest_envsync.remembered import Evidence
+
+    configuration = [
+        (path, None if content is None else sha256(content).hexdigest())
+        for path, content in call.settings.looked_at.items()
+    ]
+    resolution = basis.resolution
+    return Evidence(
+        read=[*((item.path, item.digest) for item in resolution.inputs), *configuration],
+        files=[_beside(sys.executable), *([_beside(basis.request.python)] if basis.request.python else [])],
+        variables=[name for name, _ in resolution.variables],
+        sites=[],
+        stamped=[
+            sys.executable,
+            *([basis.request.python] if basis.request.python else []),
+            basis.base.base_python,
+            os.path.realpath(basis.base.base_python),
+            *(path for path, _, _ in resolution.stats),
+            *_overlay_sources(),
+        ],
+        absent=[],
+    )
+
+
+def _beside(python: str) -> str:
+    return os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(python))), "pyvenv.cfg")  # noqa: PTH100, PTH118, PTH120 - plain text
+
+
+def _overlay_sources() -> Iterator[str]:
+    """Yield what decides what an overlay holds."""
+    import pytest_envsync
+    from pytest_envsync.pytest_plugin.overlay.making import PASSIVE, holds_distributions
+
+    root = os.path.dirname(os.path.abspath(str(pytest_envsync.__file__)))  # noqa: PTH100, PTH120 - plain text
+    yield from (os.path.join(root, name) for name in PASSIVE)  # noqa: PTH118 - as above
+    yield from filter(holds_distributions, sys.path)
+
+
+def _guard(call: Call, provided: Provided, arguments: Sequence[str]) -> list[str]:
+    """Return what ``rerun`` needs to write a guard file: see there."""
+    import json
+
+    from pytest_envsync.pytest_plugin import guard
+    from pytest_envsync.pytest_plugin.inside.command_guard import command_values
+    from pytest_envsync.pytest_plugin.inside.launch import HOST_VARIABLES
+
+    cache_dir = cache_of(call)
+    values = command_values(cache_dir, provided.environment, call.settings, arguments=arguments)
+    marks = [f"{name}-{os.urandom(8).hex()}" for name in ("lease", "variables")]
+    # Nothing is done for the next one.
+    values["environment"].update(created=False, changes=[], seconds=0.0)
+    values["environment"]["lease"], values["surroundings"]["host_environ"] = marks
+    text = json.dumps({"schema": guard.SCHEMA, **values})
+    head, _, rest = text.partition(json.dumps(marks[0]))
+    middle, _, tail = rest.partition(json.dumps(marks[1]))
+    return [str(cache_dir / "sessions"), head, middle, tail, *HOST_VARIABLES]

@@ -1,0 +1,217 @@
+"""``envsync run`` once more: the same as before, without the engine, as long as nothing has changed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from conftest import Envsync
+from factories import make_wheel
+from index_server import IndexServer
+
+PREFIX = "import sys; print(sys.prefix)"
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="only POSIX runs a command without the engine")
+
+
+@pytest.fixture
+def prefix(envsync: Envsync, demo: Path) -> Path:
+    """The environment of ``demo``, after a run that the next can go by."""
+    envsync("run", demo.name, "--", "python", "-c", "pass")
+    found = envsync("run", demo.name, "--", "python", "-c", PREFIX)
+    assert found.returncode == 0, found.stderr
+    assert found.stderr == ""
+    return Path(found.stdout.strip())
+
+
+def run(envsync: Envsync, demo: Path, code: str = PREFIX, **environ: str) -> tuple[str, bool]:
+    """What *code* printed in the environment, and whether the engine was loaded for it."""
+    result = envsync("run", demo.name, "--", "python", "-c", code, PYTHONPROFILEIMPORTTIME="1", **environ)
+    assert result.returncode == 0, result.stderr
+    return result.stdout.strip(), "pytest_envsync.cli" in result.stderr
+
+
+def leases(prefix: Path) -> list[Path]:
+    return list((prefix.parent / "leases").iterdir())
+
+
+def test_the_same_environment_is_the_answer(envsync: Envsync, demo: Path, prefix: Path, cache_dir: Path) -> None:
+    assert run(envsync, demo) == (str(prefix), False)
+    assert leases(prefix) == []
+    assert list((cache_dir / "sessions").iterdir()) == []
+
+
+def test_the_command_finds_what_it_finds_by_the_engine(envsync: Envsync, demo: Path, prefix: Path) -> None:
+    code = (
+        "import json, os; own = {**os.environ}; path = own.pop('ENVSYNC_SESSION');"
+        "values = json.load(open(path)); assert os.path.exists(path + '.claimed');"
+        "assert os.path.exists(values['environment']['lease']); values['environment']['lease'] = '';"
+        "values['environment'].pop('seconds');"
+        "print(json.dumps([own, values], sort_keys=True))"
+    )
+    variables = {"PYTHONPATH": "", "VIRTUAL_ENV_PROMPT": "x", "WORD": 'say "ü"\n'}
+    again, with_engine = run(envsync, demo, code, **variables)
+    assert not with_engine
+    for path in (prefix.parents[2] / "remembered").iterdir():
+        path.unlink()
+    first, with_engine = run(envsync, demo, code, **variables)
+    assert with_engine
+    assert json.loads(again) == json.loads(first)
+
+
+@pytest.mark.parametrize(("code", "status"), [("raise SystemExit(7)", 7), ("import os; os.kill(os.getpid(), 9)", 137)])
+def test_the_status_is_the_one_of_the_command(
+    envsync: Envsync, demo: Path, prefix: Path, code: str, status: int
+) -> None:
+    assert envsync("run", demo.name, "--", "python", "-c", code).returncode == status
+    assert leases(prefix) == []
+
+
+@pytest.mark.parametrize("name", ["nope", "./requirements.txt"])
+def test_a_command_that_cannot_be_started_is_told_by_the_engine(
+    envsync: Envsync, demo: Path, prefix: Path, name: str
+) -> None:
+    result = envsync("run", demo.name, "--", name)
+    assert result.returncode in {1, 2}
+    assert f"`{name}` is n" in result.stderr
+    assert leases(prefix) == []
+
+
+def test_what_the_command_changes_is_told_and_undone(envsync: Envsync, demo: Path, prefix: Path) -> None:
+    code = "import demo, os, sys; open(sys.prefix + '/stray', 'w').close(); os.unlink(demo.__file__)"
+    result = envsync("run", demo.name, "--", "python", "-c", code)
+    assert (result.returncode, result.stdout) == (0, "")
+    assert " + stray" in result.stderr
+    assert "that was undone" in result.stderr
+    assert not (prefix / "stray").exists()
+    assert leases(prefix) == []
+    code = "import demo; print(demo.__name__)"
+    # The engine takes care of what this compiles.
+    assert run(envsync, demo, code)[0] == "demo"
+    assert run(envsync, demo, code) == ("demo", False)
+
+
+def test_a_command_that_spoils_the_settings_keeps_its_status(envsync: Envsync, demo: Path, prefix: Path) -> None:
+    text = "[tool.envsync]\nx = 1\n"
+    code = (
+        "import pathlib, sys; pathlib.Path(sys.prefix, 'stray').touch();"
+        f"pathlib.Path('pyproject.toml').write_text({text!r}); sys.exit(5)"
+    )
+    result = envsync("run", demo.name, "--", "python", "-c", code)
+    assert result.returncode == 5
+    assert "is compared at its next use" in result.stderr
+    (demo.parent / "pyproject.toml").unlink()
+    result = envsync("run", demo.name, "--", "python", "-c", "pass")
+    assert "stray" in result.stderr
+    assert not (prefix / "stray").exists()
+
+
+@pytest.mark.parametrize("kind", ["added", "changed", "mode", "bytecode"])
+def test_what_was_changed_in_between_is_undone_first(envsync: Envsync, demo: Path, prefix: Path, kind: str) -> None:
+    (module,) = prefix.glob("lib/python*/site-packages/demo.py")
+    if kind == "added":
+        module.with_name("stray.py").touch()
+    elif kind == "changed":
+        module.unlink()
+        module.write_text("raise SystemExit(3)\n")
+    elif kind == "mode":
+        module.chmod(0o777)
+    else:
+        cache = module.parent / "__pycache__"
+        cache.mkdir(exist_ok=True)
+        (cache / f"stray.{sys.implementation.cache_tag}.pyc").write_bytes(b"anything")
+    said, with_engine = run(envsync, demo, "import demo; print(demo.__name__)")
+    assert (said, with_engine) == ("demo", True)
+    assert not list(prefix.rglob("stray*"))
+    assert run(envsync, demo)[0] == str(prefix)
+
+
+def test_another_content_is_another_environment(envsync: Envsync, demo: Path, prefix: Path) -> None:
+    text = demo.read_text()
+    demo.write_text(text.replace("other==1.0\n", ""))
+    changed, with_engine = run(envsync, demo)
+    assert (changed != str(prefix), with_engine) == (True, True)
+    demo.write_text(text)
+    assert run(envsync, demo, "import other; print(other.__name__)")[0] == "other"
+
+
+@pytest.mark.parametrize("name", ["uv.toml", "pyproject.toml"])
+def test_a_configuration_that_appears_counts(envsync: Envsync, demo: Path, prefix: Path, name: str) -> None:
+    table = "[pip]" if name == "uv.toml" else "[tool.envsync]"
+    (demo.parent / name).write_text(f'{table}\nlink-mode = "copy"\n')
+    assert run(envsync, demo)[1]
+
+
+def test_a_variable_of_the_settings_counts(envsync: Envsync, demo: Path, prefix: Path) -> None:
+    assert run(envsync, demo, ENVSYNC_LINK_MODE="copy") != (str(prefix), False)
+    assert run(envsync, demo) == (str(prefix), False)
+
+
+def test_a_changed_overlay_is_made_anew(envsync: Envsync, demo: Path, prefix: Path, cache_dir: Path) -> None:
+    (hooks,) = cache_dir.glob("overlays/*/site/pytest_envsync/pytest_plugin/hooks.py")
+    hooks.chmod(0o644)
+    hooks.write_text("raise SystemExit('changed')\n")
+    assert run(envsync, demo) == (str(prefix), True)
+    assert "SystemExit" not in hooks.read_text()
+
+
+def test_notes_on_a_damaged_store_are_left_to_the_engine(
+    envsync: Envsync, demo: Path, prefix: Path, cache_dir: Path
+) -> None:
+    (cache_dir / "spoiled").mkdir(exist_ok=True)
+    (cache_dir / "spoiled" / ("0" * 64)).write_text("{}")
+    assert run(envsync, demo) == (str(prefix), True)
+
+
+def test_an_environment_that_is_gone_is_made_again(
+    envsync: Envsync, demo: Path, prefix: Path, index: IndexServer, wheels: Path
+) -> None:
+    assert envsync("env", "remove", prefix.parent.name).returncode == 0
+    said, with_engine = run(envsync, demo)
+    assert (Path(said).exists(), with_engine) == (True, True)
+    index.add(make_wheel(wheels, "demo", "2.0"))
+    assert run(envsync, demo)[0] == said
+
+
+def test_what_changes_while_two_use_it_is_told_by_the_last(envsync: Envsync, demo: Path, prefix: Path) -> None:
+    waiting = subprocess.Popen(
+        [sys.executable, "-m", "pytest_envsync", "run", demo.name, "--", "python", "-c", "input()"],
+        cwd=demo.parent,
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not leases(prefix):
+        time.sleep(0.01)
+    result = envsync("run", demo.name, "--", "python", "-c", "import sys; open(sys.prefix + '/stray', 'w').close()")
+    assert "changed while 2 sessions used it" in result.stderr
+    _, said = waiting.communicate("\n")
+    assert "stray" in said
+    assert not (Path(run(envsync, demo)[0]) / "stray").exists()
+
+
+def test_a_signal_reaches_the_command(envsync: Envsync, demo: Path, prefix: Path, tmp_path: Path) -> None:
+    code = (
+        "import pathlib, signal, sys, time;"
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(9));"
+        f"pathlib.Path({str(tmp_path / 'ready')!r}).touch(); time.sleep(30)"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pytest_envsync", "run", demo.name, "--", "python", "-c", code], cwd=demo.parent
+    )
+    while not (tmp_path / "ready").exists():
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait() == 9
+    assert leases(prefix) == []
+
+
+def test_the_command_has_the_signals_of_its_parent(envsync: Envsync, demo: Path, prefix: Path) -> None:
+    code = "import signal; print(signal.pthread_sigmask(signal.SIG_BLOCK, ()), signal.getsignal(signal.SIGTERM).name)"
+    assert run(envsync, demo, code) == ("set() SIG_DFL", False)

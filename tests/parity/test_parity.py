@@ -21,6 +21,7 @@ import cases_hashes
 import cases_indexes
 import cases_inputs
 import cases_installing
+import cases_lines
 import cases_options
 import cases_output
 import cases_planning
@@ -48,7 +49,7 @@ TABLES: dict[str, list[Case]] = {
     "options": cases_options.CASES,
     "spellings": cases_spellings.CASES,
     "configuration": cases_configuration.CASES,
-    "requirements": cases_requirements.CASES,
+    "requirements": [*cases_requirements.CASES, *cases_lines.CASES],
     "planning": cases_planning.CASES,
     "installing": cases_installing.CASES,
     "hashes": cases_hashes.CASES,

@@ -51,6 +51,9 @@ def read_reference(text: str, *, base: str | None, is_named: bool = True, editab
         raise InputError("Expected URL or path, found nothing")
     match = _SCHEME.match(text)
     scheme = "" if match is None else match[1].lower()
+    place = text.partition("#")[0].partition("?")[0].rstrip("/").lower()
+    if scheme in {"http", "https", "file"} and place.endswith(".git") and text.startswith("//", len(scheme) + 1):
+        return _in_repository(text, text)
     if scheme in {"http", "https"}:
         return _at_address(text)
     if scheme == "file":
@@ -65,7 +68,9 @@ def read_reference(text: str, *, base: str | None, is_named: bool = True, editab
         )
     if match is not None and text.startswith("//", match.end()):
         raise InputError(
-            f"Unsupported URL scheme `{scheme}` in `{masked(text)}`", hint="use https, http, file or git+https"
+            f"Unsupported URL scheme `{scheme}` in `{masked(text)}`",
+            hint="use https, http, file or git+https",
+            exit_status=1,
         )
     refuse_scp_address(text)
     path, fragments = _split_path(text, is_named=is_named)
@@ -76,7 +81,9 @@ def refuse_scp_address(text: str) -> None:
     """Raise InputError for ``USER@HOST:PATH``, which git itself takes, but which is no address."""
     if _SCP_LIKE.match(text):
         raise InputError(
-            f"`{masked(text)}` is no address of a repository", hint="write git+ssh://USER@HOST/PATH instead"
+            f"`{masked(text)}` is no address of a repository",
+            hint="write git+ssh://USER@HOST/PATH instead",
+            exit_status=1,
         )
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from pytest_envsync.addresses import file_url, masked
 from pytest_envsync.errors import InputError
-from pytest_envsync.inputs.archive_names import is_archive
+from pytest_envsync.inputs.archive_names import is_archive, version_or_none
 from pytest_envsync.inputs.marker_grammar import check_marker
 from pytest_envsync.inputs.references import Reference, read_digest, read_reference, refuse_scp_address
 from pytest_envsync.patterns import pattern
@@ -91,6 +91,8 @@ def _parse(text: str, *, base: str | None, expand: Callable[[str], str], origin:
             raise no_requirement(text, f"Expected package name starting with an alphanumeric character, found {found}")
         if text.startswith("$") and expand(text) == text and not _is_reference(text):
             raise no_requirement(text, "Expected package name starting with an alphanumeric character, found `$`")
+        if text.startswith("$") and not _is_reference(expand(text)):
+            raise no_requirement(expand(text), "a variable can stand for an address or a path only")
         return _unnamed(text, base=base, expand=expand, origin=origin)
     written, rest = match[1], match[2]
     if base is not None and _is_unnamed(text, written, rest):
@@ -268,8 +270,11 @@ def read_specifier(text: str) -> str:
     Raises InputError.
     """
     clauses = []
-    for part in text.split(","):
+    parts = text.split(",")
+    for part in parts:
         clause = part.strip()
+        if not clause and len(parts) > 2 and part is not parts[-1]:
+            raise InputError(f"`{text}` is not a valid version specifier: two commas have nothing between them")
         if clause:
             match = _CLAUSE.fullmatch(clause)
             clauses.append("".join(filter(None, match.groups())) if match else _unusual_clause(clause))
@@ -288,6 +293,8 @@ def _unusual_clause(clause: str) -> str:
                 f'no such comparison operator "{operator[0]}" in `{clause}`, must be one of ~= == != <= >= < > ==='
             ) from error
         raise InputError(f"`{clause}` is not a valid version specifier") from error
+    if found.operator == "===" and version_or_none(found.version) is None:
+        raise InputError(f"`{clause}` asks for something that is no version, which no project can have")
     return f"{found.operator}{found.version}"
 
 

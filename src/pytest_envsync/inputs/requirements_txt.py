@@ -228,6 +228,9 @@ class _File:
         if rest and rest[0] != "=" and not rest[0].isspace():
             raise InputError(f"Expected '=' or whitespace, found '{rest[0]}' after `{match[1] if match else option}`")
         value = rest[1:].strip()
+        if not value and option in _IGNORED:
+            self._warn_ignored(option)
+            return
         if not value:
             raise InputError(f"`{option}` must be followed by an argument")
         self._apply(option, value, statement.origin)

@@ -131,8 +131,12 @@ class Workplace:
         match self.source:
             case DirectorySource(path=path, subdirectory=subdirectory):
                 tree = Path(path, subdirectory or "")
+                if tree.is_file():
+                    raise InputError(f"`{tree}` is neither a directory nor an archive of a kind that is known")
                 if not tree.is_dir():
-                    raise InputError(f"Distribution not found at: {file_url(str(tree))}", exit_status=1)
+                    # What has an extension was meant to be an archive, but is of no known kind.
+                    status = 2 if tree.suffix else 1
+                    raise InputError(f"Distribution not found at: {file_url(str(tree))}", exit_status=status)
                 return tree
             case VcsSource():
                 return self.repositories.checkout(self.source, self.commit(self.source), self.root() / "checkout")

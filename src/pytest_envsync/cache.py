@@ -8,6 +8,7 @@ PYTEST_DONT_REWRITE
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import time
@@ -28,6 +29,8 @@ TAG = (
     "# This file marks a cache directory of pytest-envsync; see the Cache Directory Tagging Specification.\n"
 )
 ELSEWHERE = "name another directory with --cache-dir or ENVSYNC_CACHE_DIR"
+_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
+_DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
 _POLL = 0.02  # seconds between two tries of a lock that is held
 
 
@@ -70,6 +73,20 @@ def _make(root: AnyPath) -> None:
     except FileExistsError:
         if not os.path.isdir(root):
             raise
+
+
+def cache_fault(error: OSError, what: str, root: AnyPath) -> StoreError:
+    """Return what to say of an *error* that kept *what* from being written below the cache directory *root*."""
+    reason = error.strerror or str(error)
+    if error.errno in _FULL:
+        return StoreError(
+            f"no space is left in the cache directory `{root}` for {what}: {reason}",
+            hint=f"run `envsync cache prune`, or {ELSEWHERE}",
+        )
+    if error.errno in _DENIED:
+        return StoreError(f"the cache directory `{root}` cannot be written: {reason}", hint=ELSEWHERE)
+    place = f" (`{error.filename}`)" if error.filename else ""
+    return StoreError(f"{what} cannot be kept in the cache directory `{root}`: {reason}{place}")
 
 
 def lock_timeout(environ: Mapping[str, str]) -> float:

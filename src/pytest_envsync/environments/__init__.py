@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_envsync.cache import make_root
+from pytest_envsync.cache import cache_fault, make_root
 from pytest_envsync.engine import Engine
 from pytest_envsync.environments.request import (
     CachedEnvironment,
@@ -85,7 +85,10 @@ class Environments:
             with engine:
                 yield engine
         except OSError as error:
-            raise StoreError(f"the cached environments in `{self.directory}` cannot be used: {error}") from error
+            place = str(error.filename2 or error.filename or self.cache_dir)
+            if place.startswith(str(self.cache_dir)):
+                raise cache_fault(error, "an environment", self.cache_dir) from error
+            raise StoreError(f"`{place}` cannot be used: {error.strerror or error}") from error
 
     def provide(
         self, request: EnvironmentRequest, *, holder_pid: int, complete: Completion | None = None

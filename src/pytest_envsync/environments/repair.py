@@ -64,7 +64,8 @@ def repair(record: Record, snapshot: Snapshot, seen: Examination, *, engine: Eng
                 if not seen.diff and not seen.touched:
                     return Repaired(first, _changes(record, first, work.owners), tuple(work.damage))
     except OSError as error:
-        raise StoreError(f"`{record.path}` cannot be repaired: {error}") from error
+        reason = f"{error.strerror or error}{f' (`{error.filename}`)' if error.filename else ''}"
+        raise StoreError(f"`{record.path}` cannot be repaired: {reason}") from error
     finally:
         work.origins.close()
     again = seen.diff.lines(limit=1) or [f" {seen.touched[0]}"]

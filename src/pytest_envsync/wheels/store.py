@@ -26,10 +26,10 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from pytest_envsync.addresses import file_path, masked
-from pytest_envsync.cache import ELSEWHERE, exclusive, make_cache, shared
+from pytest_envsync.cache import cache_fault, exclusive, make_cache, shared
 from pytest_envsync.distributions import StoredFile, StoredWheel
 from pytest_envsync.errors import LockTimeout, StoreError
 from pytest_envsync.wheels.known import find_known, keep_known
@@ -46,8 +46,6 @@ _DAY = 86_400
 _LOCK_SECONDS = 300.0
 _KEPT_ARCHIVE = "archive.whl"
 _TAKEN = {errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR, errno.EACCES if sys.platform == "win32" else errno.EEXIST}
-_FULL = {errno.ENOSPC, errno.EDQUOT} if hasattr(errno, "EDQUOT") else {errno.ENOSPC}
-_DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 class Store:
@@ -343,7 +341,10 @@ class Store:
 
         make_cache(self.root)
         scratch = f"{self.wheels}/.new/{os.getpid()}-{os.urandom(6).hex()}"
-        os.makedirs(scratch)
+        try:
+            os.makedirs(scratch)
+        except OSError as error:
+            raise cache_fault(error, "what is being made", self.root) from error
         try:
             yield scratch
         finally:
@@ -355,7 +356,7 @@ class Store:
         try:
             yield
         except OSError as error:
-            _refuse(error, what, self.root)
+            raise cache_fault(error, what, self.root) from error
 
 
 def _other_bytes(wheel: StoredWheel, actual: str) -> StoreError:
@@ -365,19 +366,6 @@ def _other_bytes(wheel: StoredWheel, actual: str) -> StoreError:
         f"  Expected:\n    sha256:{wheel.sha256}\n  Computed:\n    sha256:{actual}",
         hint="lock again, or drop the entry with `envsync cache verify --repair`",
     )
-
-
-def _refuse(error: OSError, what: str, root: str) -> NoReturn:
-    reason = error.strerror or str(error)
-    if error.errno in _FULL:
-        raise StoreError(
-            f"no space is left in the cache directory `{root}` for {what}: {reason}",
-            hint=f"run `envsync cache prune`, or {ELSEWHERE}",
-        ) from error
-    if error.errno in _DENIED:
-        raise StoreError(f"the cache directory `{root}` cannot be written: {reason}", hint=ELSEWHERE) from error
-    place = f" (`{error.filename}`)" if error.filename else ""
-    raise StoreError(f"{what} cannot be kept in the cache directory `{root}`: {reason}{place}") from error
 
 
 def _touch(place: str) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from pytest_envsync.cache import ELSEWHERE
 from pytest_envsync.errors import FetchError, StoreError
 from pytest_envsync.wheels.digests import new_digest
 
@@ -71,7 +72,10 @@ class Transfer:
                 while piece := self._next(source):
                     self._write(file, piece)
         except OSError as error:
-            raise StoreError(f"`{self._destination}` cannot be written: {error.strerror or error}") from error
+            raise StoreError(
+                f"`{self._destination}` cannot be written: {error.strerror or error}",
+                hint=f"free some space, or {ELSEWHERE}",
+            ) from error
         if self._size is not None and self._received != self._size:
             raise self._wrong_size(self._received)
 

@@ -167,10 +167,16 @@ def prune(
 
 
 def clean(store: Store) -> Removed:
-    """Remove the whole store. Raises as ``prune`` does."""
+    """Remove the whole store. Raises as ``prune`` does, and StoreError when something of it stays."""
     with exclusive(store.use_lock, timeout=_LOCK_SECONDS):
         count = sum(1 for _ in store.entries())
         sizes = list(_drop(store.wheels, set()))
+        left = sum(1 for _ in store.entries())
+        if left:
+            raise StoreError(
+                f"{left} of {count} wheels in `{store.wheels}` cannot be removed",
+                hint="remove them as the user who owns the cache, on a file system that may be written",
+            )
     return Removed(count, len(sizes), sum(sizes))
 
 

@@ -129,6 +129,39 @@ def test_a_chain_of_links_out_of_the_tree_is_refused(tmp_path: Path, place: Path
         unpack_sdist(archive, place)
 
 
+# A link that leads up less far than its own place is deep makes a second one lead out.
+UP = [
+    member("demo-1.0/s/keep"),
+    member("demo-1.0/a/b/c/keep"),
+    link("demo-1.0/a/b/c/l", "../../../s"),
+    link("demo-1.0/m", "a/b/c/l/../../../.."),
+]
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        [*UP, member("demo-1.0/m/evil.txt")],
+        [*UP[:2], UP[3], UP[2], member("demo-1.0/m/evil.txt")],
+        UP,
+        [*UP[:2], UP[3], UP[2]],
+        [*UP, member("demo-1.0/m/evil", type=tarfile.DIRTYPE)],
+        [*UP, link("demo-1.0/m/evil", "../x")],
+        [*UP[:2], UP[2], link("demo-1.0/h", "demo-1.0/a/b/c/l", tarfile.LNKTYPE)],
+        [member("demo-1.0/s/keep"), link("demo-1.0/t", "s"), member("demo-1.0/t/inside.txt")],
+    ],
+)
+def test_nothing_is_written_through_links_and_none_leads_out_in_the_end(
+    tmp_path: Path, members: list[tuple[tarfile.TarInfo, bytes]]
+) -> None:
+    place = tmp_path / "some" / "deep" / "place"
+    place.mkdir(parents=True)
+    archive = make_tar(tmp_path, *members)
+    with pytest.raises(WheelError, match="link"):
+        unpack_sdist(archive, place)
+    assert [path for path in tmp_path.rglob("*evil*") if not path.is_relative_to(place)] == []
+
+
 def zip_of(directory: Path, name: str, *, mode: int = 0o644) -> Path:
     path = directory / "demo-1.0.zip"
     with zipfile.ZipFile(path, "w") as archive:

@@ -87,6 +87,39 @@ class _Budget:
             )
 
 
+class _Ground:
+    """The directory that members are written below. Nothing is written through a link, wherever it points."""
+
+    def __init__(self, filename: str, root: Path) -> None:
+        self.filename = filename
+        self.root = root
+        self.links: list[str] = []
+        self._directories: set[str] = set()
+
+    def place(self, path: str) -> Path:
+        """Return the place of *path*, a checked one; the directories above it are made."""
+        parts = path.split("/")
+        for number in range(1, len(parts)):
+            parent = "/".join(parts[:number])
+            if parent in self._directories:
+                continue
+            directory = self.root / parent
+            # A directory that is there stays one: a link never takes its place.
+            directory.mkdir(exist_ok=True)
+            if directory.is_symlink():
+                raise WheelError(self.filename, f"the member `{path}` lies behind the link `{parent}`")
+            self._directories.add(parent)
+        return self.root / path
+
+    def check_links(self) -> None:
+        """Refuse links that lead out, now that all they lead through is there."""
+        root = os.path.realpath(self.root)
+        for path in self.links:
+            aim = os.path.realpath(self.root / path)
+            if not aim.startswith(f"{root}{os.sep}"):
+                raise WheelError(self.filename, f"the link `{path}` points outside of the source tree, at `{aim}`")
+
+
 def _unpack_tar(archive: Path, destination: Path) -> None:
     import gzip
     import tarfile
@@ -101,17 +134,17 @@ def _unpack_tar(archive: Path, destination: Path) -> None:
 def _take_members(tar: tarfile.TarFile, filename: str, destination: Path) -> None:
     import tarfile
 
-    budget = _Budget(filename)
+    budget, ground = _Budget(filename), _Ground(filename, destination)
     for member in tar:
         path = _checked_path(filename, member.name)
         if member.size < 0:
             raise ValueError(f"`{path}` has a negative size")
         budget.member(member.size if member.isreg() else 0)
-        place = destination / path
+        place = ground.place(path)
         if member.isdir():
-            place.mkdir(parents=True, exist_ok=True)
+            place.mkdir(exist_ok=True)
         elif member.issym() or member.islnk():
-            _link(filename, member, path, destination)
+            _link(member, path, ground)
         elif member.isreg():
             source = tar.extractfile(member)
             if source is None:
@@ -119,6 +152,7 @@ def _take_members(tar: tarfile.TarFile, filename: str, destination: Path) -> Non
             _write(source, place, member.size, executable=bool(member.mode & 0o111))
         elif member.type not in {tarfile.XGLTYPE, tarfile.XHDTYPE}:
             raise WheelError(filename, f"the member `{path}` is a device or another special file")
+    ground.check_links()
 
 
 class _Bounded:
@@ -137,21 +171,23 @@ class _Bounded:
         return self._read(size)
 
 
-def _link(filename: str, member: tarfile.TarInfo, path: str, destination: Path) -> None:
+def _link(member: tarfile.TarInfo, path: str, ground: _Ground) -> None:
     root = path.split("/", maxsplit=1)[0]
     base = posixpath.dirname(path) if member.issym() else ""
     aim = posixpath.normpath(posixpath.join(base, member.linkname))
-    if member.linkname.startswith("/") or not (aim == root or aim.startswith(f"{root}/")):
-        raise WheelError(filename, f"the link `{path}` points outside of the source tree, at `{member.linkname}`")
-    place = destination / path
-    place.parent.mkdir(parents=True, exist_ok=True)
-    if _leaves(destination, place.parent) or _leaves(destination, destination / aim):
-        raise WheelError(filename, f"the link `{path}` points outside of the source tree, at `{member.linkname}`")
+    is_inside = not member.linkname.startswith("/") and (aim == root or aim.startswith(f"{root}/"))
+    if not is_inside or _leaves(ground.root, ground.root / aim):
+        raise WheelError(
+            ground.filename, f"the link `{path}` points outside of the source tree, at `{member.linkname}`"
+        )
+    place = ground.place(path)
     place.unlink(missing_ok=True)
+    # A hard link to a link is one: from another place it may lead elsewhere.
+    ground.links.append(path)
     if member.issym():
         place.symlink_to(member.linkname)
     else:
-        os.link(destination / aim, place, follow_symlinks=False)
+        os.link(ground.root / aim, place, follow_symlinks=False)
 
 
 def _leaves(destination: Path, place: Path) -> bool:
@@ -162,7 +198,7 @@ def _leaves(destination: Path, place: Path) -> bool:
 def _unpack_zip(archive: Path, destination: Path) -> None:
     import zipfile
 
-    budget = _Budget(archive.name)
+    budget, ground = _Budget(archive.name), _Ground(archive.name, destination)
     try:
         # RuntimeError and NotImplementedError: an encrypted member, a version or a compression that nobody uses.
         with zipfile.ZipFile(archive) as opened:
@@ -172,17 +208,17 @@ def _unpack_zip(archive: Path, destination: Path) -> None:
                 if mode & 0o170000 == 0o120000:
                     raise WheelError(archive.name, f"the member `{path}` is a symbolic link")
                 budget.member(member.file_size)
+                place = ground.place(path)
                 if member.is_dir():
-                    (destination / path).mkdir(parents=True, exist_ok=True)
+                    place.mkdir(exist_ok=True)
                     continue
                 with opened.open(member) as source:
-                    _write(source, destination / path, member.file_size, executable=bool(mode & 0o111))
+                    _write(source, place, member.file_size, executable=bool(mode & 0o111))
     except zipfile.BadZipFile as error:
         raise WheelError(archive.name, f"the archive is damaged: {error}") from error
 
 
 def _write(source: IO[bytes], place: Path, size: int, *, executable: bool) -> None:
-    place.parent.mkdir(parents=True, exist_ok=True)
     if place.is_symlink():
         place.unlink()
     left = size

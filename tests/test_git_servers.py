@@ -97,6 +97,19 @@ def test_one_branch_is_one_commit_for_all_that_come_from_it(
     assert paths.count("/repository/info/refs?service=git-upload-pack") == 2
 
 
+def test_an_abbreviated_commit_is_fetched_once(
+    world: World, server: HttpsGitServer, repository: Path, trusting: dict[str, str]
+) -> None:
+    line = f"demo @ {server.url('repository')}@{git(repository, 'rev-parse', '--short=9', 'HEAD')}"
+    world.sync(line, environ=trusting)
+    fetches = [asked.path for asked in server.requests].count("/repository/git-upload-pack")
+    server.requests.clear()
+    world.sync(line, environ=trusting, reinstall=True)
+    # What references there are is asked, because one may have that name.
+    asked_again = [asked.path for asked in server.requests].count("/repository/git-upload-pack")
+    assert asked_again < fetches
+
+
 def test_a_commit_that_no_branch_holds_is_fetched_where_the_server_gives_it(
     world: World, server: HttpsGitServer, repository: Path, trusting: dict[str, str]
 ) -> None:

@@ -117,18 +117,29 @@ class Repositories:
             self._git(arguments, cwd=checkout, url=source.url)
 
     def _abbreviated(self, source: VcsSource, asked: str) -> str:
-        clone = self._clone(source, None)
+        """Return the commit that begins with *asked*; what the clone has is not fetched again."""
+        clone = self._place(source)
+        known = self._begun_by(asked, clone, source) if (clone / "HEAD").exists() else None
+        found = known or self._begun_by(asked, self._clone(source, None), source)
+        if found is None:
+            raise _no_revision(source, asked)
+        return found
+
+    def _begun_by(self, asked: str, clone: Path, source: VcsSource) -> str | None:
         try:
             return self._git(["rev-parse", "--verify", f"{asked}^{{commit}}"], cwd=clone, url=source.url).strip()
-        except FetchError as error:
-            raise _no_revision(source, asked) from error
+        except FetchError:
+            return None
+
+    def _place(self, source: VcsSource) -> Path:
+        name = hashlib.sha256(without_credentials(source.url).encode()).hexdigest()[:24]
+        return self.root / "git" / name
 
     def _clone(self, source: VcsSource, commit: str | None) -> Path:
         """Return the bare clone of the repository, with *commit* (None: everything) in it."""
-        name = hashlib.sha256(without_credentials(source.url).encode()).hexdigest()[:24]
-        clone = self.root / "git" / name
+        clone = self._place(source)
         lock = exclusive(
-            self.root / "locks" / f"git-{name}.lock",
+            self.root / "locks" / f"git-{clone.name}.lock",
             timeout=max(lock_timeout(self.environ), _TIMEOUT),
             waiting=lambda *_: self.processes.check(),
         )

@@ -96,6 +96,17 @@ def test_without_n_the_environments_take_turns(project: SessionProject) -> None:
     assert order == [f"{version} {word}" for version in ("1.0", "2.0") for word in ("begins", "ends", "two")]
 
 
+@pytest.mark.parametrize("args", [[], ["-q"], ["-v"]])
+def test_workers_that_come_up_late_stay_out_of_the_progress(project: SessionProject, args: list[str]) -> None:
+    run = project.pytest(*BOTH, *args)
+    assert run.outcomes == {"passed": 5, "failed": 1}, run.out
+    lines = run.stdout.splitlines()
+    begun = next(number for number, line in enumerate(lines) if line.startswith(".") or "PASSED" in line)
+    told = [line for line in lines[begun:] if "bringing up" in line or "collecting:" in line or "workers [" in line]
+    assert told == []
+    assert not any("PASSED" in line and "Python 3" in line for line in lines)
+
+
 @pytest.mark.parametrize("dist", ["load", "loadscope", "loadfile", "loadgroup", "worksteal"])
 def test_dist_keeps_its_meaning_inside_each(project: SessionProject, dist: str) -> None:
     project.write(
@@ -371,6 +382,51 @@ def test_environments_own_the_terminal_in_turn(project: SessionProject, args: li
         assert "version 2.0" in run.stdout
     outcomes = [row["outcomes"] for row in project.report()["environments"]]
     assert outcomes == [{"passed": passed} if passed else {}] * 2
+
+
+@pytest.mark.parametrize("args", [["-s"], ["-s", "-n", "2"], ["-p", "no:xdist"]])
+def test_reports_of_environments_in_turn_are_as_those_of_a_matrix(project: SessionProject, args: list[str]) -> None:
+    run = project.pytest(*cached(project, *BOTH, *args, "--junitxml", "junit.xml", "--envsync-report", "report.json"))
+    assert run.returncode == 1, run.out
+    assert "FAILED test_it.py::test_version[2-high]" in run.stdout
+    outcomes = [row["outcomes"] for row in project.report()["environments"]]
+    assert outcomes == [{"passed": 3}, {"passed": 2, "failed": 1}]
+    root = ET.parse(project.path / "junit.xml").getroot()  # noqa: S314 - pytest wrote it a moment ago
+    names = [case.get("name") for case in root.iter("testcase")]
+    assert sorted(map(str, names)) == [
+        "test_place[high]", "test_place[low]", "test_version[1-high]", "test_version[1-low]",
+        "test_version[2-high]", "test_version[2-low]",
+    ]  # fmt: skip
+    where = {case.get("name"): value(case, "envsync.environment") for case in root.iter("testcase")}
+    assert (where["test_place[low]"], where["test_place[high]"]) == ("low", "high")
+
+    # One after another, each knows its own failures and keeps those of the others.
+    again = project.pytest(*cached(project, *BOTH, *args, "--lf"))
+    assert again.returncode == 1, again.out
+    assert "test_version[2-high]" in again.stdout
+    assert "1 failed" in again.stdout
+    assert "passed" not in again.stdout.replace("deselected", "")
+    # A matrix knows them too.
+    known = project.pytest(*cached(project, *BOTH, "--lf"))
+    assert (known.outcomes["failed"], known.outcomes.get("passed")) == (1, None), known.out
+
+
+def test_coverage_of_environments_in_turn_is_combined(project: SessionProject) -> None:
+    project.write(
+        {
+            "lib.py": "def f(new):\n    if new:\n        return 1\n    return 2\n",
+            "test_it.py": "import demo, lib\ndef test_it(): assert lib.f(demo.VERSION == '2.0')\n",
+        }
+    )
+    run = project.pytest(*BOTH, "-s", "--cov=lib", "--cov-report=term")
+    assert run.returncode == 0, run.out
+    totals = [line.split()[-1] for line in run.stdout.splitlines() if line.startswith("lib.py")]
+    assert totals == ["75%", "100%"]
+
+
+def value(case: ET.Element, name: str) -> str | None:
+    """The property of a test case."""
+    return next((found.get("value") for found in case.iter("property") if found.get("name") == name), None)
 
 
 def test_questions_are_answered_by_the_first(project: SessionProject, cache_dir: Path) -> None:

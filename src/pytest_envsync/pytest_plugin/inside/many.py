@@ -20,6 +20,7 @@ from pytest_envsync.errors import EnvsyncError, UsageError
 from pytest_envsync.pytest_plugin import guard
 from pytest_envsync.pytest_plugin.inside import provision, way
 from pytest_envsync.pytest_plugin.inside.child import run_child
+from pytest_envsync.pytest_plugin.inside.junit import JunitFile
 from pytest_envsync.pytest_plugin.inside.narrator import Narrator
 from pytest_envsync.pytest_plugin.inside.probe import check_hosting
 from pytest_envsync.pytest_plugin.inside.start import Start, command_of, rendered
@@ -195,6 +196,8 @@ def _run_in_turn(start: Start, places: Sequence[Place]) -> int:
     """Run one session after another, each owning the terminal; merge their reports."""
     statuses: list[int] = []
     rows: list[Mapping[str, Any]] = []
+    junit = JunitFile(getattr(start.options, "xmlpath", None), start.config.invocation_params.dir)
+    more: list[str] = []
     for place in places:
         if place.provided is None:
             sys.stderr.write(f"envsync: {place.wanted.identity}: {place.error}\n")
@@ -205,14 +208,18 @@ def _run_in_turn(start: Start, places: Sequence[Place]) -> int:
         sys.stdout.write(f"\nenvsync: {place.wanted.identity}\n")
         sys.stdout.flush()
         try:
-            status = run_child(command_of(start, place.provided), place.provided.environ)
+            status = run_child(command_of(start, place.provided, more), place.provided.environ)
         finally:
             place.provided.release()
+        junit.take()
+        # What one session measured is not erased by the next.
+        more = ["--cov-append"] if any(arg.partition("=")[0] == "--cov" for arg in start.args) else []
         statuses.append(status)
         rows += _rows(start.asked.report)
         if status == INTERRUPTED:
             break
     status = combined(statuses)
+    junit.write()
     if start.asked.report is not None:
         report_file.write_report(start.asked.report, status, rows)
     silence(start.config, start.parser, start.args)

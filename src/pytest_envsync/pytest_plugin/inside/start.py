@@ -7,6 +7,7 @@ PYTEST_DONT_REWRITE
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_envsync.addresses import masked
@@ -60,8 +61,8 @@ def run_inside(start: Start, provided: Provided) -> int:
         silence(start.config, start.parser, start.args)
 
 
-def command_of(start: Start, provided: Provided) -> list[str]:
-    """Return the command of pytest in *provided*."""
+def command_of(start: Start, provided: Provided, more: Sequence[str] = ()) -> list[str]:
+    """Return the command of pytest in *provided*; *more* are options of pytest."""
     form = start.form
     command = launch.session_command(
         provided.environment.python,
@@ -71,7 +72,7 @@ def command_of(start: Start, provided: Provided) -> list[str]:
         bin_directory=provided.environment.bin,
     )
     inner = unhosted.inner_command_line()
-    return [*command, *(inner or inner_arguments(start.config.invocation_params.args, start.modules))]
+    return [*command, *more, *(inner or inner_arguments(start.config.invocation_params.args, start.modules))]
 
 
 def rendered(error: EnvsyncError) -> str:

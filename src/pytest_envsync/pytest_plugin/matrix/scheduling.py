@@ -47,6 +47,9 @@ class Matrix(Protocol):
     def collected(self, node: Any, count: int) -> None:
         """Take note of how many tests a worker collected."""
 
+    def begin(self) -> None:
+        """Take note that the first tests run."""
+
 
 class PerEnvironment:
     """A scheduler of xdist that is several: one for each environment."""
@@ -54,6 +57,7 @@ class PerEnvironment:
     def __init__(self, controller: Matrix, log: Any) -> None:
         self._controller = controller
         self._crashed: Environment | None = None
+        self._has_begun = False
         self.log = log
 
     @property
@@ -83,8 +87,8 @@ class PerEnvironment:
 
     @property
     def has_pending(self) -> bool:
-        """Whether tests are under way."""
-        return any(one.scheduler.has_pending for one in self._active)
+        """Whether tests were sent before: xdist asks it to tell once that it begins."""
+        return self._has_begun
 
     @property
     def tests_finished(self) -> bool:
@@ -133,6 +137,9 @@ class PerEnvironment:
 
     def schedule(self) -> None:
         """Send tests to the workers of every environment that is ready."""
+        if not self._has_begun:
+            self._has_begun = True
+            self._controller.begin()
         for one in self._active:
             if one.scheduler.collection_is_completed:
                 one.scheduler.schedule()

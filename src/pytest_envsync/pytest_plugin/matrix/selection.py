@@ -27,8 +27,11 @@ class Selection:
         self._pasted: set[str] = set()
         self._plain: list[str] = []
         self._has_failed_elsewhere = False
+        self._all_failures: dict[Any, Any] = {}
+        self._own_failures: dict[Any, Any] = {}
         self._take_arguments(config)
         self._take_last_failures(config)
+        self._take_last_step(config)
 
     def _take_arguments(self, config: pytest.Config) -> None:
         """Replace pasted ids by the functions they are of; which of their items are meant is decided later."""
@@ -53,10 +56,35 @@ class Selection:
             own = without_identity(str(key), self._identity)
             if own is None and identity_in(str(key), self._others):
                 continue
-            parse = getattr(type(key), "parse", str)
-            found[parse(own if own is not None else str(key))] = value
+            found[_like(key, own if own is not None else str(key))] = value
         self._has_failed_elsewhere = not found
+        self._all_failures, self._own_failures = dict(failures), dict(found)
         plugin.lastfailed = found
+
+    def give_last_failures_back(self, config: pytest.Config) -> None:
+        """Let the plugin go on with the failures of all environments: it saves what it has at the end."""
+        plugin = config.pluginmanager.get_plugin("lfplugin")
+        found = getattr(plugin, "lastfailed", None)
+        if plugin is None or found is None:
+            return
+        table = dict(self._all_failures)
+        for key in self._own_failures.keys() - found.keys():
+            for known in (with_identity(str(key), self._identity), str(key)):
+                table.pop(_like(key, known), None)
+        for key in found.keys() - self._own_failures.keys():
+            table[_like(key, with_identity(str(key), self._identity))] = True
+        plugin.lastfailed = table
+
+    def _take_last_step(self, config: pytest.Config) -> None:
+        """Let ``--stepwise`` go on from a test of this environment, under the id that it has here."""
+        plugin = config.pluginmanager.get_plugin("stepwiseplugin")
+        holder = getattr(plugin, "cached_info", plugin)
+        name = "last_failed" if hasattr(holder, "last_failed") else "lastfailed"
+        last = getattr(holder, name, None)
+        if last is None or not identity_in(str(last), self._others):
+            return
+        own = without_identity(str(last), self._identity)
+        setattr(holder, name, _like(last, own) if own is not None else None)
 
     def pytest_itemcollected(self, item: pytest.Item) -> None:
         """Let ``-k`` find the environment."""
@@ -83,6 +111,11 @@ class Selection:
             return True
         functions = {function_part(arg) for arg in self._pasted}
         return function_part(nodeid) not in functions or any(_covers(arg, item) for arg in self._plain)
+
+
+def _like(key: Any, text: str) -> Any:
+    """Return *text* as an id of the kind of *key*: newer releases of pytest have a class for them."""
+    return getattr(type(key), "parse", str)(text)
 
 
 def _covers(arg: str, item: pytest.Item) -> bool:

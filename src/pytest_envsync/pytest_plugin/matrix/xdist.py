@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_envsync.pytest_plugin.matrix import remote, table
+from pytest_envsync.pytest_plugin.matrix import in_turn, remote, table
 from pytest_envsync.pytest_plugin.matrix.apart import Apart
 from pytest_envsync.pytest_plugin.matrix.identities import with_identity
+from pytest_envsync.pytest_plugin.matrix.in_turn import InTurn
 from pytest_envsync.pytest_plugin.matrix.scheduling import Environment, PerEnvironment
 from pytest_envsync.pytest_plugin.session.cells import Cell
 from pytest_envsync.pytest_plugin.session.companion import IDENTITY, ORIGINAL, accompany
@@ -47,9 +48,32 @@ class Workers:
         accompany(node.config)
 
 
+class WorkersInTurn:
+    """In the controller of a session that has its turn in a matrix: names the environment in what workers report."""
+
+    def __init__(self, turn: InTurn) -> None:
+        self._turn = turn
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_report_from_serializable(self, data: dict[str, Any]) -> Generator[None, Any, None]:
+        """Write the environment into the id of a test."""
+        data.pop(IDENTITY, None)
+        outcome = yield
+        if isinstance(outcome.get_result(), pytest.TestReport):
+            self._turn.name(outcome.get_result())
+
+    @pytest.hookimpl(tryfirst=True, optionalhook=True)
+    def pytest_handlecrashitem(self, report: pytest.TestReport) -> None:
+        """Write the environment into the id of a test whose worker crashed."""
+        self._turn.name(report)
+
+
 def configure(config: pytest.Config) -> None:
     """Register what a controller of xdist needs."""
     config.pluginmanager.register(Workers(), WORKERS)
+    turn = config.pluginmanager.get_plugin(in_turn.NAME)
+    if isinstance(turn, InTurn):
+        config.pluginmanager.register(WorkersInTurn(turn), f"{WORKERS}-in-turn")
 
 
 class Worker:
@@ -199,6 +223,16 @@ class Controller:
         if self._session is not None:
             self._session.testscollected = sum(one.collected or 0 for one in self.environments)
 
+    def begin(self) -> None:
+        """Have xdist tell no more of workers that come up: other environments run tests by then."""
+        reporter = self.config.pluginmanager.getplugin("terminaldistreporter")
+        if reporter is None:
+            return
+        for name in ("setstatus", "ensure_show_status"):
+            setattr(reporter, name, lambda *_, **__: None)
+        # Which interpreter a worker has, told under -v: in a line of its own.
+        reporter.rewrite = lambda line, **_: (reporter.tr.ensure_newline(), reporter.tr.write_line(line))
+
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: WorkerController, error: object | None) -> None:
         """Let the next environment begin when this one is through."""
@@ -258,14 +292,7 @@ class Controller:
 
     def _properties(self, identity: str) -> list[tuple[str, str]]:
         values = next(one.cell.values for one in self.environments if one.cell.identity == identity)
-        if values is None:
-            return []
-        environment = values["environment"]
-        return [
-            ("envsync.environment", identity),
-            ("envsync.key", environment["key"]),
-            ("envsync.python", environment["version"]),
-        ]
+        return in_turn.properties(values) if values is not None else []
 
     @pytest.hookimpl(tryfirst=True, optionalhook=True)
     def pytest_handlecrashitem(self, crashitem: str, report: pytest.TestReport) -> None:

@@ -39,7 +39,7 @@ _PASSIVE = {
     "": ("errors", "changes", "snapshot", "comparison", "diff", "leases", "source_hash", "synced_env"),
     "pytest_plugin": ("command_line", "guard", "hooks", "hookspecs", "naming", "paths", "surroundings"),
     "pytest_plugin.fixtures": ("axes", "factory", "markings", "private", "refusals"),
-    "pytest_plugin.matrix": ("apart", "identities", "remote", "scheduling", "selection", "table", "xdist"),
+    "pytest_plugin.matrix": ("apart", "identities", "in_turn", "remote", "scheduling", "selection", "table", "xdist"),
     "pytest_plugin.session": (
         "arrival", "cells", "companion", "coverages", "engine", "handover", "ledger", "lookup", "report_file",
         "silence", "trace",

@@ -85,6 +85,10 @@ def configure(config: pytest.Config) -> None:
 
         chosen = selection.Selection(config, values["identity"], values["identities"])
         config.pluginmanager.register(chosen, selection.NAME)
+        if not is_worker:
+            from pytest_envsync.pytest_plugin.matrix import in_turn
+
+            config.pluginmanager.register(in_turn.InTurn(config, values, chosen), in_turn.NAME)
     if is_worker:
         from pytest_envsync.pytest_plugin.matrix import xdist
 

@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -173,9 +173,7 @@ def _session(work: Work, project: Path, *, setup: Callable[[], None] = lambda: N
     return Contestant(
         name="pytest --envsync",
         setup=setup,
-        commands=[
-            [work.bench.ours("pytest"), "-q", f"--envsync={work.lock}", f"--envsync-python={work.bench.python}"]
-        ],
+        commands=[[work.bench.ours("pytest"), "-q", f"--envsync={work.lock}", f"--envsync-python={work.bench.python}"]],
         cwd=project,
     )
 
@@ -264,6 +262,36 @@ def plugin_unused(work: Work) -> list[Contestant]:
         ),
     ]
 
+
+def matrix(bench: Bench, locks: Sequence[Path], place: Path) -> list[Contestant]:
+    """Run one trivial test in an environment of each of *locks*: ours with two workers, tox all at once; both reuse."""
+    project = place / "matrix"
+    project.mkdir(parents=True, exist_ok=True)
+    (project / "test_it.py").write_text(TRIVIAL)
+    (project / "pytest.ini").write_text("[pytest]\n")
+    names = [lock.stem for lock in locks]
+    (project / "tox.ini").write_text(
+        f"[tox]\nskipsdist = true\nenv_list = {', '.join(names)}\n[testenv]\nbase_python = {bench.python}\n"
+        "commands = pytest -q\n" + "".join(f"[testenv:{lock.stem}]\ndeps = -r {lock}\n" for lock in locks)
+    )
+    asked = [f"--envsync={lock}" for lock in locks]
+    return [
+        Contestant(
+            name=f"pytest -n 2, {len(locks)} locks",
+            commands=[[bench.ours("pytest"), "-q", "-n", "2", *asked, "--envsync-python", bench.python]],
+            cwd=project,
+        ),
+        Contestant(
+            name=f"tox -p, {len(locks)} locks",
+            commands=[[bench.tool("tox"), "-q", "-p"]],
+            cwd=project,
+            environ={"PIP_INDEX_URL": bench.environ["UV_DEFAULT_INDEX"]},
+        ),
+    ]
+
+
+MATRIX_GOAL = 0.5
+"""For the ratio of ours to tox's; the case is one of all locks together."""
 
 COMPARISON = """
 import os, sys, time

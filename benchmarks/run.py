@@ -24,6 +24,7 @@ from measure import Sample, compare, median
 from peers import Bench, lock_with_pytest, make_bench, wheels_of
 
 sys.dont_write_bytecode = True
+EVERY = [*cases.CASES, "comparison", "matrix"]
 
 
 def arguments() -> argparse.Namespace:
@@ -31,7 +32,9 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("locks", nargs="*", type=Path, help="lockfiles (default: those beside this program)")
     parser.add_argument("--python", default=sys.executable, help="interpreter that the locks are for")
-    parser.add_argument("--case", action="append", choices=[*sorted(cases.CASES), "comparison"], help="only this case")
+    parser.add_argument(
+        "--case", action="append", choices=[*sorted(cases.CASES), "comparison", "matrix"], help="only this case"
+    )
     parser.add_argument("--runs", type=int, default=5, help="counted runs of each command, after one warm-up")
     parser.add_argument("--root", type=Path, default=Path(tempfile.gettempdir()) / "envsync-benchmarks")
     return parser.parse_args()
@@ -83,6 +86,24 @@ def bench_lock(bench: Bench, given: Path, chosen: list[str], runs: int) -> None:
             print(row(lock.stem, case, [item.name for item in contestants], samples, goal), flush=True)
 
 
+def bench_matrix(bench: Bench, given: list[Path], runs: int) -> None:
+    """Run the case of all locks together and print its rows."""
+    locks = [lock_with_pytest(bench, lock) for lock in given]
+    place = bench.root / "work" / "matrix"
+    shutil.rmtree(place, ignore_errors=True)
+    wheels = place / "wheels"
+    wheels.mkdir(parents=True)
+    for lock in locks:
+        for wheel in wheels_of(bench, lock).glob("*.whl"):
+            if not (wheels / wheel.name).exists():
+                (wheels / wheel.name).hardlink_to(wheel)
+    with serve(wheels) as address:
+        environ = {**bench.environ, "UV_DEFAULT_INDEX": address}
+        contestants = cases.matrix(replace(bench, environ=environ), locks, place)
+        samples = compare(contestants, environ, runs=runs)
+        print(row("all", "matrix", [item.name for item in contestants], samples, cases.MATRIX_GOAL), flush=True)
+
+
 def main() -> None:
     """Run everything that was asked for."""
     options = arguments()
@@ -93,7 +114,9 @@ def main() -> None:
     print("| lock | work | command | wall s | cpu s | peak MiB | wall ratio | cpu ratio | goal |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for lock in locks:
-        bench_lock(bench, lock, options.case or [*cases.CASES, "comparison"], options.runs)
+        bench_lock(bench, lock, [case for case in options.case or EVERY if case != "matrix"], options.runs)
+    if "matrix" in (options.case or EVERY):
+        bench_matrix(bench, locks, options.runs)
 
 
 if __name__ == "__main__":

@@ -238,6 +238,21 @@ def test_only_binary_for_a_tool_reaches_builds(world: World, links: Path) -> Non
     assert error.exit_status == 1
 
 
+@pytest.mark.parametrize("options", [{"no_build": True}, {"only_binary": (":all:",)}])
+def test_the_tools_of_an_editable_are_not_built_where_builds_are_refused(
+    world: World, links: Path, options: dict[str, Any]
+) -> None:
+    make_sdist(links, "tool", files={**project_files("tool"), **tool_files()})
+    tree = world.tree(extra={"pyproject.toml": table("tool")})
+    error = world.refused(f"-e {tree}", find_links=(str(links),), **options)
+    assert isinstance(error, SelectionError)
+    assert "tool-1.0.tar.gz" in str(error)
+    assert world.built == []
+    make_tool(links)
+    world.sync(f"-e {tree}", find_links=(str(links),), **options)
+    assert world.installed() == {"demo": "1.0"}
+
+
 def test_a_circle_prints_its_chain(world: World, links: Path) -> None:
     for name, needs in (("one", "two"), ("two", "three"), ("three", "one")):
         project = table(needs, backend=needs).replace("demo", name)

@@ -273,7 +273,10 @@ class IsolatedEnvironments:
 
 
 def _for_builds(options: SyncOptions) -> SyncOptions:
-    """Return the settings that count for build requirements: constraints and hashes of their own, the same files."""
+    """Return the settings that count for build requirements: constraints and hashes of their own, the same files.
+
+    What refuses builds holds for them too: an editable is built in spite of it, its tools are not.
+    """
     return replace(
         options,
         constraints=options.build_constraints,
@@ -281,8 +284,6 @@ def _for_builds(options: SyncOptions) -> SyncOptions:
         all_extras=False,
         groups=(),
         require_hashes=options.require_build_hashes,
-        no_build=False,
-        only_binary=tuple(name for name in options.only_binary if name != ":all:"),
         no_build_isolation=False,
         no_build_isolation_package=(),
         config_settings=(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -85,3 +86,54 @@ def test_parts_may_be_synced_with_other_link_modes(world: World, envsync: Envsyn
     assert envsync("env", "restore", "new").returncode == 0
     assert module.read_text().startswith("VALUE = 1\n")
     assert envsync("env", "diff", "new", "--verify-files").returncode == 0
+
+
+KILLED = {
+    "sync": ["sync", "--venv", "new", "more.txt"],
+    "restore": ["env", "restore", "new"],
+    "make": ["env", "path", "--create", "more.txt"],
+    "remove": ["env", "remove", "KEY"],
+    "prune": ["cache", "prune", "--older-than", "0s"],
+    "clean": ["cache", "clean"],
+}
+
+
+@pytest.mark.parametrize("what", KILLED)
+def test_a_command_that_is_killed_beside_another_leaves_what_the_next_one_mends(
+    world: World, envsync: Envsync, what: str
+) -> None:
+    """Killed at several moments, while another process syncs from the same cache."""
+    files = {f"big/m{number // 20}/f{number}.py": f"X = {number}\n" for number in range(200)}
+    world.publish("big", "1.0", files=files)
+    first = world.lock(f"--index-url {world.index.url}", "demo==1.0", name="first.txt")
+    world.lock(f"--index-url {world.index.url}", "demo==1.0", "big==1.0", name="more.txt")
+    for delay in (0.15, 0.4):
+        assert envsync("sync", "--venv", "new", first).returncode == 0
+        (made,) = envsync("env", "path", "--create", first).stdout.split()
+        next((world.directory / "new").glob("lib/*/site-packages/demo/__init__.py")).unlink()
+        words = [Path(made).parent.name if word == "KEY" else word for word in KILLED[what]]
+        with subprocess.Popen(
+            [sys.executable, "-m", "pytest_envsync", *words],
+            cwd=world.directory,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        ) as killed:
+            with suppress(subprocess.TimeoutExpired):
+                killed.wait(timeout=delay)
+            beside = subprocess.Popen(
+                [sys.executable, "-m", "pytest_envsync", "sync", "--venv", "other", "more.txt"],
+                cwd=world.directory,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            killed.kill()
+        said = beside.communicate()[1]
+        assert beside.returncode == 0, said
+        for venv in ("new", "other"):
+            assert envsync("sync", "--venv", venv, "--reinstall", "more.txt").returncode == 0
+            assert envsync("env", "diff", venv, "--verify-files").returncode == 0
+        shown = envsync(
+            "run", "more.txt", "--", "python", "-c", "import demo, big.m9.f199 as f; print(demo.VALUE, f.X)"
+        )
+        assert shown.stdout == "1 199\n", shown.stderr
+        assert envsync("cache", "verify", "--deep").returncode == 0

@@ -153,6 +153,18 @@ def test_a_variable_of_the_settings_counts(envsync: Envsync, demo: Path, prefix:
     assert run(envsync, demo) == (str(prefix), False)
 
 
+def test_a_login_on_the_command_line_is_not_kept(
+    envsync: Envsync, demo: Path, index: IndexServer, cache_dir: Path
+) -> None:
+    demo.write_text("demo==1.0\n")
+    address = index.with_credentials("user", "k3ptsilent")
+    for _ in range(2):
+        result = envsync("run", demo.name, "--index-url", address, "--", "python", "-c", "pass")
+        assert result.returncode == 0, result.stderr
+    kept = [path for path in cache_dir.rglob("*") if path.is_file() and b"k3ptsilent" in path.read_bytes()]
+    assert kept == []
+
+
 def test_a_changed_overlay_is_made_anew(envsync: Envsync, demo: Path, prefix: Path, cache_dir: Path) -> None:
     (hooks,) = cache_dir.glob("overlays/*/site/pytest_envsync/pytest_plugin/hooks.py")
     hooks.chmod(0o644)

@@ -11,6 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_envsync.addresses import masked
 from pytest_envsync.cli.cached import cache_of
 from pytest_envsync.requirements import DirectorySource
 from pytest_envsync.rerun import words_of
@@ -34,6 +35,10 @@ def remember_run(call: Call, provided: Provided, *, arguments: Sequence[str]) ->
     """Keep what was provided, where the same words must mean the same as long as what was looked at stays the same."""
     words, basis = words_of(call.argv), provided.basis
     if words is None or basis is None or not _is_plain(call, provided, basis):
+        return
+    guard = _guard(call, provided, arguments)
+    if any("://" in word for word in arguments) or any(masked(part) != part for part in guard):
+        # An address may hold a login, and a record is no place for that.
         return
     from pytest_envsync.environments.generations import key_lock_file
     from pytest_envsync.pytest_plugin.overlay.contents import is_sound
@@ -69,7 +74,7 @@ def remember_run(call: Call, provided: Provided, *, arguments: Sequence[str]) ->
         cwd=call.start,
         cache_dir=str(cache_dir),
         evidence=_evidence(call, basis),
-        answer=(tuple(standing), command_places(provided), _guard(call, provided, arguments), auto_prune),
+        answer=(tuple(standing), command_places(provided), guard, auto_prune),
     )
 
 

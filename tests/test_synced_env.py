@@ -483,6 +483,40 @@ def test_workers_share_one_environment(project: SessionProject, cache_dir: Path)
     assert len([path for path in cached_environments(cache_dir) if list(path.rglob("demo.py"))]) == 1
 
 
+@pytest.mark.parametrize("matrix", [[], ["--envsync", "locks/demo-1.txt", "--envsync", "requirements.lock"]])
+def test_tests_that_share_an_environment_stay_together(project: SessionProject, matrix: list[str]) -> None:
+    project.write(
+        {
+            "test_it.py": (
+                "import pathlib, sys, time, pytest\n"
+                "@pytest.fixture\n"
+                "def told(synced_env, worker_id):\n"
+                "    with open('who', 'a') as file:\n"
+                "        file.write(f'{sys.prefix} {synced_env.packages[\"demo\"]} {worker_id}\\n')\n"
+                "    time.sleep(0.05)\n"
+                "@pytest.mark.parametrize('n', range(8))\n"
+                "@pytest.mark.envsync(matrix=['locks/demo-1.txt', 'locks/demo-2.txt'])\n"
+                "def test_both(told, synced_env, n): pass\n"
+                "@pytest.mark.parametrize('n', range(4))\n"
+                "@pytest.mark.envsync('locks/demo-2.txt')\n"
+                "def test_one(told, synced_env, n): pass\n"
+                "@pytest.mark.xdist_group('mine')\n"
+                "@pytest.mark.parametrize('n', range(4))\n"
+                "@pytest.mark.envsync('locks/demo-1.txt')\n"
+                "def test_own_group(synced_env, n): pass\n"
+            )
+        }
+    )
+    run = project.pytest(*matrix, "-n", "6", "--dist", "loadgroup")
+    assert run.outcomes == {"passed": 24 * (2 if matrix else 1)}, run.out
+    rows = [tuple(line.split()) for line in (project.path / "who").read_text().splitlines()]
+    workers = {
+        (prefix, version): {row[2] for row in rows if row[:2] == (prefix, version)} for prefix, version, _ in rows
+    }
+    assert {len(found) for found in workers.values()} == {1}, workers
+    assert len(workers) == (4 if matrix else 2)
+
+
 def test_fixtures_and_markers_are_documented(project: SessionProject) -> None:
     fixtures = project.pytest("--fixtures").stdout
     assert "synced_env" in fixtures

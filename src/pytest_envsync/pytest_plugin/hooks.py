@@ -179,18 +179,20 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         axes.parametrize(metafunc)
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Find the markers that are wrong; keep tests that share an environment together under ``--dist loadgroup``."""
+# First xdist is told the groups, which it looks at in its own implementation; at last only what is selected counts.
+@pytest.hookimpl(hookwrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None, Any, None]:
+    """Keep tests that share an environment together under ``--dist loadgroup``; find the markers that are wrong."""
+    if getattr(config.option, "loadgroup", False):
+        from pytest_envsync.pytest_plugin.fixtures import axes
+
+        axes.group(items)
+    yield
     if any(item.get_closest_marker("envsync") is not None for item in items):
         from pytest_envsync.pytest_plugin.fixtures import refusals
 
         for item, reason in refusals.refused(config, items):
             item.stash[REFUSAL] = reason
-    if getattr(config.option, "dist", "no") == "loadgroup":
-        from pytest_envsync.pytest_plugin.fixtures import axes
-
-        axes.group(items)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -200,8 +202,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.fail(reason, pytrace=False)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Warn of ``--envsync-file`` when no selected test uses the fixture that it is for."""
+    if getattr(session.config.option, "loadgroup", False):
+        from pytest_envsync.pytest_plugin.matrix import xdist
+
+        xdist.send_groups(session)
     if session.config.getoption("envsync_files", None):
         from pytest_envsync.pytest_plugin.fixtures import factory
 

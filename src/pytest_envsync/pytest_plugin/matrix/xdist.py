@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import inspect
 import shlex
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_envsync.pytest_plugin.fixtures.axes import GROUP
 from pytest_envsync.pytest_plugin.matrix import in_turn, remote, table
 from pytest_envsync.pytest_plugin.matrix.apart import Apart
 from pytest_envsync.pytest_plugin.matrix.identities import with_identity
@@ -91,6 +92,39 @@ class Worker:
         data = outcome.get_result()
         if data is not None:
             data[IDENTITY] = self._identity
+
+
+def send_groups(session: pytest.Session) -> None:
+    """In a worker: see to it that the ids it sends have the groups of ours in them.
+
+    xdist writes a group into ``item._nodeid``, which pytest 9.2 no longer reads, and then groups nothing.
+    """
+    ids = [_with_group(item) for item in session.items]
+    if ids == [item.nodeid for item in session.items] or not any(f"@{GROUP}" in nodeid for nodeid in ids):
+        return
+    for plugin in session.config.pluginmanager.get_plugins():
+        if type(plugin).__name__ == "WorkerInteractor":
+            plugin.sendevent = _Sender(plugin.sendevent, ids)
+
+
+def _with_group(item: pytest.Item) -> str:
+    marks = item.iter_markers("xdist_group")
+    names = {str(mark.args[0] if mark.args else mark.kwargs.get("name", "default")) for mark in marks}
+    ending = f"@{'_'.join(sorted(names))}" if names else ""
+    return item.nodeid if item.nodeid.endswith(ending) else item.nodeid + ending
+
+
+class _Sender:
+    """Sends the events of a worker, with *ids* as what it collected."""
+
+    def __init__(self, send: Callable[..., None], ids: list[str]) -> None:
+        self._send = send
+        self._ids = ids
+
+    def __call__(self, name: str, **values: Any) -> None:
+        if name == "collectionfinish":
+            values["ids"] = self._ids
+        self._send(name, **values)
 
 
 def cells_of(plan: Mapping[str, Any]) -> list[Cell]:

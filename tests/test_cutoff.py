@@ -23,6 +23,9 @@ EAST = timezone(timedelta(hours=2))
         ("2025-01-31 12:00:00+02:00", "2025-01-31T10:00:00"),
         ("2025-01-31T23:30:00-0130", "2025-02-01T01:00:00"),
         ("2000-01-01", "2000-01-01T22:00:00"),  # the next midnight, two hours east
+        ("20000101", "2000-01-01T22:00:00"),
+        ("2025-01-31T12:00:00", "2025-01-31T10:00:00"),  # noon, two hours east
+        ("2025-01-31 12:00:00.5", "2025-01-31T10:00:00"),
         ("30 days", "2025-03-01T12:00:00"),
         ("1 week", "2025-03-24T12:00:00"),
         ("24 hours", "2025-03-30T12:00:00"),
@@ -41,7 +44,7 @@ def test_what_is_understood(text: str, expected: str | None) -> None:
 @pytest.mark.parametrize(
     "text",
     ["yesterday", "2021-05", "1 month", "2 years", "P1M", "P1Y", "P", "PT", "2025-02-30", "2025-01-31T25:00:00Z",
-     "2025-01-31T12:00:00", "", "3", "days", "1 day 2 days", "99999999999 weeks", "9999-12-31"],
+     "2025-01-31T12:00", "2025013", "", "3", "days", "1 day 2 days", "99999999999 weeks", "9999-12-31"],
 )  # fmt: skip
 def test_what_is_refused_says_what_was_expected(text: str) -> None:
     with pytest.raises(UsageError, match=r"no (date|moment)") as caught:
@@ -50,7 +53,8 @@ def test_what_is_refused_says_what_was_expected(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "relative"), [("2025-01-31", False), ("2025-01-31T12:00:00Z", False), ("false", False), ("P30D", True)]
+    ("text", "relative"), [("2025-01-31", False), ("2025-01-31T12:00:00Z", False), ("20250131", False),
+     ("2025-01-31T12:00:00", False), ("false", False), ("P30D", True)]
 )  # fmt: skip
 def test_relative_moments_are_told(text: str, *, relative: bool) -> None:
     assert is_relative(text) is relative

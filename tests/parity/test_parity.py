@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, Phase, given, note, settings
 
 import cases_configuration
 import cases_hashes
+import cases_hostile
 import cases_indexes
 import cases_inputs
 import cases_installing
@@ -56,6 +57,7 @@ TABLES: dict[str, list[Case]] = {
     "sources": cases_sources.CASES,
     "indexes": cases_indexes.CASES,
     "pylock": [*cases_pylock.CASES, *cases_pylock_shapes.CASES],
+    "hostile": cases_hostile.CASES,
     "output": cases_output.CASES,
 }
 

@@ -19,6 +19,7 @@ from pytest_envsync.distributions import Candidate, StoredFile, StoredWheel
 from pytest_envsync.environment.journal import JOURNAL_NAME
 from pytest_envsync.environment.scripts import (
     check_script_name,
+    command_interpreter,
     fill_placeholder,
     generate_commands,
     is_placeholder,
@@ -176,7 +177,7 @@ class _Layouter:
         commands = generate_commands(
             points,
             project=self.wheel.name,
-            python=self.target.python,
+            python=command_interpreter(self.target),
             minor=self.target.minor,
             machine=self.target.markers.get("platform_machine", ""),
         )
@@ -243,7 +244,7 @@ class _Layouter:
         self._check_script(name)
         content = self.read(item.file.path)
         if is_placeholder(content[:16]):
-            self._write(self.roots["scripts"], name, fill_placeholder(content, self.target.python), 0o777)
+            self._write(self.roots["scripts"], name, fill_placeholder(content, command_interpreter(self.target)), 0o777)
             return None
         if item.file.mode & 0o111:
             self.tree.setdefault(self.roots["scripts"], {})[name] = item

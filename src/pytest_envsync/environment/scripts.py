@@ -1,6 +1,6 @@
 """The commands of a distribution: which names are allowed, and what stands in their files.
 
-Pure. Sources: PEP 427 (``#!python`` of data scripts), the entry points specification, and the rules of the
+Sources: PEP 427 (``#!python`` of data scripts), the entry points specification, and the rules of the
 reference for first lines, reserved names and pip's own commands.
 
 PYTEST_DONT_REWRITE
@@ -12,9 +12,11 @@ import os
 import re
 from collections.abc import Mapping
 
+from pytest_envsync.environment.pyvenv_cfg import read_pyvenv_cfg
 from pytest_envsync.errors import InstallError
 from pytest_envsync.patterns import pattern
 from pytest_envsync.record import EntryPoint
+from pytest_envsync.target import Target
 
 _RESERVED = pattern(r"(?:python|pythonw|python3|graalpy|pypy|pypy2|pypy3|pythonw?3\.[0-9]+t?)\Z", re.ASCII)
 _LONGEST_FIRST_LINE = 127  # bytes the oldest kernels still read, the newline not counted
@@ -45,13 +47,24 @@ def first_line(python: str) -> bytes:
     """Return the line (or lines) that lets a file be run by the interpreter *python*.
 
     A path that is too long for the kernel, or has a space in it, goes through the shell, in text that
-    Python takes for a string.
+    Python takes for a string. A bare name is that of an interpreter beside the file, wherever both are moved to.
     """
     path = os.fsencode(python)
+    if not os.path.dirname(python):
+        place = b'"$(dirname -- "$(realpath -- "$0")")"'
+        return b"#!/bin/sh\n'''exec' " + place + b"/'" + path + b"' \"$0\" \"$@\"\n' '''\n"
     if len(path) + 2 <= _LONGEST_FIRST_LINE and b" " not in path:
         return b"#!" + path + b"\n"
     quoted = path.replace(b"'", b"'\"'\"'")
     return b"#!/bin/sh\n'''exec' '" + quoted + b"' \"$0\" \"$@\"\n' '''\n"
+
+
+def command_interpreter(target: Target) -> str:
+    """Return the interpreter that commands at *target* name: by its name alone in an environment that may be moved."""
+    settings = read_pyvenv_cfg(target.prefix) if target.is_virtual and os.name != "nt" else None
+    if (settings or {}).get("relocatable", "").lower() == "true":
+        return os.path.basename(target.python)
+    return target.python
 
 
 def wrapper(point: EntryPoint, python: str) -> bytes:

@@ -26,6 +26,7 @@ from pytest_envsync.wheels.freshness import retry_after
 from pytest_envsync.wheels.indexes import Index, configured_indexes, parse_index
 from pytest_envsync.wheels.page_cache import PageCache
 from pytest_envsync.wheels.pages import ABSENT, Body, Pages, offline_error, refused, status_text
+from pytest_envsync.wheels.proxies import visible_proxies
 from pytest_envsync.wheels.retries import Retries, TransientError
 from pytest_envsync.wheels.simple import Page, page_of
 
@@ -48,8 +49,8 @@ class Client:
 
     Pages are kept below *cache_dir* (None: not at all) as their own headers allow. *environ* gives logins,
     time limits (``UV_HTTP_TIMEOUT``, ``UV_HTTP_CONNECT_TIMEOUT``, in seconds) and ``UV_HTTP_RETRIES``, each with its
-    ``ENVSYNC_`` twin; proxies are those of the process. *first_pause* is the pause before the second try, in
-    seconds. May be used from any thread.
+    ``ENVSYNC_`` twin; proxies are those of the process, else of *environ*. *first_pause* is the pause before the second
+    try, in seconds. May be used from any thread.
     """
 
     def __init__(
@@ -353,13 +354,11 @@ class Client:
 
         patience = self._number("HTTP_TIMEOUT", 30, "UV_REQUEST_TIMEOUT", "HTTP_TIMEOUT")
         timeout = httpx.Timeout(patience, connect=self._number("HTTP_CONNECT_TIMEOUT", 10), pool=None)
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=32)
+        headers, verify = {"User-Agent": f"pytest-envsync/{__version__}"}, self._context(kind)
         try:
-            return httpx.Client(
-                verify=self._context(kind),
-                headers={"User-Agent": f"pytest-envsync/{__version__}"},
-                timeout=timeout,
-                limits=httpx.Limits(max_connections=None, max_keepalive_connections=32),
-            )
+            with visible_proxies(self.environ):
+                return httpx.Client(verify=verify, headers=headers, timeout=timeout, limits=limits)
         except ImportError as error:
             raise UsageError(
                 "a SOCKS proxy needs the package socksio, which is not installed",

@@ -16,6 +16,8 @@ from pytest_envsync.errors import UsageError
 _MOMENT = re.compile(
     r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?([Zz]|[+-]\d{2}:?\d{2})", re.ASCII
 )  # fmt: skip
+_CIVIL = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?", re.ASCII)
+_BASIC_DAY = re.compile(r"(\d{4})(\d{2})(\d{2})", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _ISO_DURATION = re.compile(
     r"P(?:(?P<weeks>\d+)W)?(?:(?P<days>\d+)D)?(?:T(?=\d)(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+)S)?)?",
@@ -51,7 +53,12 @@ def parse_cutoff(
         return None
     if _MOMENT.fullmatch(given):
         return comparable(given)
+    basic = _BASIC_DAY.fullmatch(given)
+    given = given if basic is None else "-".join(basic.groups())
     try:
+        if _CIVIL.fullmatch(given):
+            # A time without a zone is one of this machine.
+            return _utc(localize(datetime.fromisoformat(given.upper().partition(".")[0])))
         if _DAY.fullmatch(given):
             following = date.fromisoformat(given) + timedelta(days=1)
             return _utc(localize(datetime.combine(following, time())))
@@ -66,7 +73,8 @@ def parse_cutoff(
 def is_relative(text: str) -> bool:
     """Whether the moment that *text* means moves with the clock."""
     given = text.strip()
-    return given.lower() != "false" and not _MOMENT.fullmatch(given) and not _DAY.fullmatch(given)
+    fixed = (_MOMENT, _CIVIL, _DAY, _BASIC_DAY)
+    return given.lower() != "false" and not any(form.fullmatch(given) for form in fixed)
 
 
 def comparable(moment: str) -> str:

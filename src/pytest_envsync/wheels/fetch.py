@@ -14,6 +14,7 @@ from pytest_envsync.addresses import masked
 from pytest_envsync.distributions import Candidate
 from pytest_envsync.errors import InputError
 from pytest_envsync.hashes import HashPolicy
+from pytest_envsync.requirements import IndexSource
 from pytest_envsync.wheels.digests import digest_file
 from pytest_envsync.wheels.lookup import local_path
 from pytest_envsync.wheels.proof import algorithms_for, check_size, filename_of, prove
@@ -66,8 +67,12 @@ def prove_local(candidate: Candidate, path: str, *, policy: HashPolicy) -> dict[
         check_size(candidate, os.stat(path).st_size, is_local=True)
         digests = digest_file(path, algorithms_for(candidate, policy))
     except FileNotFoundError as error:
+        # A wheel that a listing or a lockfile names is one that was said to be there.
+        is_listed = candidate.kind == "wheel" and isinstance(candidate.requested, IndexSource)
         raise InputError(
-            f"distribution not found: `{masked(path)}` does not exist", origin=candidate.origin, exit_status=1
+            f"distribution not found: `{masked(path)}` does not exist",
+            origin=candidate.origin,
+            exit_status=2 if is_listed else 1,
         ) from error
     except OSError as error:
         raise InputError(

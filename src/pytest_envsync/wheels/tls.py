@@ -59,9 +59,12 @@ def trusting_context(
 
 
 def check_bundle(cert: str) -> None:
-    """Refuse a bundle of ``--cert`` that cannot be read, also where no server is asked. Raises UsageError."""
+    """Refuse a bundle of ``--cert`` that cannot be read or holds none, also where no server is asked. UsageError."""
     try:
-        Path(cert).open("rb").close()
+        if b"-----BEGIN " not in Path(cert).read_bytes():
+            raise UsageError(
+                f"there are no certificates in `{cert}`", hint="--cert takes a file of certificates in PEM form"
+            )
     except OSError as error:
         raise UsageError(
             f"the certificates in `{cert}` cannot be read: {error.strerror or error}",

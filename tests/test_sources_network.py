@@ -96,3 +96,24 @@ def test_this_project_is_installed_as_an_editable(world: World, reference: Path)
     assert where == str(ROOT / "src" / "pytest_envsync")
     sync_by_reference(reference, line)
     assert content(world.prefix) == content(reference)
+
+
+SET = (
+    "attrs==25.3.0", "click==8.1.8", "h11==0.16.0", "idna==3.10", "markdown-it-py==3.0.0", "mdurl==0.1.2",
+    "more-itertools==10.7.0", "packaging==25.0", "pluggy==1.6.0", "python-dateutil==2.9.0.post0", "six==1.17.0",
+    "tabulate==0.9.0",
+)  # fmt: skip
+"""Pure projects of five backends, some of which are needed to build others."""
+
+
+def test_a_whole_set_is_built_with_its_tools_from_sdists_alone(world: World, reference: Path) -> None:
+    cut_off = "2025-06-01"
+    world.sync(*SET, no_index=False, no_binary=(":all:",), exclude_newer=cut_off)
+    assert {f"{name}=={version}" for name, version in world.installed().items()} == {
+        line.replace("-", "_") for line in SET
+    }
+    assert {*SET, "flit-core==3.12.0", "setuptools==80.9.0"} <= set(world.built)
+    # Everything once, tools of tools too.
+    assert len(world.built) == len(set(world.built))
+    sync_by_reference(reference, "\n".join(SET), "--no-binary", ":all:", "--exclude-newer", cut_off)
+    assert content(world.prefix) == content(reference)

@@ -16,7 +16,6 @@ from pytest_envsync.atomic import write_at_once
 from pytest_envsync.cache import exclusive, lock_timeout, now_and_then
 from pytest_envsync.changes import Changes
 from pytest_envsync.diff import Diff, load_snapshot, save_snapshot
-from pytest_envsync.environments.bytecode import settle_bytecode
 from pytest_envsync.environments.filling import describe, wants_installer_metadata
 from pytest_envsync.environments.generations import (
     Generation,
@@ -34,8 +33,6 @@ from pytest_envsync.environments.generations import (
 )
 from pytest_envsync.environments.key import environment_key, question_key
 from pytest_envsync.environments.looking import look
-from pytest_envsync.environments.making import make
-from pytest_envsync.environments.repair import repair
 from pytest_envsync.environments.request import CachedEnvironment, EnvironmentRequest
 from pytest_envsync.errors import DamagedStoreError, EnvsyncError, StoreError
 from pytest_envsync.leases import count_sessions, take_lease
@@ -219,6 +216,8 @@ class Provision:
             _give_up(generation, count_sessions(holders))
             return None
         if seen.compiled or seen.recompiled:
+            from pytest_envsync.environments.bytecode import settle_bytecode
+
             snapshot = settle_bytecode(record, snapshot, seen, engine=self.engine)
             save_snapshot(snapshot, generation.snapshot)
         if not seen.diff and not seen.touched:
@@ -227,6 +226,9 @@ class Provision:
             # Others are at work in it: it is left to them.
             retire(generation, count_sessions(holders))
             return None
+        # As a rule there is nothing to repair, and nothing to make.
+        from pytest_envsync.environments.repair import repair
+
         try:
             repaired = repair(record, snapshot, seen, engine=self.engine)
         except DamagedStoreError:
@@ -239,6 +241,8 @@ class Provision:
         return self._answer(generation, record, repaired=seen.diff or None, warnings=mended(repaired.damage))
 
     def _make(self) -> CachedEnvironment:
+        from pytest_envsync.environments.making import make
+
         wheels = {**self._prepared(), **self._project_wheels}
         generation = following(self.home)
         record = describe(

@@ -115,6 +115,9 @@ def pytest_load_initial_conftests(
 
 def _enter(config: pytest.Config, parser: pytest.Parser, args: list[str]) -> int | None:
     try:
+        from pytest_envsync.pytest_plugin.inside.plain_imports import import_plainly
+
+        import_plainly()
         from pytest_envsync.pytest_plugin.inside.entering import enter
     except ModuleNotFoundError as error:
         if error.name != "pytest_envsync.pytest_plugin.inside":

@@ -69,6 +69,7 @@ class Preparation(NamedTuple):
     declared: Mapping[str, Declared]
     hook_options: Mapping[str, Any]
     plugins: NamedPlugins
+    settings: Settings
 
 
 def prepare(config: pytest.Config, args: Sequence[str], asked: Asked, *, modules: Sequence[str]) -> Preparation:
@@ -80,7 +81,9 @@ def prepare(config: pytest.Config, args: Sequence[str], asked: Asked, *, modules
     cache_dir = cache_directory(asked.cache_dir or settings.options.cache_dir, os.environ, cwd=asked.directory)
     make_cache(cache_dir)
     plugins = named_plugins(config, args, extra=asked.plugins, modules=modules)
-    return Preparation(asked, cache_dir, read_declared(settings.environments, settings.base), hook_options, plugins)
+    return Preparation(
+        asked, cache_dir, read_declared(settings.environments, settings.base), hook_options, plugins, settings
+    )
 
 
 def settings_of(asked: Asked, hook_options: Mapping[str, Any], wanted: Wanted | None = None) -> Settings:
@@ -190,7 +193,9 @@ def provide_one(
 ) -> Provided:
     """Provide one environment; *identities* are those of its matrix, if it is in one. Raises EnvsyncError."""
     asked = preparation.asked
-    settings = settings_of(asked, preparation.hook_options, wanted)
+    settings = preparation.settings
+    if wanted.extras or wanted.groups:
+        settings = settings_of(asked, preparation.hook_options, wanted)
     environments, request, completion = _requested(preparation, wanted, settings, reporter=reporter)
     environment = _provided(environments, request, completion)
     if completion.overlay is None:

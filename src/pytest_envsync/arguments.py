@@ -161,6 +161,12 @@ def check_exclusions(values: Mapping[str, Value], options: Iterable[Option]) -> 
 
 def unknown_option(flag: str, spellings: Spellings) -> UsageError:
     """Return the error for a spelling that no option has."""
+    option = (ALL.long.get(flag) or ALL.short.get(flag) or (None,))[0]
+    if option is not None and option.scope == "sync" and spellings is not ALL:
+        hint = "`--help` lists the options"
+        if option.name == "no_cache":
+            hint = "what is made here lives in the cache; `--cache-dir DIR` gives it one of its own"
+        return UsageError(f"`{flag}` is an option of `envsync sync` alone", hint=hint)
     if flag in REFUSED:
         return UsageError(f"`{flag}` is not supported by a sync", hint=REFUSED[flag])
     if flag[:2] != "--":

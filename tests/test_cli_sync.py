@@ -178,6 +178,16 @@ def test_the_third_sync_imports_next_to_nothing(envsync: Envsync, settled: Path)
     assert "pytest_envsync.sync" in modules
 
 
+def test_a_remembered_change_imports_little(envsync: Envsync, settled: Path, tmp_path: Path) -> None:
+    (tmp_path / "one.txt").write_text(settled.read_text().replace("other==1.0\n", ""))
+    assert "- other==1.0" in plain(envsync("sync", "one.txt").stderr)
+    said, modules = imported(envsync, "sync", settled.name)
+    assert "+ other==1.0" in said
+    unwanted = {"pathlib", "urllib.parse", "_hashlib", "threading", "logging", "subprocess", "tempfile", "httpx"}
+    assert modules & unwanted == set()
+    assert not {name for name in modules if name.startswith("pytest_envsync.inputs.")}
+
+
 def _edit_input(requirements: Path) -> None:
     requirements.write_text(requirements.read_text() + "\n# a comment\n")
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from pytest_envsync.configured_indexes import take_indexes
 from pytest_envsync.errors import UsageError
@@ -18,6 +18,7 @@ from pytest_envsync.option_table import OPTIONS
 from pytest_envsync.option_values import from_python
 from pytest_envsync.toml_files import TomlFiles
 from pytest_envsync.uv_configuration import UvConfiguration, parents
+from pytest_envsync.values import NamedTuple
 from pytest_envsync.variables import Layer
 
 if TYPE_CHECKING:

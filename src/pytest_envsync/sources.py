@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_envsync.addresses import file_path
@@ -110,7 +109,7 @@ def settle_source(candidate: Candidate, *, options: SyncOptions, target: Target,
         case DirectorySource(path=path, subdirectory=subdirectory):
             from pytest_envsync.environment.freshness import directory_cache_info
 
-            state = directory_cache_info(str(Path(path, subdirectory or "")), engine.environ)
+            state = directory_cache_info(f"{path}/{subdirectory}" if subdirectory else path, engine.environ)
             candidate = replace(candidate, cache_info=state)
         case ArchiveSource(url=url) if url.startswith("file:"):
             from pytest_envsync.environment.freshness import archive_cache_info

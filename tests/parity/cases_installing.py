@@ -41,6 +41,7 @@ CASES: list[Case] = [
     case("wrongversion-allowed", "@ODD@/wrongversion-1.0-py3-none-any.whl\n", environ={"UV_SKIP_WHEEL_FILENAME_CHECK": "1"}),
     odd("escapes", status=1, reference=0, differs="a member that would land outside the environment is refused, not skipped"),
     odd("escapescript", status=2, differs=ATOMIC),
+    odd("lying", status=1, reference=0, differs="a wheel whose RECORD names other bytes than it holds is refused"),
     odd("badpoint", status=2, differs=ATOMIC),
     odd("newformat", status=2, differs=ATOMIC),
     odd("badscheme", status=2, differs=ATOMIC),

@@ -134,4 +134,5 @@ CASES: list[Case] = [
     lock("reinstall", wheel(), "--reinstall pylock.toml", installed="aaa-1.0"),
     lock("bad-name", wheel("a a", sha256=BAD), status=2),
     lock("bad-version", wheel(version="x", sha256=BAD), status=2),
+    lock("default-group-that-is-not-listed", MARKED, head='lock-version = "1.0"\ncreated-by = "x"\ndefault-groups = ["dev"]\n'),
 ]  # fmt: skip

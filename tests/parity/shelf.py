@@ -164,6 +164,8 @@ class Shelf:
         """Wheels that are damaged, or forbidden."""
         odd = self.odd
         make_wheel(odd, "ghost", "1.0", record=b"ghost.py,,\nnot_there.py,,\nghost-1.0.dist-info/RECORD,,\n")
+        lie = b"lying.py,sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU,0\nlying-1.0.dist-info/RECORD,,\n"
+        make_wheel(odd, "lying", "1.0", record=lie)
         make_wheel(odd, "wrongname", "1.0", metadata=metadata_text("another", "1.0"))
         make_wheel(odd, "wrongversion", "1.0", metadata=metadata_text("wrongversion", "2.0"))
         make_wheel(odd, "reserved", "1.0", entry_points={"console_scripts": {"python": "reserved:main"}})

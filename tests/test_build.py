@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from factories import make_sdist, make_wheel, project_files, setuptools_free_backend, write_tree
-from pytest_envsync.errors import BuildError
+from pytest_envsync.errors import BuildError, UsageError
 from pytest_envsync.options import SyncOptions
 from pytest_envsync.wheels.build_settings import build_jobs, config_settings
 from source_world import World
@@ -193,6 +193,13 @@ def test_a_backend_that_hangs_is_ended_with_all_it_started(world: World) -> None
     assert "took more than 2 s and was ended" in str(error)
     assert "about to sleep" in error.output
     assert [is_running(int(pid)) for pid in pids.read_text().split()] == [False, False]
+
+
+@pytest.mark.parametrize("text", ["soon", "-1", "0", "nan"])
+def test_a_time_limit_that_is_none_is_wrong_usage(world: World, text: str) -> None:
+    error = world.refused(str(world.tree()), environ={"ENVSYNC_BUILD_TIMEOUT": text})
+    assert isinstance(error, UsageError)
+    assert f"found `{text}`" in str(error)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])

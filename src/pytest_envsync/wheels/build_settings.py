@@ -104,11 +104,15 @@ def build_jobs(environ: Mapping[str, str]) -> int:
 
 
 def build_timeout(environ: Mapping[str, str]) -> float:
-    """Return the time limit of one hook in seconds (``ENVSYNC_BUILD_TIMEOUT``)."""
+    """Return the time limit of one hook in seconds (``ENVSYNC_BUILD_TIMEOUT``). Raises UsageError for no number."""
+    text = environ.get("ENVSYNC_BUILD_TIMEOUT") or str(DEFAULT_TIMEOUT)
     try:
-        return float(environ.get("ENVSYNC_BUILD_TIMEOUT") or DEFAULT_TIMEOUT)
+        seconds = float(text)
     except ValueError:
-        return DEFAULT_TIMEOUT
+        seconds = 0.0
+    if not seconds > 0:
+        raise UsageError(f"ENVSYNC_BUILD_TIMEOUT must be a number of seconds above 0, found `{text}`")
+    return seconds
 
 
 _OTHERS = frozenset({

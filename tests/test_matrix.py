@@ -411,6 +411,14 @@ def test_reports_of_environments_in_turn_are_as_those_of_a_matrix(project: Sessi
     assert (known.outcomes["failed"], known.outcomes.get("passed")) == (1, None), known.out
 
 
+@pytest.mark.parametrize(("args", "failed"), [(["-s", "-x"], 1), (["-s"], 2)])
+def test_the_first_failure_ends_environments_in_turn(project: SessionProject, args: list[str], failed: int) -> None:
+    project.write({"test_it.py": "def test_it(): assert 0\n"})
+    run = project.pytest(*BOTH, *args)
+    assert run.returncode == 1, run.out
+    assert run.stdout.count("FAILED test_it.py::test_it[") == failed
+
+
 def test_coverage_of_environments_in_turn_is_combined(project: SessionProject) -> None:
     project.write(
         {

@@ -216,7 +216,7 @@ def _run_in_turn(start: Start, places: Sequence[Place]) -> int:
         more = ["--cov-append"] if any(arg.partition("=")[0] == "--cov" for arg in start.args) else []
         statuses.append(status)
         rows += _rows(start.asked.report)
-        if status == INTERRUPTED:
+        if status == INTERRUPTED or (status == 1 and getattr(start.options, "maxfail", 0) == 1):
             break
     status = combined(statuses)
     junit.write()

@@ -143,6 +143,26 @@ def test_credentials_open_the_door_and_are_kept_nowhere(
     assert world.installed() == {"demo": "1.0"}
 
 
+def test_what_is_said_of_a_success_shows_no_password(
+    world: World, server: HttpsGitServer, trusting: dict[str, str]
+) -> None:
+    server.credentials = ("somebody", SECRET)
+    (world.root / "r.txt").write_text(f"demo @ {server.url('repository', user_info=f'somebody:{SECRET}@')}\n")
+    command = [sys.executable, "-m", "pytest_envsync", "sync", "-vv", "--python", str(world.prefix), "r.txt"]
+    for again in ([], ["--reinstall"], ["--dry-run", "--reinstall"]):
+        done = subprocess.run(
+            [*command, *again],
+            cwd=world.root,
+            env={**os.environ, **trusting},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert "demo" in done.stderr
+        assert SECRET not in done.stderr + done.stdout
+    assert SECRET.encode() not in everything_kept(world)
+
+
 @pytest.mark.parametrize("suffix", ["", "@main", "@" + "1" * 40, "@nope", "#subdirectory=nope"])
 @pytest.mark.parametrize("password", [SECRET, "wr0ng-w0rd"])
 def test_no_message_shows_a_password(

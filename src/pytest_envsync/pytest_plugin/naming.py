@@ -12,6 +12,9 @@ import re
 from collections.abc import Sequence
 from pathlib import PurePath
 
+GROUP = "envsync-"
+"""What the names of our xdist groups begin with."""
+
 NAME = re.compile(r"[A-Za-z0-9._-]+")
 _PYLOCK = re.compile(r"pylock\.([^.]+)\.toml")
 _NAMED = re.compile(r"([A-Za-z0-9._-]+)=(.+)", re.DOTALL)

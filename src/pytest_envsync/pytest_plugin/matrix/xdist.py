@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_envsync.pytest_plugin.fixtures.axes import GROUP
 from pytest_envsync.pytest_plugin.matrix import in_turn, remote, table
 from pytest_envsync.pytest_plugin.matrix.apart import Apart
 from pytest_envsync.pytest_plugin.matrix.identities import with_identity
 from pytest_envsync.pytest_plugin.matrix.in_turn import InTurn
 from pytest_envsync.pytest_plugin.matrix.scheduling import Environment, PerEnvironment
+from pytest_envsync.pytest_plugin.naming import GROUP
 from pytest_envsync.pytest_plugin.session.cells import Cell
 from pytest_envsync.pytest_plugin.session.companion import IDENTITY, ORIGINAL, accompany
 from pytest_envsync.pytest_plugin.session.ledger import ledger_of

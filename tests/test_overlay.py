@@ -124,6 +124,23 @@ def test_plugins_that_nobody_names_stay_outside(project: SessionProject) -> None
     assert "timeout" not in run.stdout
 
 
+@pytest.mark.parametrize("args", [[], ["-n", "2"]])
+def test_a_marker_of_a_plugin_that_stayed_outside_is_told(project: SessionProject, args: list[str]) -> None:
+    """pytest-timeout is here, and nothing but a marker names it."""
+    code = "import pytest\n@pytest.mark.timeout(5)\ndef test_it(): pass\n@pytest.mark.tiemout(5)\ndef test_b(): pass\n"
+    project.write({"test_it.py": code})
+    run = project.pytest("--envsync", "requirements.lock", "test_it.py", *args)
+    assert run.outcomes["passed"] == 2, run.out
+    told = [line for line in run.stdout.splitlines() if "has no effect" in line]
+    (line,) = told
+    assert line.startswith("envsync: pytest.mark.timeout has no effect: pytest-timeout is not in the environment; ")
+    named = project.pytest(
+        "--envsync", "requirements.lock", "test_it.py", *args, "-o", "envsync_overlay=pytest-timeout"
+    )
+    assert "has no effect" not in named.out
+    assert named.outcomes["passed"] == 2, named.out
+
+
 def test_the_environment_does_not_count_the_overlay(project: SessionProject) -> None:
     project.write(
         {

@@ -303,6 +303,13 @@ def _values(
         else {"pytest": overlay.pytest, "distributions": overlay.distributions, "path": overlay.path},
         "header": list(header_lines),
         "behind": list(behind),
+        "left_behind": _left_behind(preparation.plugins, environment, overlay),
         "started": time.time(),
         "surroundings": given.as_dict(),
     }
+
+
+def _left_behind(plugins: NamedPlugins, environment: CachedEnvironment, overlay: Overlay | None) -> dict[str, str]:
+    """Return the plugins of this interpreter that the environment lacks, by name, with the distribution of each."""
+    there = {*environment.packages, *(overlay.distributions if overlay is not None else ()), "pytest-envsync"}
+    return {name: owner for name, owner in plugins.present.items() if owner not in there}

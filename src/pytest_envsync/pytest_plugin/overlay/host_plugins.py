@@ -22,10 +22,14 @@ if TYPE_CHECKING:
 
 
 class NamedPlugins(NamedTuple):
-    """What a session names: normalised *distributions*, and the *directories* of modules that are in none."""
+    """What a session names: normalised *distributions*, and the *directories* of modules that are in none.
+
+    *present* are all plugins of this interpreter by their names, with the distribution of each.
+    """
 
     distributions: list[str]
     directories: list[str]
+    present: dict[str, str]
 
 
 class _Recorder:
@@ -76,7 +80,12 @@ def named_plugins(
             if directory is not None:
                 directories.append(directory)
     named.update(_by_declarations(config, args))
-    return NamedPlugins(sorted(named - {"pytest-envsync", "pytest"}), list(dict.fromkeys(directories)))
+    owners = {
+        id(plugin): normalized(found.project_name) for plugin, found in config.pluginmanager.list_plugin_distinfo()
+    }
+    names = config.pluginmanager.list_name_plugin()
+    present = {name: owners[id(plugin)] for name, plugin in names if id(plugin) in owners}
+    return NamedPlugins(sorted(named - {"pytest-envsync", "pytest"}), list(dict.fromkeys(directories)), present)
 
 
 def _entry_points() -> dict[str, str]:

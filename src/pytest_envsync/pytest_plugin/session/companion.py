@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import re
 import sys
 from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -29,9 +30,12 @@ from pytest_envsync.pytest_plugin.surroundings import Surroundings
 from pytest_envsync.synced_env import SyncedEnv
 
 if TYPE_CHECKING:
+    import warnings
+
     from _pytest.terminal import TerminalReporter
 
 SHOWN_FILES = 20
+_UNKNOWN_MARK = re.compile(r"Unknown pytest\.mark\.(\w+)")
 _FAILED_BY_DRIFT = "the tests passed; exit status 1 is for what changed above (envsync_drift = fail)"
 NAME = "envsync-session"
 
@@ -54,6 +58,7 @@ class Companion:
         self._pid = os.getpid()
         self._others: list[Handover] = []
         self._rows: list[dict[str, Any]] = []
+        self._unknown_marks: set[str] = set()
         self._is_over = False
         self._is_told = False
         self._is_failed_by_drift = False
@@ -127,7 +132,7 @@ class Companion:
         if self._config.getoption("no_summary", default=False):
             return
         self._is_told = True
-        for note in [*self._unseen(), *self._notes]:
+        for note in [*self._unseen(), *self._idle_marks(), *self._notes]:
             terminalreporter.write_line(f"envsync: {note}", yellow=True)
         if not self._drifts:
             return
@@ -139,6 +144,27 @@ class Companion:
                 terminalreporter.write_line(line)
         if self._is_failed_by_drift:
             terminalreporter.write_line(_FAILED_BY_DRIFT, red=True)
+
+    def pytest_warning_recorded(self, warning_message: warnings.WarningMessage) -> None:
+        """Take note of markers that nothing here knows."""
+        found = _UNKNOWN_MARK.match(str(warning_message.message))
+        if found:
+            self._unknown_marks.add(found[1])
+
+    def _idle_marks(self) -> list[str]:
+        """Return a sentence for each marker of a plugin that is where the session was started, and not here."""
+        absent = {
+            name: owner for cell in self.cells for name, owner in (cell.values or {}).get("left_behind", {}).items()
+        }
+        lines = []
+        for mark in sorted(self._unknown_marks):
+            owner = next((absent[name] for name in absent if mark == name or mark.startswith(f"{name}_")), None)
+            if owner is not None:
+                lines.append(
+                    f"pytest.mark.{mark} has no effect: {owner} is not in the environment; "
+                    "lock it, or name it in envsync_overlay"
+                )
+        return lines
 
     def _unseen(self) -> list[str]:
         """Return what the header would have told of a repair, where none is shown (``-q``)."""

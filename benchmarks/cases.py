@@ -193,8 +193,9 @@ def first_test(work: Work) -> list[Contestant]:
     project = work.project("everything", EVERYTHING)
 
     def forget() -> None:
-        # The environments go, the store with its bytecode stays.
-        shutil.rmtree(work.envsync_cache / "environments", ignore_errors=True)
+        # The environments go; the store with its bytecode stays, and the note that it was looked after today.
+        for key in (work.envsync_cache / "environments").glob("*/"):
+            shutil.rmtree(key, ignore_errors=True)
 
     return [_session(work, project, setup=forget), _uv_session(work, project)]
 

@@ -411,6 +411,13 @@ def test_reports_of_environments_in_turn_are_as_those_of_a_matrix(project: Sessi
     assert (known.outcomes["failed"], known.outcomes.get("passed")) == (1, None), known.out
 
 
+@pytest.mark.parametrize("name", ["xdist", "xdist.plugin"])
+def test_plugins_that_are_named_one_by_one(project: SessionProject, name: str) -> None:
+    named = ["-p", "envsync", "-p", name]
+    run = project.pytest(*named, *BOTH, "-n", "2", env={"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"})
+    assert run.outcomes == {"passed": 5, "failed": 1}, run.out
+
+
 @pytest.mark.parametrize(("args", "failed"), [(["-s", "-x"], 1), (["-s"], 2)])
 def test_the_first_failure_ends_environments_in_turn(project: SessionProject, args: list[str], failed: int) -> None:
     project.write({"test_it.py": "def test_it(): assert 0\n"})

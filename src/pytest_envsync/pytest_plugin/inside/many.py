@@ -60,7 +60,7 @@ def runs_in_turn(start: Start) -> bool:
         any(getattr(options, name, False) for name in asks)
         or getattr(options, "capture", None) == "no"
         or getattr(options, "numprocesses", None) == 0
-        or not start.config.pluginmanager.hasplugin("xdist")
+        or not any(map(start.config.pluginmanager.hasplugin, ("xdist", "xdist.plugin")))  # by -p it has either name
     )
 
 

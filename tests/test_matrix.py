@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -409,6 +410,26 @@ def test_reports_of_environments_in_turn_are_as_those_of_a_matrix(project: Sessi
     # A matrix knows them too.
     known = project.pytest(*cached(project, *BOTH, "--lf"))
     assert (known.outcomes["failed"], known.outcomes.get("passed")) == (1, None), known.out
+
+
+@pytest.mark.parametrize("cache", ["cacheprovider", "no:cacheprovider"])
+def test_the_command_at_the_end_runs_the_failures_again(project: SessionProject, cache: str) -> None:
+    run = project.pytest("-p", cache, *BOTH, "test_it.py", "-n", "2")
+    assert run.outcomes["failed"] == 1, run.out
+    (line,) = (line for line in run.stdout.splitlines() if line.startswith("run the failures again: "))
+    again = project.run(sys.executable, "-m", *shlex.split(line.partition(": ")[2]))
+    assert again.returncode == 1, again.out
+    assert "test_version[2-high]" in again.stdout
+    assert (again.outcomes["failed"], again.outcomes.get("passed")) == (1, None), again.out
+
+
+def test_without_a_summary_only_what_could_not_be_had_is_told(project: SessionProject) -> None:
+    project.lock("bad.txt", pins=["absent==1"])
+    run = project.pytest(*BOTH, "--envsync", "bad.txt", "--no-summary")
+    assert run.returncode == 1, run.out
+    assert "bad: " in run.stdout.partition(" environments ")[2]
+    assert "run the failures again" not in run.stdout
+    assert "the same in all" not in run.stdout
 
 
 @pytest.mark.parametrize("name", ["xdist", "xdist.plugin"])

@@ -58,10 +58,13 @@ def _cut(text: str, room: int) -> str:
     return text if len(text) <= room else f"...{text[3 - room :]}"
 
 
-def rerun(cells: Sequence[Cell], arguments: Sequence[str], *, has_cache: bool) -> list[str]:
+def rerun(
+    cells: Sequence[Cell], arguments: Sequence[str], *, has_cache: bool, selecting: Sequence[str] = ()
+) -> list[str]:
     """Return the line with the command that runs the failures again; nothing when there are none.
 
-    *arguments* are those of the command line. Without pytest's cache the command names the tests.
+    *arguments* are those of the command line. Without pytest's cache the command names the tests, in place of
+    *selecting*, the paths and ids among the arguments.
     """
     failed = [
         with_identity(nodeid, cell.identity)
@@ -75,5 +78,8 @@ def rerun(cells: Sequence[Cell], arguments: Sequence[str], *, has_cache: bool) -
     if has_cache:
         words += [] if {"--lf", "--last-failed"} & set(words) else ["--lf"]
     else:
+        for word in selecting:
+            if word in words:
+                del words[len(words) - 1 - words[::-1].index(word)]
         words += failed[:MOST_IDS]
     return [f"run the failures again: pytest {shlex.join(words)}"]

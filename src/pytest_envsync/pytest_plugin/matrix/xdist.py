@@ -344,8 +344,16 @@ class Controller:
     def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
         """Show where the environments differ, and how to run the failures again."""
         cells = [one.cell for one in self.environments]
+        if self.config.getoption("no_summary", default=False):
+            # What could not be had is no summary of tests.
+            cells = [cell for cell in cells if cell.values is None or cell.error]
         lines = table.render(cells, width=terminalreporter._tw.fullwidth)  # noqa: SLF001 - as plugins do
-        again = table.rerun(cells, self._arguments, has_cache=self.config.pluginmanager.hasplugin("cacheprovider"))
+        again = table.rerun(
+            cells,
+            self._arguments,
+            has_cache=self.config.pluginmanager.hasplugin("cacheprovider"),
+            selecting=self.config.option.file_or_dir or (),
+        )
         if lines or again:
             terminalreporter.section("environments")
         for line in [*lines, *again]:

@@ -98,7 +98,7 @@ def test_extras_that_nobody_knows(tmp_path: Path) -> None:
         "[build-system]\nrequires = []\n",
         "[tool.poetry]\nname = 'x'\n",
         "[project]\nname = 'x'\ndynamic = ['dependencies', 'version']\n",
-        "[project]\nname = 'x'\ndependencies = ['aaa']\ndynamic = ['optional-dependencies']\n",
+        "[project]\nname = 'x'\nversion = '1'\ndependencies = ['aaa']\ndynamic = ['optional-dependencies']\n",
     ],
 )
 def test_what_a_project_does_not_state_its_backend_is_asked(tmp_path: Path, content: str) -> None:
@@ -128,17 +128,29 @@ def test_setup_files_are_trees(tmp_path: Path, name: str) -> None:
         ("[project\n", "proj/pyproject.toml:1: Not a valid `pyproject.toml` file"),
         ("project = 1", "invalid type: an integer, expected a table in `project`"),
         ("[project]\ndependencies = []\n", "missing field `name`"),
-        ("[project]\nname = 'x'\ndependencies = 'aaa'\n", "expected an array in `project.dependencies`"),
-        ("[project]\nname = 'x'\ndependencies = [1]\n", "expected a string in `project.dependencies[0]`"),
+        ("[project]\nname = 'x'\ndependencies = 'aaa'\nversion = '1'\n", "expected an array in `project.dependencies`"),
         (
-            "[project]\nname = 'x'\ndependencies = [\n'aaa=1']\n",
+            "[project]\nname = 'x'\ndependencies = [1]\nversion = '1'\n",
+            "expected a string in `project.dependencies[0]`",
+        ),
+        (
+            "[project]\nname = 'x'\ndependencies = [\n'aaa=1']\nversion = '1'\n",
             'proj/pyproject.toml:4: no such comparison operator "="',
         ),
-        ("[project]\nname = 'x'\ndependencies = ['./tree']\n", "starting with an alphanumeric character, found `.`"),
-        ("[project]\nname = 'x'\ndependencies = ['aaa @ ./tree']\n", "relative path without a working directory"),
-        ("[project]\nname = 'x'\ndependencies = ['-e tree']\n", "found `-`"),
-        ("[project]\nname = 'x'\n[project.optional-dependencies]\nx = 1\n", "`project.optional-dependencies.x`"),
-        ("[tool.uv.sources]\nx = 1\n[project]\nname = 'x'\n", "expected a table in `tool.uv.sources.x`"),
+        (
+            "[project]\nname = 'x'\ndependencies = ['./tree']\nversion = '1'\n",
+            "starting with an alphanumeric character, found `.`",
+        ),
+        (
+            "[project]\nname = 'x'\ndependencies = ['aaa @ ./tree']\nversion = '1'\n",
+            "relative path without a working directory",
+        ),
+        ("[project]\nname = 'x'\ndependencies = ['-e tree']\nversion = '1'\n", "found `-`"),
+        (
+            "[project]\nname = 'x'\nversion = '1'\n[project.optional-dependencies]\nx = 1\n",
+            "`project.optional-dependencies.x`",
+        ),
+        ("[tool.uv.sources]\nx = 1\n[project]\nname = 'x'\nversion = '1'\n", "expected a table in `tool.uv.sources.x`"),
     ],
 )
 def test_a_malformed_project_is_refused(tmp_path: Path, content: str, phrase: str) -> None:
@@ -207,6 +219,7 @@ SOURCES = """\
 [project]
 name = "x"
 dependencies = ["aaa==1.0"]
+version = "1"
 [project.optional-dependencies]
 gpu = ["aaa"]
 [[tool.uv.index]]

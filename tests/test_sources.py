@@ -127,7 +127,7 @@ def test_a_reader_that_cannot_make_a_path_of_a_name(tmp_path: Path) -> None:
 def test_several_files_are_merged(tmp_path: Path) -> None:
     write(tmp_path, "a.txt", "-i https://x.test/simple\n-f w\naaa\n--no-binary aaa\n")
     write(tmp_path, "b.txt", "-i https://x.test/simple/\n--no-index\nbbb\n--only-binary :all:\n")
-    write(tmp_path, "pyproject.toml", '[project]\nname = "x"\ndependencies = ["ccc"]\n')
+    write(tmp_path, "pyproject.toml", '[project]\nname = "x"\nversion = "1"\ndependencies = ["ccc"]\n')
     requirements = ask(tmp_path, "a.txt", "b.txt", "pyproject.toml")
     assert texts(requirements) == ["aaa", "bbb", "ccc"]
     assert (requirements.no_index, requirements.no_binary, requirements.only_binary) == (True, ("aaa",), (":all:",))

@@ -135,7 +135,8 @@ class Requirements:
     *pins* holds the packages of a pylock file that are active for the target, already
     chosen. *require_hashes* is what the files said, not the command line.
     *variables* are the ``${NAME}`` that were expanded, with their values (None: undefined).
-    *trees* are projects whose dependencies must be asked from a build backend. *index* are
+    *trees* are projects whose dependencies must be asked from a build backend; *has_project* says that there was a
+    project among the inputs, which asks for something even if for no dependency. *index* are
     further indexes, as ``--index`` takes them (``ADDRESS`` or ``NAME=ADDRESS``), and *index_rules* what holds for
     some of them (``index_tables``). Addresses of indexes and find-links may be absolute paths.
     """
@@ -147,6 +148,7 @@ class Requirements:
     pins: tuple[LockedPackage, ...] = ()
     is_pylock: bool = False
     trees: tuple[ProjectTree, ...] = ()
+    has_project: bool = False
     index: tuple[str, ...] = ()
     index_rules: tuple[str, ...] = ()
     index_url: str | None = None

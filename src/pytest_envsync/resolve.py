@@ -72,7 +72,7 @@ def resolve(
 
 def is_empty(requirements: Requirements) -> bool:
     """Whether the inputs ask for nothing at all; markers and groups do not count."""
-    return not (requirements.entries or requirements.trees or requirements.is_pylock)
+    return not (requirements.entries or requirements.trees or requirements.has_project or requirements.is_pylock)
 
 
 def asks_for_nothing(files: Sequence[str], *, options: SyncOptions, engine: Engine) -> Target | None:

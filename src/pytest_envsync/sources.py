@@ -73,7 +73,7 @@ def dependencies_of(tree: ProjectTree, *, target: Target, engine: Engine) -> Ite
 
     try:
         metadata = engine.builder(target).metadata(unnamed_candidate(DirectorySource(tree.path)))
-    except BuildError as error:
+    except (BuildError, SelectionError) as error:
         error.exit_status = 2  # an input that cannot be read, as the reference has it
         raise
     provided = {normalize_name(extra): extra for extra in metadata.extras}

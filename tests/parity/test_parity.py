@@ -23,6 +23,7 @@ import cases_indexes
 import cases_inputs
 import cases_installing
 import cases_lines
+import cases_odd_inputs
 import cases_options
 import cases_output
 import cases_planning
@@ -46,7 +47,7 @@ MEMORY = "/dev/shm"  # noqa: S108 - a file system in memory: thousands of small 
 pytestmark = pytest.mark.parity
 
 TABLES: dict[str, list[Case]] = {
-    "inputs": cases_inputs.CASES,
+    "inputs": [*cases_inputs.CASES, *cases_odd_inputs.CASES],
     "options": cases_options.CASES,
     "spellings": cases_spellings.CASES,
     "configuration": cases_configuration.CASES,

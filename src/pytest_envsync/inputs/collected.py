@@ -31,6 +31,7 @@ class Collected:
     only_binary: list[str] = field(default_factory=list)
     index_url: str | None = None
     index_url_origin: Origin | None = None
+    has_project: bool = False
     no_index: bool = False
     require_hashes: bool = False
 
@@ -40,6 +41,7 @@ class Collected:
             value = getattr(other, item.name)
             if isinstance(value, list):
                 getattr(self, item.name).extend(value)
+        self.has_project = self.has_project or other.has_project
         self.no_index = self.no_index or other.no_index
         self.require_hashes = self.require_hashes or other.require_hashes
         if other.index_url is None:

@@ -67,6 +67,9 @@ class Project:
         if self._table is None:
             return False
         dynamic = self._table.texts("dynamic") or ()
+        self._table.required_text("name")
+        if self._table.text("version") is None and "version" not in dynamic:
+            raise self._table.error("missing field `version`, which is not in `dynamic` either")
         return "dependencies" not in dynamic and "optional-dependencies" not in dynamic
 
     def extras(self) -> dict[str, tuple[str, ...]]:
@@ -158,7 +161,7 @@ def read_project(
     extras = project.extras()
     asked = list(extras) if options.all_extras else [normalize_name(name) for name in options.extras]
     entries = project.dependencies([name for name in asked if name in extras])
-    return Collected(entries=entries, index_rules=list(project.rules)), frozenset(extras)
+    return Collected(entries=entries, index_rules=list(project.rules), has_project=True), frozenset(extras)
 
 
 def read_tree(location: str, *, shown: str, reading: Reading, options: SyncOptions) -> Collected:

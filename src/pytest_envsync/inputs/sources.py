@@ -53,7 +53,7 @@ def read_requirements(
     for name, kind in kinds:
         found, extras = _read_one(name, kind, reading=reading, options=options, target=target)
         known_extras = None if extras is None or known_extras is None else known_extras | extras
-        if found.is_silent():
+        if found.is_silent() and kind != "script":
             place = "found in stdin" if name == "-" else ""
             reading.warnings.append(
                 f"No dependencies {place}" if place else f"Requirements file `{name}` does not contain any dependencies"
@@ -62,7 +62,9 @@ def read_requirements(
     _check_extras_known(known_extras, options)
     for name in constraints:
         collected.absorb(_read_constraints(name, reading))
-    if options.groups and (collected.entries or collected.trees or options.allow_empty_requirements):
+    if options.groups and (
+        collected.entries or collected.trees or collected.has_project or options.allow_empty_requirements
+    ):
         from pytest_envsync.inputs.project import read_groups
 
         collected.absorb(read_groups(options.groups, reading=reading, options=options, target=target))
@@ -76,6 +78,7 @@ def _requirements(collected: Collected, reading: Reading) -> Requirements:
         overrides=tuple(collected.overrides),
         excludes=tuple(collected.excludes),
         trees=tuple(collected.trees),
+        has_project=collected.has_project,
         index=tuple(collected.index),
         index_rules=tuple(collected.index_rules),
         index_url=collected.index_url,

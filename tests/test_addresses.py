@@ -14,9 +14,11 @@ from pytest_envsync.addresses import (
     file_path,
     file_url,
     is_url,
+    is_valid,
     masked,
     realm_of,
     split_credentials,
+    without_credentials,
 )
 
 
@@ -33,6 +35,13 @@ from pytest_envsync.addresses import (
         ("git+https://example.org:8443/repo@v1", "git+https://example.org:8443/repo@v1"),
         ("https://example.org/x.whl?X-Amz-Signature=abc&y=1", "https://example.org/x.whl?X-Amz-Signature=****&y=1"),
         ("https://example.org/x.whl?sv=1&sig=a%2Fb#sha256=00", "https://example.org/x.whl?sv=1&sig=****#sha256=00"),
+        ("me:secret@example.org/simple", "me:****@example.org/simple"),
+        ("demo @ me:secret@example.org/x.whl", "demo @ me:****@example.org/x.whl"),
+        ("`/home/x/me_x:se:cret@[::1]/simple`", "`/home/x/me_x:****@[::1]/simple`"),
+        ("corp=a@b.org:secret@example.org/simple", "corp=a@b.org:****@example.org/simple"),
+        ("git@example.org:me/repo@v1", "git@example.org:me/repo@v1"),
+        ("file:/x/y@z", "file:/x/y@z"),
+        ("locks/x.txt:3: demo@1", "locks/x.txt:3: demo@1"),
         ("-i https://u:p@h/s --index https://v:q@i/s", "-i https://u:****@h/s --index https://v:****@i/s"),
         ("", ""),
     ],
@@ -55,6 +64,13 @@ def test_credentials_are_split_off_and_decoded() -> None:
     )
     assert split_credentials("https://token@example.org/") == ("https://example.org/", "token", None)
     assert split_credentials("https://example.org/@scope/x") == ("https://example.org/@scope/x", None, None)
+
+
+@pytest.mark.parametrize("url", ["http://me:pw@[bad/simple", "https://me:pw@example.org:port/"])
+def test_what_is_no_address_is_equal_to_itself_alone_and_keeps_its_secret(url: str) -> None:
+    assert not is_valid(url)
+    assert canonical_address(url) == url
+    assert "pw" not in without_credentials(url)
 
 
 def test_realms_know_the_ports_of_schemes() -> None:

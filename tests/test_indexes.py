@@ -81,3 +81,11 @@ def test_an_index_shows_no_secret() -> None:
     index = Index("https://user:secret@example.org/", "own")
     assert str(index) == "own (https://user:****@example.org/)"
     assert "secret" not in f"{index!r}{(index,)!r}"
+
+
+@pytest.mark.parametrize("address", ["http://me:pw@[bad/simple", "corp=https://me:pw@example.org:port/simple"])
+def test_an_address_that_is_not_valid_is_named_without_its_password(address: str) -> None:
+    with pytest.raises(UsageError, match=r"`https?://me:\*{4}@.*` is no valid address"):
+        parse_index(address)
+    with pytest.raises(UsageError, match="is no valid address"):
+        listings(Requirements(), SyncOptions(find_links=(address.removeprefix("corp="),)))

@@ -210,6 +210,30 @@ def test_a_lock_that_cannot_be_had_is_wrong_usage(project: SessionProject, lock:
     assert [bool(row["error"]) for row in report["environments"]] == [True]
 
 
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [
+        ("option", "`http://me:****@[bad/simple` is no valid address"),
+        ("variable", "`http://me:****@[bad/simple` is no valid address"),
+        ("file", "addressed.txt:1: `http://me:****@[bad/simple` is no valid address"),
+        ("without a scheme", "`me:****@example.org/simple`"),
+    ],
+)
+def test_an_address_of_an_index_that_is_none_is_wrong_usage(project: SessionProject, place: str, told: str) -> None:
+    bad = "me:s3cret@example.org/simple" if place == "without a scheme" else "http://me:s3cret@[bad/simple"
+    first = f"--extra-index-url {bad}\n" if place == "file" else ""
+    project.write({"addressed.txt": f"{first}nowhere==1.0\n"})
+    options = [] if place in {"variable", "file"} else [f"--envsync-option=--index-url={bad}"]
+    run = project.run(
+        *[sys.executable, "-m", "pytest", "--envsync", "addressed.txt", *options],
+        env={"PIP_INDEX_URL": bad} if place == "variable" else {},
+    )
+    assert run.returncode == 4, run.out
+    assert told in run.stderr
+    assert "Traceback" not in run.out
+    assert "s3cret" not in run.out
+
+
 def test_an_interpreter_that_is_not_there_is_wrong_usage(project: SessionProject) -> None:
     run = project.pytest("--envsync", "requirements.lock", "--envsync-python", "3.3")
     assert run.returncode == 4

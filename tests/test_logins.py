@@ -247,6 +247,15 @@ def test_a_proxy_of_the_process_is_used(index: IndexServer, demo: Path, monkeypa
     assert index.requests[0].path == "http://index.invalid/simple/demo/"
 
 
+@pytest.mark.parametrize("proxy", ["http://me:pw@[bad:80", "me:pw@host:port"])
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy"])
+def test_a_proxy_that_is_no_address_is_named(monkeypatch: pytest.MonkeyPatch, variable: str, proxy: str) -> None:
+    monkeypatch.setenv(variable, proxy)
+    told = rf"`.*me:\*{{4}}@.*` of {variable} is no valid address of a proxy"
+    with client() as asking, pytest.raises(UsageError, match=told):
+        asking.page("https://example.org/simple/", "demo")
+
+
 def test_a_proxy_that_refuses_is_told(index: IndexServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", index.base)
     with client(environ={"UV_HTTP_RETRIES": "1"}) as asking, pytest.raises(FetchError, match="through the proxy"):

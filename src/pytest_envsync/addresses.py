@@ -16,6 +16,10 @@ from pytest_envsync.values import NamedTuple
 _USER_INFO = pattern(r"(?<!/)//([^/?#\s]*)@")
 # A password with an unescaped slash ends the authority too early; what is no port is a secret.
 _LOOSE_USER_INFO = pattern(r"(?<!/)//([^/?#\s:@]+):(?!\d+(?:[/?#\s]|$))[^\s@]*[/?#][^\s@]*@")
+# A login in front of a host without a scheme: a place somebody forgot `https://` of, shown as it is or as a path.
+_BARE_USER_INFO = pattern(
+    r"(?<![\w.+%~@:-])(?<!//)([\w.+%~-]+(?:@[\w.-]+)?):(?!//)[^\s@/\\`'\"]+@(?=[\w\[])",
+)
 _SECRET_QUERY = pattern(
     r"([?&](?:x-(?:amz|goog)-(?:signature|credential|security-token)|signature|sig|token|access_token|api_?key|password)=)"
     r"[^&#\s]*",
@@ -34,6 +38,7 @@ def masked(text: str) -> str:
     if "@" in text:
         text = _LOOSE_USER_INFO.sub(r"//\1:****@", text)
         text = _USER_INFO.sub(_mask_user, text)
+        text = _BARE_USER_INFO.sub(r"\1:****@", text)
     return _SECRET_QUERY.sub(r"\1****", text) if "=" in text else text
 
 
@@ -60,6 +65,18 @@ def realm_of(url: str) -> Realm:
     parts = urlsplit(url)
     scheme = parts.scheme.lower()
     return Realm(scheme, (parts.hostname or "").lower(), parts.port or _PORTS.get(scheme))
+
+
+def is_valid(url: str) -> bool:
+    """Whether the host and port of *url*, an address, can be told (RFC 3986)."""
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(url)
+        _, _ = parts.hostname, parts.port
+    except ValueError:
+        return False
+    return True
 
 
 def is_url(text: str) -> bool:
@@ -116,18 +133,23 @@ def split_credentials(url: str) -> tuple[str, str | None, str | None]:
 
 
 def without_credentials(url: str) -> str:
-    """Return *url* without its user-info."""
-    return split_credentials(url)[0]
+    """Return *url* without its user-info; one that is no valid address with its secrets masked."""
+    try:
+        return split_credentials(url)[0]
+    except ValueError:
+        return masked(url)
 
 
 def canonical_address(url: str) -> str:
     """Return the form in which two spellings of one place are equal, for comparison only.
 
     Without user-info, fragment, one slash at the end and ``.git``; path segments decoded; the
-    host in lower case.
+    host in lower case. What is no valid address is equal to itself alone.
     """
     from urllib.parse import unquote, urlsplit, urlunsplit
 
+    if not is_valid(url):
+        return url
     parts = urlsplit(without_credentials(url))
     path = parts.path.removesuffix("/").removesuffix(".git")
     path = "/".join(unquote(segment).replace("/", "%2F") for segment in path.split("/"))

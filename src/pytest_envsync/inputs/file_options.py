@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 
-from pytest_envsync.addresses import is_remote, is_url, masked
+from pytest_envsync.addresses import is_remote, is_url, is_valid, masked
 from pytest_envsync.errors import InputError
 from pytest_envsync.inputs.paths import path_below
 from pytest_envsync.patterns import pattern
@@ -45,6 +45,8 @@ def read_place(value: str, base: str) -> str:
     if is_url(value):
         if re.search(r"\s", value):
             raise InputError(f"Invalid URL: `{masked(value)}` (one address expected, found white space)")
+        if not is_valid(value):
+            raise InputError(f"`{masked(value)}` is no valid address")
         return value
     if is_remote(base):
         from urllib.parse import urljoin

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from pytest_envsync.addresses import canonical_address, file_url, is_url, masked
+from pytest_envsync.addresses import canonical_address, file_url, is_url, is_valid, masked
 from pytest_envsync.errors import UsageError
 from pytest_envsync.index_tables import IndexRule, read_rules, split_index
 from pytest_envsync.options import SyncOptions
@@ -65,8 +65,13 @@ def ambiguous_paths(options: SyncOptions) -> list[str]:
 
 
 def as_address(text: str) -> str:
-    """Return *text*, an address or a path, as an address."""
-    return text if is_url(text) else file_url(os.path.abspath(os.path.expanduser(text)))  # noqa: PTH100, PTH111 - plain text in, plain text out
+    """Return *text*, an address or a path, as an address. Raises UsageError for an address that is not valid."""
+    if is_url(text):
+        if not is_valid(text):
+            # What the parser says may quote a password.
+            raise UsageError(f"`{masked(text)}` is no valid address", hint="expected https://HOST[:PORT]/PATH")
+        return text
+    return file_url(os.path.abspath(os.path.expanduser(text)))  # noqa: PTH100, PTH111 - plain text in, plain text out
 
 
 def effective_indexes(requirements: Requirements, options: SyncOptions) -> tuple[Index, ...]:

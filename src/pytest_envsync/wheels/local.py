@@ -38,6 +38,11 @@ def local_listing(url: str) -> tuple[File, ...]:
 
     In the order of their names for a directory. Raises FetchError when there is no such place.
     """
+    if url[:5].lower() != "file:":
+        raise FetchError(
+            f"the find-links location `{masked(url)}` cannot be asked: only http, https and file addresses are",
+            url=masked(url),
+        )
     path = file_path(url)
     try:
         if os.path.isdir(path):  # noqa: PTH112 - plain text in, plain text out
@@ -49,7 +54,7 @@ def local_listing(url: str) -> tuple[File, ...]:
         body = Path(path).read_bytes()
     except OSError as error:
         raise FetchError(
-            f"the find-links location `{path}` cannot be read: {error.strerror or error}",
+            f"the find-links location `{masked(path)}` cannot be read: {error.strerror or error}",
             url=url,
             hint="it is a directory of wheels and source distributions, or an HTML file with links to them",
         ) from error

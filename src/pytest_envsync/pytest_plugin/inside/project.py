@@ -78,10 +78,11 @@ def is_installed_from(site_packages: str, name: str, path: str) -> bool:
     escaped = name.replace("-", "_")
     for place in Path(site_packages).glob(f"{escaped}-*.dist-info/direct_url.json"):
         try:
-            url = json.loads(place.read_bytes()).get("url", "")
+            url = str(json.loads(place.read_bytes()).get("url", ""))
+            recorded = unquote(urlsplit(url).path)
         except (OSError, ValueError, AttributeError):
             continue
-        if str(url).startswith("file:") and Path(unquote(urlsplit(url).path)).resolve() == Path(path).resolve():
+        if url.startswith("file:") and Path(recorded).resolve() == Path(path).resolve():
             return True
     return False
 

@@ -280,13 +280,27 @@ def test_a_marker_is_judged_on_the_target() -> None:
 
 
 def test_a_version_that_is_not_there_is_told_with_those_that_are() -> None:
-    error = refused(want("==9"), *[WHEEL.format(f"1.{minor}") for minor in range(8)])
+    error = refused(want("==9"), *[WHEEL.format(f"1.{minor}") for minor in range(32)])
     assert str(error).splitlines() == [
         "no version of `demo` meets `==9` (reqs.txt:3)",
-        "  another version: " + ", ".join(WHEEL.format(version) for version in ("1.7", "1.6", "1.5")) + ", and 5 more",
+        "  another version: "
+        + ", ".join(WHEEL.format(version) for version in ("1.31", "1.30", "1.29"))
+        + ", and 29 more",
     ]
-    assert error.hint == "there is `demo` 1.7, 1.6, 1.5, 1.4, 1.3 and 3 older"
-    assert len(error.rejections) == 8
+    newest = ", ".join(f"1.{minor}" for minor in range(31, 1, -1))
+    assert error.hint == f"there is `demo` {newest} and 2 older"
+    assert len(error.rejections) == 32
+
+
+def test_every_file_of_the_version_is_told_with_the_reason_against_it() -> None:
+    names = [f"demo-1.0-cp{minor}-cp{minor}-manylinux_2_17_x86_64.whl" for minor in range(312, 337)]
+    error = refused(
+        want("==1.0"), *names, file(SDIST.format("1.0")), policy=SelectionPolicy(no_build=frozenset({"demo"}))
+    )
+    _, heading, *paragraph, last = str(error).splitlines()
+    assert heading == "  made for another Python or platform (25 files):"
+    assert [name for line in paragraph for name in line.strip().rstrip(",").split(", ")] == names
+    assert last == "  source distribution, refused by --only-binary: demo-1.0.tar.gz"
 
 
 def test_wheels_for_other_interpreters_are_told_nearest_first() -> None:
@@ -295,7 +309,7 @@ def test_wheels_for_other_interpreters_are_told_nearest_first() -> None:
         want("==1.0"), *names, file(SDIST.format("1.0")), policy=SelectionPolicy(no_build=frozenset({"demo"}))
     )
     assert str(error).startswith("no file of `demo==1.0` fits CPython 3.11.7 on linux x86_64 (reqs.txt:3)\n")
-    assert "made for another Python or platform: demo-1.0-cp38-cp38-" in str(error)
+    assert "made for another Python or platform (4 files):\n    demo-1.0-cp38-cp38-" in str(error)
     assert "source distribution, refused by --only-binary: demo-1.0.tar.gz" in str(error)
     assert "cp310-cp310, cp313-cp313, cp39-cp39, cp38-cp38 (nearest first)" in (error.hint or "")
     assert "take `demo` out of --only-binary" in (error.hint or "")

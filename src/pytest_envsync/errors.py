@@ -113,10 +113,37 @@ class SelectionError(EnvsyncError):
             by_rule.setdefault(rejection.rule, []).append(rejection)
         lines = [head]
         for rule, refused in by_rule.items():
-            shown = ", ".join(f"{r.filename} ({r.detail})" if r.detail else r.filename for r in refused[:3])
-            more = f", and {len(refused) - 3} more" if len(refused) > 3 else ""
-            lines.append(f"  {rule}: {shown}{more}")
+            lines += _refusals(rule, [_named(item) for item in refused], few=OTHER_VERSION in by_rule)
         return "\n".join(lines)
+
+
+OTHER_VERSION = "another version"
+"""The reason of a file whose release is not asked for. The hint names the releases, so a few files will do there."""
+_MOST_SHOWN = 200  # files of one reason, more than a release has
+_WIDTH = 110  # columns
+
+
+def _named(rejection: Rejection) -> str:
+    """Return the file and what its name does not tell already."""
+    if not rejection.detail or rejection.detail in rejection.filename:
+        return rejection.filename
+    return f"{rejection.filename} ({rejection.detail})"
+
+
+def _refusals(rule: str, files: Sequence[str], *, few: bool) -> list[str]:
+    """Return the lines that name *files*, which one rule refused: a line, or a paragraph that leaves none out."""
+    if few or len(files) <= 3:
+        rest = f", and {len(files) - 3} more" if len(files) > 3 else ""
+        return [f"  {rule}: {', '.join(files[:3])}{rest}"]
+    lines = [f"  {rule} ({len(files)} files):"]
+    line = ""
+    more = [f"and {len(files) - _MOST_SHOWN} more"] if len(files) > _MOST_SHOWN else []
+    for text in (*files[:_MOST_SHOWN], *more):
+        if line and len(line) + len(text) > _WIDTH:
+            lines.append(f"    {line},")
+            line = ""
+        line = f"{line}, {text}" if line else text
+    return [*lines, f"    {line}"]
 
 
 class FetchError(EnvsyncError):

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from pytest_envsync.distributions import File, Rejection
-from pytest_envsync.errors import SelectionError
+from pytest_envsync.errors import OTHER_VERSION, SelectionError
 from pytest_envsync.filenames import kind_of, tag_text, tags_of, version_in
 from pytest_envsync.target import Target
 from pytest_envsync.versions import canonical_version, normal_version, ordered_versions
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pytest_envsync.wheels.select import Selector
 
 _CPYTHON = re.compile(r"cp(\d)(\d+)", re.ASCII)
-_OTHER_VERSION = "another version"
+_MOST_VERSIONS = 30
 
 
 def describe_target(target: Target) -> str:
@@ -64,11 +64,11 @@ def explain(
     order = {version: position for position, version in enumerate(newest_first)}
     ranked = sorted(files, key=lambda file: order.get(version_of.get(file.filename, ""), len(order)))
     rejections = [
-        Rejection(file.filename, _OTHER_VERSION if file.filename in version_of else "unsupported format")
+        Rejection(file.filename, OTHER_VERSION if file.filename in version_of else "unsupported format")
         for file in ranked
     ]
-    shown = ", ".join(normal_version(spellings[version]) or version for version in newest_first[:5])
-    more = f" and {len(newest_first) - 5} older" if len(newest_first) > 5 else ""
+    shown = ", ".join(normal_version(spellings[version]) or version for version in newest_first[:_MOST_VERSIONS])
+    more = f" and {len(newest_first) - _MOST_VERSIONS} older" if len(newest_first) > _MOST_VERSIONS else ""
     found = [f"there is `{name}` {shown}{more}"] if newest_first else []
     return _error(demand, f"no version of `{name}` meets `{demand.specifier}`", rejections, [*found, *hints])
 

@@ -234,6 +234,30 @@ def test_an_address_of_an_index_that_is_none_is_wrong_usage(project: SessionProj
     assert "s3cret" not in run.out
 
 
+_NO_PACKAGES = 'lock-version = "1.0"\ncreated-by = "x"\npackages = []\n'
+
+
+@pytest.mark.parametrize(
+    ("lock", "content"), [("empty.lock", ""), ("cut.lock", "# Made by a tool\n"), ("pylock.toml", _NO_PACKAGES)]
+)
+def test_a_lock_that_lists_nothing_is_refused_unless_it_is_meant(
+    project: SessionProject, lock: str, content: str
+) -> None:
+    project.write({lock: content, "test_it.py": "def test_pass(): pass\n"})
+    run = project.pytest("--envsync", lock)
+    assert run.returncode == 4, run.out
+    assert f"{lock}: nothing is required there" in run.stderr
+    assert "--envsync-option=--allow-empty-requirements" in run.stderr
+    run = project.pytest("--envsync", lock, "--envsync-option=--allow-empty-requirements")
+    assert run.returncode == 0, run.out
+
+
+def test_requirements_that_their_markers_leave_out_are_not_nothing(project: SessionProject) -> None:
+    project.write({"old.lock": "demo==1.0; python_version < '3'\n", "test_it.py": "def test_pass(): pass\n"})
+    run = project.pytest("--envsync", "old.lock")
+    assert run.returncode == 0, run.out
+
+
 def test_an_interpreter_that_is_not_there_is_wrong_usage(project: SessionProject) -> None:
     run = project.pytest("--envsync", "requirements.lock", "--envsync-python", "3.3")
     assert run.returncode == 4

@@ -40,7 +40,17 @@ def test_fine(synced_env, n): assert 'demo' in synced_env.packages
         ("@pytest.mark.envsync('locks/demo.txt', extra=['x'])", "def test_bad(synced_env)", ["`extra`", "`extras`"]),
         ("@pytest.mark.envsync(python=3)", "def test_bad(synced_env)", ["python=3"]),
         ("@pytest.mark.envsync(7)", "def test_bad(synced_env)", ["7"]),
-        ("@pytest.mark.envsync('locks')", "def test_bad(synced_env)", ["no lockfile `locks`"]),
+        ("@pytest.mark.envsync('locks')", "def test_bad(synced_env)", ["`locks` is a directory, not a lockfile"]),
+        (
+            "@pytest.mark.envsync('locks/demo.txt', reinstall=True)",
+            "def test_bad(synced_env)",
+            ["`reinstall` is no option of a test's environment", "private=True"],
+        ),
+        (
+            "@pytest.mark.envsync('locks/demo.txt', cache_dir='x')",
+            "def test_bad(synced_env)",
+            ["`cache_dir` is no option of a test's environment", "--envsync-cache-dir"],
+        ),
         (
             "@pytest.mark.envsync('locks/demo.txt')",
             "def test_bad()",
@@ -67,6 +77,48 @@ def test_the_item_fails_with_the_reason_and_the_others_run(
     for word in words:
         assert word in run.stdout
     assert "pytest_envsync" not in run.out
+    assert "Traceback" not in run.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("'locks/demo.txt', python='3.99'", ["3.99"]),
+        ("'locks/pylock.toml', extras=['nope']", ["nope"]),
+        ("'locks/demo.txt', extras=['nope']", ["extra"]),
+        ("'locks/demo.txt', link_mode='bogus'", ["invalid value `bogus` for `link_mode`"]),
+        ("'locks/demo.txt', find_links='http://me:s3cret@[bad/simple'", ["`http://me:****@[bad/simple` is no valid"]),
+        ("'locks/pylock.toml', 'locks/demo.txt'", ["pylock.toml"]),
+        ("'locks/line.txt'", ["line.txt:1"]),
+        ("'locks/bytes.txt'", ["bytes.txt"]),
+        ("'locks/hash.txt'", ["hash.txt:1"]),
+        ("'locks/uv.lock'", ["uv.lock"]),
+        ("'locks/empty.txt'", ["empty.txt: nothing is required there", "--allow-empty-requirements"]),
+    ],
+)
+def test_what_only_the_engine_sees_names_the_marker_too(
+    project: SessionProject, arguments: str, words: list[str]
+) -> None:
+    project.write(
+        {
+            "locks/pylock.toml": 'lock-version = "1.0"\ncreated-by = "x"\npackages = []\n',
+            "locks/line.txt": "demo =! 1\n",
+            "locks/bytes.txt": b"\xff\xfe\x00demo==\xff",
+            "locks/hash.txt": f"demo==1.0 --hash=sha256:{'0' * 64}\n",
+            "locks/uv.lock": "version = 1\n",
+            "locks/empty.txt": "# nothing\n",
+            "test_it.py": BAD.format(mark=f"@pytest.mark.envsync({arguments})", function="def test_bad(synced_env)"),
+        }
+    )
+    run = project.pytest()
+    assert run.returncode == 1, run.out
+    assert run.outcomes == {"passed": 3, "error": 1}
+    reason = run.stdout.partition("ERROR at setup of test_bad")[2].splitlines()
+    assert reason[1].replace(":10:", ":9:").startswith("test_it.py:9: envsync: ")
+    for word in words:
+        assert word in "\n".join(reason[1:3])
+    assert "``" not in run.stdout
+    assert "s3cret" not in run.out
     assert "Traceback" not in run.out
 
 

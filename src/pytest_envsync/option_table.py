@@ -38,7 +38,7 @@ INPUTS = (
     ),
     Option(
         "allow_empty_requirements", "--allow-empty-requirements",
-        "Let an empty set of requirements clear the environment", inverse="--no-allow-empty-requirements", scope="sync",
+        "Let an empty set of requirements clear the environment", inverse="--no-allow-empty-requirements",
     ),
 )  # fmt: skip
 

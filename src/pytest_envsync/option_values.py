@@ -58,18 +58,19 @@ def check_value(option: Option, text: str, place: str) -> str:
     *place* says where it was given, for the message. Raises UsageError.
     """
     text = _OTHER_WORDS.get((option.name, text), text)
+    named = place if "`" in place else f"`{place}`"
     allowed = choices_of(option)
     if allowed and not text:
         raise UsageError(
-            f"a value is required for `{place}`, but it is empty", hint=f"possible values: {', '.join(allowed)}"
+            f"a value is required for {named}, but it is empty", hint=f"possible values: {', '.join(allowed)}"
         )
     if allowed and text not in allowed:
-        raise UsageError(f"invalid value `{text}` for `{place}`", hint=f"possible values: {', '.join(allowed)}")
+        raise UsageError(f"invalid value `{text}` for {named}", hint=f"possible values: {', '.join(allowed)}")
     if not text and option.kind == "value":
-        raise UsageError(f"a value is required for `{place}`, but it is empty")
+        raise UsageError(f"a value is required for {named}, but it is empty")
     shape = _SHAPES.get(option.name)
     if shape is not None and not _has_shape(text, shape):
-        raise UsageError(f"invalid value `{text}` for `{place}`", hint=f"expected `{shape}`")
+        raise UsageError(f"invalid value `{text}` for {named}", hint=f"expected `{shape}`")
     return text
 
 

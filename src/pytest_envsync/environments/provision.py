@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from pytest_envsync.addresses import masked
 from pytest_envsync.atomic import write_at_once
 from pytest_envsync.cache import exclusive, lock_timeout, now_and_then
 from pytest_envsync.changes import Changes
@@ -34,7 +35,7 @@ from pytest_envsync.environments.generations import (
 from pytest_envsync.environments.key import environment_key, question_key
 from pytest_envsync.environments.looking import look
 from pytest_envsync.environments.request import CachedEnvironment, EnvironmentRequest
-from pytest_envsync.errors import DamagedStoreError, EnvsyncError, StoreError
+from pytest_envsync.errors import DamagedStoreError, EnvsyncError, InputError, StoreError
 from pytest_envsync.leases import count_sessions, take_lease
 from pytest_envsync.memo import remember
 from pytest_envsync.resolve import prepare, resolve, resolve_project
@@ -105,6 +106,8 @@ class Provision:
         """Settle what is asked for and return the directory of its key. Raises EnvsyncError."""
         options = self.request.options
         self.resolution: Resolution = resolve(self.request.files, options=options, target=self.base, engine=self.engine)
+        if not self.resolution.candidates and not options.allow_empty_requirements:
+            _refuse_empty(self.resolution, self.request.files, engine=self.engine)
         digests = self._digests()
         packages = {candidate.name: candidate.version or "" for candidate in self.resolution.candidates}
         if complete is not None:
@@ -338,6 +341,25 @@ def mended(damage: tuple[str, ...]) -> tuple[str, ...]:
         return ()
     more = f", and {len(damage) - 3} more" if len(damage) > 3 else ""
     return (f"files of the wheel store were damaged and have been mended: {', '.join(damage[:3])}{more}",)
+
+
+def _refuse_empty(resolution: Resolution, files: tuple[str, ...], *, engine: Engine) -> None:
+    """Raise InputError when *files* list nothing: a truncated lock would pass for an environment without anything.
+
+    Requirements that their markers leave out, and a project without dependencies, are something.
+    """
+    is_nothing = resolution.is_empty
+    if resolution.is_pylock:
+        import tomli
+
+        is_nothing = not any(tomli.loads(engine.read(name).decode()).get("packages") for name in files)
+    if is_nothing:
+        shown = masked(", ".join(files))
+        raise InputError(
+            f"{shown}: nothing is required there, so the environment would be empty",
+            hint="if that is meant, say so: --allow-empty-requirements (in a session: "
+            "--envsync-option=--allow-empty-requirements)",
+        )
 
 
 def _give_up(generation: Generation, users: int) -> None:

@@ -148,7 +148,6 @@ _NOT_FOR_SESSIONS = {
     ),
     **dict.fromkeys(("reinstall", "reinstall_package"), "--envsync-recreate builds the environment anew"),
     **dict.fromkeys(("strict", "verify_files"), "a session says what is missing and compares its environment anyway"),
-    "allow_empty_requirements": "",
     "no_cache": "--envsync-cache-dir names another cache",
     "output_format": "--envsync-report FILE writes a JSON report",
     **dict.fromkeys(("quiet", "verbose"), "pytest's own -q and -v say how much is shown"),

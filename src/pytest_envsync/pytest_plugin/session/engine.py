@@ -72,7 +72,13 @@ class Engine:
         environ["ENVSYNC_CACHE_DIR"] = given.cache_dir
         # The working directory comes first on sys.path with -m: one that no test can put modules into.
         place = Path(given.cache_dir)
-        place.mkdir(parents=True, exist_ok=True)
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise EnvsyncError(
+                f"the cache directory `{place}` cannot be written: {error.strerror or error}",
+                hint="name another directory with --envsync-cache-dir or ENVSYNC_CACHE_DIR",
+            ) from error
         command = [given.host, "-m", "pytest_envsync", *arguments]
         status, output, said = self._run(command, None if request is None else json.dumps(request), environ, place)
         try:

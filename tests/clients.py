@@ -7,8 +7,8 @@ from typing import Any
 
 from pytest_envsync.narration import SilentReporter
 from pytest_envsync.options import SyncOptions
-from pytest_envsync.wheels.client import Client
-from pytest_envsync.wheels.indexes import Index
+from pytest_envsync.wheels.index.client import Client
+from pytest_envsync.wheels.index.indexes import Index
 
 
 class Listener(SilentReporter):

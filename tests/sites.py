@@ -20,7 +20,7 @@ from pytest_envsync.environment.transaction import apply_plan
 from pytest_envsync.plan import Plan, make_plan
 from pytest_envsync.requirements import IndexSource, Source, normalize_name
 from pytest_envsync.target import Target
-from pytest_envsync.wheels.store import Store
+from pytest_envsync.wheels.store.store import Store
 
 
 class Ready(NamedTuple):

@@ -24,8 +24,8 @@ from hypothesis import strategies as st
 
 from factories import make_wheel, record_line
 from pytest_envsync.errors import EnvsyncError, StoreError, WheelError
-from pytest_envsync.wheels.archive import read_members
-from pytest_envsync.wheels.entry import Unpacked, unpack_wheel
+from pytest_envsync.wheels.store.archive import read_members
+from pytest_envsync.wheels.store.entry import Unpacked, unpack_wheel
 from zips import Entry, wheel_entries, write_zip, zip_bytes
 
 NAME = "demo-1.0-py3-none-any.whl"
@@ -93,7 +93,7 @@ def test_zlib_does_where_isal_is_missing(tmp_path: Path, wheels: Path) -> None:
     archive = make_wheel(wheels, files={"demo.py": "x = 1\n", "big.bin": bytes(5 * 2**20)})
     code = (
         "import sys; sys.modules['isal'] = None\n"
-        "from pytest_envsync.wheels.entry import unpack_wheel\n"
+        "from pytest_envsync.wheels.store.entry import unpack_wheel\n"
         "unpack_wheel(sys.argv[1], sys.argv[2], sys.argv[3])\n"
         "assert 'isal.isal_zlib' not in sys.modules"
     )
@@ -107,7 +107,7 @@ def test_the_memory_in_use_does_not_grow_with_the_wheel(tmp_path: Path) -> None:
     archive = write_zip(tmp_path / NAME, entries)
     code = (
         "import resource, sys\n"
-        "from pytest_envsync.wheels.entry import unpack_wheel\n"
+        "from pytest_envsync.wheels.store.entry import unpack_wheel\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "unpack_wheel(sys.argv[1], sys.argv[2], sys.argv[3])\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"

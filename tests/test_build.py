@@ -15,7 +15,7 @@ import pytest
 from factories import make_sdist, make_wheel, project_files, setuptools_free_backend, write_tree
 from pytest_envsync.errors import BuildError, UsageError
 from pytest_envsync.options import SyncOptions
-from pytest_envsync.wheels.build_settings import build_jobs, config_settings
+from pytest_envsync.wheels.build.settings import build_jobs, config_settings
 from source_world import World
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from factories import make_sdist, make_wheel, project_files, setuptools_free_backend
 from index_server import IndexServer
-from pytest_envsync.wheels.build_upkeep import prune_builds
-from pytest_envsync.wheels.store import Store
+from pytest_envsync.wheels.build.upkeep import prune_builds
+from pytest_envsync.wheels.store.store import Store
 from source_world import World, make_repository
 
 DAY = 86_400

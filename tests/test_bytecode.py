@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from factories import make_wheel, sha256
 from pytest_envsync.distributions import StoredWheel
-from pytest_envsync.wheels.bytecode import is_bytecode
-from pytest_envsync.wheels.store import Store
+from pytest_envsync.wheels.store.bytecode import is_bytecode
+from pytest_envsync.wheels.store.store import Store
 
 TAG = sys.implementation.cache_tag
 MAGIC = importlib.util.MAGIC_NUMBER
@@ -244,7 +244,7 @@ def test_processes_that_offer_bytecode_at_once_lose_nothing(store: Store, wheel:
     code = (
         "import sys, importlib.util\n"
         "from pathlib import Path\n"
-        "from pytest_envsync.wheels.store import Store\n"
+        "from pytest_envsync.wheels.store.store import Store\n"
         "store = Store(sys.argv[1]); wheel = store.get(sys.argv[2])\n"
         "print(store.adopt_bytecode(wheel, sys.implementation.cache_tag, {sys.argv[3]: Path(sys.argv[4])},"
         " magic=importlib.util.MAGIC_NUMBER))"

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from conftest import Envsync
-from pytest_envsync.arguments import ALL, scan
 from pytest_envsync.cli.commands import BY_WORDS, COMMANDS
 from pytest_envsync.cli.help import command_parser, completion_text, help_text
 from pytest_envsync.cli.reference import reference_page
-from pytest_envsync.option_table import OPTIONS
+from pytest_envsync.options.table import OPTIONS
+from pytest_envsync.settings.arguments import ALL, scan
 from pytest_envsync.version import __version__
 
 # -- what every command line meets

@@ -16,8 +16,8 @@ from clients import client, filenames
 from factories import make_wheel, sha256
 from index_server import JSON_TYPE, IndexServer
 from pytest_envsync.errors import FetchError, OfflineError, StoreError
-from pytest_envsync.wheels.indexes import Index, parse_index
-from pytest_envsync.wheels.page_cache import PageCache
+from pytest_envsync.wheels.index.indexes import Index, parse_index
+from pytest_envsync.wheels.index.page_cache import PageCache
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ import sys
 from pathlib import Path
 HEAVY = ("httpx", "packaging", "ssl", "subprocess")
 from pytest_envsync.options import SyncOptions
-from pytest_envsync.wheels.client import Client
+from pytest_envsync.wheels.index.client import Client
 page = Client(Path({str(cache_dir)!r}), SyncOptions(), {{}}).page({index.url!r}, "demo")
 print(page.files_of("1")[0].filename, [name for name in HEAVY if name in sys.modules])
 """

@@ -13,7 +13,7 @@ from clients import client, filenames
 from factories import make_wheel, sha256
 from index_server import IndexServer
 from pytest_envsync.errors import EnvsyncError, FetchError, UsageError
-from pytest_envsync.wheels.indexes import Index
+from pytest_envsync.wheels.index.indexes import Index
 
 
 @pytest.fixture

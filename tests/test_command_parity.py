@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_envsync.arguments import ALL, scan
-from pytest_envsync.settings import resolve_settings
+from pytest_envsync.settings.arguments import ALL, scan
+from pytest_envsync.settings.merge import resolve_settings
 
 pytestmark = pytest.mark.parity
 

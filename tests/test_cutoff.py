@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_envsync.errors import UsageError
-from pytest_envsync.wheels.cutoff import comparable, is_relative, parse_cutoff
+from pytest_envsync.wheels.choice.cutoff import comparable, is_relative, parse_cutoff
 
 NOW = datetime(2025, 3, 31, 12, 0, tzinfo=timezone.utc)
 EAST = timezone(timedelta(hours=2))

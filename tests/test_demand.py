@@ -16,7 +16,7 @@ from pytest_envsync.requirements import (
     SpecifiedRequirement,
     VcsSource,
 )
-from pytest_envsync.wheels.demand import Demand, MissingHashError, merge_requirements
+from pytest_envsync.wheels.choice.demand import Demand, MissingHashError, merge_requirements
 
 ONE, TWO, THREE = (Digest("sha256", digit * 64) for digit in "123")
 WEAK = Digest("md5", "0" * 32)

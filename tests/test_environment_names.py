@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from factories import write_tree
-from pytest_envsync.declared import Declared
 from pytest_envsync.errors import EnvsyncError
 from pytest_envsync.pytest_plugin.inside.asked import Asked, Given
 from pytest_envsync.pytest_plugin.inside.wanted import wanted_environments
 from pytest_envsync.pytest_plugin.naming import NameClash, name_of, python_part, split_name, unique_names
+from pytest_envsync.settings.declared import Declared
 
 
 @pytest.mark.parametrize(

@@ -30,9 +30,9 @@ from pytest_envsync.requirements import (
     SpecifiedRequirement,
 )
 from pytest_envsync.values import replace
-from pytest_envsync.wheels.client import Client
 from pytest_envsync.wheels.finder import find_candidates
-from pytest_envsync.wheels.project_files import ProjectFiles
+from pytest_envsync.wheels.index.client import Client
+from pytest_envsync.wheels.index.project_files import ProjectFiles
 from test_select import TARGET
 
 Options = dict[str, Any]
@@ -369,7 +369,7 @@ for name in [n for n in sys.modules if n.partition(".")[0] in ("packaging", "htt
     del sys.modules[name]
 from pytest_envsync.options import SyncOptions
 from pytest_envsync.requirements import Requirements
-from pytest_envsync.wheels.client import Client
+from pytest_envsync.wheels.index.client import Client
 from pytest_envsync.wheels.finder import find_candidates
 options = SyncOptions(default_index={index.url!r})
 requirements = Requirements(entries=(line("demo==1.0", marker="python_version >= '3.8'"),))

@@ -19,8 +19,8 @@ from pytest_envsync.environments.held_damage import held_files, mend_holders
 from pytest_envsync.errors import StoreError
 from pytest_envsync.narration import SilentReporter
 from pytest_envsync.options import SyncOptions
-from pytest_envsync.wheels.spoiled import forget_spoiled, load_spoiled, spoiled_directory
-from pytest_envsync.wheels.store import Store
+from pytest_envsync.wheels.store.spoiled import forget_spoiled, load_spoiled, spoiled_directory
+from pytest_envsync.wheels.store.store import Store
 
 SHOW = "import demo; print(demo.VALUE)"
 

@@ -17,15 +17,10 @@ ROOT = Path(next(iter(pytest_envsync.__path__)))
 
 FLOORS: dict[str, int] = {
     "inputs": 1,
-    "wheels.simple": 1,
-    "wheels.anchors": 1,
-    "wheels.cutoff": 1,
-    "wheels.indexes": 1,
-    "wheels.demand": 1,
-    "wheels.select": 1,
-    "wheels.refusals": 1,
-    "wheels.direct": 1,
-    "wheels.pins": 1,
+    "wheels.index.simple": 1,
+    "wheels.index.anchors": 1,
+    "wheels.index.indexes": 1,
+    "wheels.choice": 1,
     "plan": 1,
     "diff": 1,
     "snapshot": 1,
@@ -47,7 +42,8 @@ FLOORS: dict[str, int] = {
     "build_requirements": 4,
     "build_environments": 4,
     "settings": 4,
-    "configuration": 4,
+    "settings.index_tables": 0,
+    "settings.build_tables": 0,
     "environments": 4,
     "report": 5,
     "cli": 5,
@@ -58,7 +54,7 @@ FLOORS: dict[str, int] = {
     "standing": 4,
     "": 5,
 }
-"""Module, or folder, to floor; what is not listed is floor 0: values and words."""
+"""Module, or folder, to floor; the longest prefix counts; what is not listed is floor 0: values and words."""
 
 PASSIVE_LIBRARIES = {"pytest", "_pytest", "pluggy", "xdist", "execnet"}
 
@@ -149,7 +145,7 @@ def test_only_the_plugin_imports_pytest_and_only_one_module_each_foreign_engine(
         "pluggy": "pytest_plugin",
         "xdist": "pytest_plugin.matrix.xdist",
         "execnet": "pytest_plugin.matrix.xdist",
-        "httpx": "wheels.client",
+        "httpx": "wheels.index.client",
     }
     strangers = []
     for module, path in modules().items():

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_envsync.wheels.freshness import freshness_of, retry_after
+from pytest_envsync.wheels.index.freshness import freshness_of, retry_after
 
 NOW = 1_700_000_000.0
 

@@ -9,7 +9,7 @@ import pytest
 from pytest_envsync.errors import UsageError
 from pytest_envsync.options import SyncOptions
 from pytest_envsync.requirements import Requirements
-from pytest_envsync.wheels.indexes import (
+from pytest_envsync.wheels.index.indexes import (
     Index,
     effective_indexes,
     listings,

@@ -25,8 +25,8 @@ from pytest_envsync.leases import DAY
 from pytest_envsync.narration import SilentReporter
 from pytest_envsync.options import SyncOptions
 from pytest_envsync.sync import sync_environment
-from pytest_envsync.wheels.store import Store
-from pytest_envsync.wheels.upkeep import prune
+from pytest_envsync.wheels.store.store import Store
+from pytest_envsync.wheels.store.upkeep import prune
 
 HOLD = """
 import sys; from pathlib import Path; from pytest_envsync.cache import drop_lock, exclusive, shared

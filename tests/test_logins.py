@@ -16,7 +16,7 @@ from clients import Listener, client, filenames
 from factories import make_wheel, sha256
 from index_server import JSON_TYPE, IndexServer
 from pytest_envsync.errors import FetchError, UsageError
-from pytest_envsync.wheels.credentials import Credentials, Login
+from pytest_envsync.wheels.index.credentials import Credentials, Login
 
 
 @pytest.fixture

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_envsync.arguments import ALL, Arguments, Spellings, scan
 from pytest_envsync.errors import UsageError
-from pytest_envsync.option import Option
-from pytest_envsync.option_table import BY_NAME, OPTIONS, REFUSED
-from pytest_envsync.option_values import choices_of, from_python, read_variable
 from pytest_envsync.options import SyncOptions
+from pytest_envsync.options.option import Option
+from pytest_envsync.options.table import BY_NAME, OPTIONS, REFUSED
+from pytest_envsync.options.values import choices_of, from_python, read_variable
+from pytest_envsync.settings.arguments import ALL, Arguments, Spellings, scan
 from pytest_envsync.values import fields
 
 COMMAND_ONLY = {
@@ -182,7 +182,9 @@ def test_variables_are_split_and_judged(name: str, text: str, value: object) -> 
     assert read_variable(BY_NAME[name], text, "UV_X") == value
 
 
-@pytest.mark.parametrize(("name", "text"), [("offline", ""), ("offline", "maybe"), ("link_mode", "move"), ("link_mode", "")])
+@pytest.mark.parametrize(
+    ("name", "text"), [("offline", ""), ("offline", "maybe"), ("link_mode", "move"), ("link_mode", "")]
+)
 def test_a_variable_with_an_impossible_value_is_named(name: str, text: str) -> None:
     with pytest.raises(UsageError, match="UV_X"):
         read_variable(BY_NAME[name], text, "UV_X")

@@ -34,11 +34,11 @@ from pytest_envsync.options import SyncOptions
 from pytest_envsync.requirements import ArchiveSource, DirectorySource, IndexSource, Origin
 from pytest_envsync.target import Target
 from pytest_envsync.values import replace
-from pytest_envsync.wheels.client import Client
 from pytest_envsync.wheels.fetch import fetch_archive
+from pytest_envsync.wheels.index.client import Client
 from pytest_envsync.wheels.lookup import find_stored
 from pytest_envsync.wheels.prepare import PreparedWheel, prepare_wheels
-from pytest_envsync.wheels.store import Store
+from pytest_envsync.wheels.store.store import Store
 
 TARGET = Target(
     python=sys.executable,
@@ -587,14 +587,14 @@ def test_a_warm_run_asks_and_imports_nothing(kitchen: Kitchen, served: Served) -
         "from pytest_envsync.requirements import IndexSource\n"
         "from pytest_envsync.wheels.lookup import find_stored\n"
         "from pytest_envsync.wheels.prepare import prepare_wheels\n"
-        "from pytest_envsync.wheels.store import Store\n"
+        "from pytest_envsync.wheels.store.store import Store\n"
         "class Bare: markers = {}; version = '3.11.7'\n"
         "file = File(sys.argv[2], 'https://host/x', (Digest('sha256', sys.argv[3]),))\n"
         "candidate = Candidate(name='demo', version='1.0', kind='wheel', requested=IndexSource(), file=file)\n"
         "ready = prepare_wheels([candidate], store=Store(sys.argv[1]), client=None, pool=None, target=Bare)\n"
         "assert not ready['demo'].fresh\n"
         "print(*sorted(n for n in sys.modules if n in {'httpx', 'packaging', 'concurrent.futures', 'ssl', 'shutil',"
-        " 'subprocess', 'pytest_envsync.wheels.archive', 'pytest_envsync.wheels.client'}))"
+        " 'subprocess', 'pytest_envsync.wheels.store.archive', 'pytest_envsync.wheels.index.client'}))"
     )
     command = [sys.executable, "-I", "-c", code, str(kitchen.store.root), candidate.file.filename]
     result = subprocess.run([*command, candidate.file.digests[0].value], capture_output=True, text=True, check=False)

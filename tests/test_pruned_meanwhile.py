@@ -18,8 +18,8 @@ from pytest_envsync.errors import EnvsyncError
 from pytest_envsync.narration import SilentReporter
 from pytest_envsync.options import SyncOptions
 from pytest_envsync.sync import SyncOutcome, sync_environment
-from pytest_envsync.wheels.store import Store
-from pytest_envsync.wheels.upkeep import prune
+from pytest_envsync.wheels.store.store import Store
+from pytest_envsync.wheels.store.upkeep import prune
 
 
 class Meddler(SilentReporter):

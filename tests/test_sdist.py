@@ -17,8 +17,8 @@ import pytest
 
 from factories import make_sdist, project_files
 from pytest_envsync.errors import WheelError
-from pytest_envsync.wheels import sdist
-from pytest_envsync.wheels.sdist import unpack_sdist
+from pytest_envsync.wheels.build import sdist
+from pytest_envsync.wheels.build.sdist import unpack_sdist
 from source_world import World
 
 

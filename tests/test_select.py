@@ -28,10 +28,10 @@ from pytest_envsync.requirements import (
 )
 from pytest_envsync.target import Target
 from pytest_envsync.values import replace
-from pytest_envsync.wheels.demand import Demand
-from pytest_envsync.wheels.direct import direct_candidate
-from pytest_envsync.wheels.pins import choose_pin
-from pytest_envsync.wheels.select import (
+from pytest_envsync.wheels.choice.demand import Demand
+from pytest_envsync.wheels.choice.direct import direct_candidate
+from pytest_envsync.wheels.choice.pins import choose_pin
+from pytest_envsync.wheels.choice.select import (
     SelectionPolicy,
     Selector,
     digest_match,

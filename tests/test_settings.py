@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from pytest_envsync.arguments import ALL, scan
-from pytest_envsync.declared import find_declared, read_declared
 from pytest_envsync.errors import UsageError
 from pytest_envsync.requirements import Requirements
-from pytest_envsync.settings import Said, Settings, resolve_settings, session_settings
-from pytest_envsync.wheels.indexes import effective_indexes
+from pytest_envsync.settings.arguments import ALL, scan
+from pytest_envsync.settings.declared import find_declared, read_declared
+from pytest_envsync.settings.merge import Said, Settings, resolve_settings, session_settings
+from pytest_envsync.wheels.index.indexes import effective_indexes
 
 
 def settings(

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pytest_envsync.distributions import File
 from pytest_envsync.hashes import Digest
 from pytest_envsync.versions import canonical_version
-from pytest_envsync.wheels.simple import HTML_TYPE, JSON_TYPE, Page, PageError, group_by_project, parse_page
+from pytest_envsync.wheels.index.simple import HTML_TYPE, JSON_TYPE, Page, PageError, group_by_project, parse_page
 
 URL = "https://example.org/simple/demo/"
 SHA = hashlib.sha256(b"demo").hexdigest()

@@ -11,7 +11,7 @@ import pytest
 from factories import make_sdist, make_wheel, project_files, setuptools_free_backend, sha256, write_tree
 from index_server import IndexServer
 from pytest_envsync.errors import BuildError, HashMismatch, InputError, SelectionError
-from pytest_envsync.wheels.store import Store
+from pytest_envsync.wheels.store.store import Store
 from source_world import World, touch
 
 DYNAMIC = """
@@ -364,7 +364,7 @@ def test_scripts_of_an_editable_work_and_go_with_it(world: World) -> None:
 
 
 def test_a_built_wheel_whose_files_were_damaged_is_had_again_without_a_build(world: World) -> None:
-    from pytest_envsync.wheels.upkeep import verify
+    from pytest_envsync.wheels.store.upkeep import verify
 
     world.sync(str(world.tree()))
     stored = next(world.cache.glob("wheels/*/*/tree/demo.py"))

@@ -23,9 +23,19 @@ from factories import make_wheel, sha256
 from pytest_envsync.distributions import StoredFile, StoredWheel
 from pytest_envsync.errors import EnvsyncError, StoreError, WheelError
 from pytest_envsync.hashes import Digest
-from pytest_envsync.wheels import bytecode, digests, entry, identity, unpack  # noqa: F401 - loaded before rights are dropped
-from pytest_envsync.wheels.manifest import read_rows, read_values, wheel_from, wheel_values, write_rows, write_values
-from pytest_envsync.wheels.store import Store
+from pytest_envsync.wheels.store import (
+    digests,
+    unpack,  # noqa: F401 - loaded before rights are dropped
+)
+from pytest_envsync.wheels.store.manifest import (
+    read_rows,
+    read_values,
+    wheel_from,
+    wheel_values,
+    write_rows,
+    write_values,
+)
+from pytest_envsync.wheels.store.store import Store
 
 ROOT_ONLY = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can drop rights")
 
@@ -199,7 +209,7 @@ def test_a_use_is_noted_once_a_day(store: Store, archive: Path) -> None:
 ADD = """
 import json, sys, time
 from pathlib import Path
-from pytest_envsync.wheels.store import Store
+from pytest_envsync.wheels.store.store import Store
 root, archive, go = map(Path, sys.argv[1:4])
 while not go.exists():
     time.sleep(0.001)
@@ -446,12 +456,12 @@ def test_reading_the_store_loads_nothing_that_unpacks(store: Store, archive: Pat
     wheel = store.add(archive, filename=archive.name)
     code = (
         "import sys\n"
-        "from pytest_envsync.wheels.store import Store\n"
+        "from pytest_envsync.wheels.store.store import Store\n"
         "store = Store(sys.argv[1])\n"
         "wheel = store.get(sys.argv[2])\n"
         "assert len(store.files(wheel)) == 6\n"
         "print(*sorted(n for n in sys.modules if n in {'zlib', 'isal', 'shutil', 'subprocess', 'httpx', 'tempfile',"
-        " 'packaging', 'filelock', 'pytest_envsync.wheels.archive', 'pytest_envsync.record'}))"
+        " 'packaging', 'filelock', 'pytest_envsync.wheels.store.archive', 'pytest_envsync.record'}))"
     )
     command = [sys.executable, "-I", "-c", code, str(store.root), wheel.sha256]
     assert subprocess.run(command, check=True, capture_output=True, text=True).stdout.split() == []

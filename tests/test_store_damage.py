@@ -13,8 +13,8 @@ import pytest
 from factories import make_wheel, sha256
 from pytest_envsync.distributions import StoredWheel
 from pytest_envsync.errors import FetchError, StoreError
-from pytest_envsync.wheels.damage import Damage, DamageKind
-from pytest_envsync.wheels.store import Store
+from pytest_envsync.wheels.store.damage import Damage, DamageKind
+from pytest_envsync.wheels.store.store import Store
 
 SOURCE = "demo/__init__.py"
 

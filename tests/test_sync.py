@@ -17,7 +17,7 @@ from index_server import IndexServer
 from pytest_envsync import EnvsyncError, sync
 from pytest_envsync.cache import exclusive
 from pytest_envsync.errors import HashMismatch, InstallError, SelectionError
-from pytest_envsync.wheels.store import Store
+from pytest_envsync.wheels.store.store import Store
 
 MakeVenv = Callable[..., Path]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pytest_envsync.errors import UsageError
-from pytest_envsync.wheels.torch import (
+from pytest_envsync.wheels.index.torch import (
     BACKENDS,
     TORCH_INDEX,
     Accelerator,

@@ -13,8 +13,8 @@ import pytest
 from factories import make_wheel, sha256
 from pytest_envsync.cache import exclusive
 from pytest_envsync.errors import FetchError, LockTimeout
-from pytest_envsync.wheels.store import Store
-from pytest_envsync.wheels.upkeep import Removed, clean, measure, prune, verify
+from pytest_envsync.wheels.store.store import Store
+from pytest_envsync.wheels.store.upkeep import Removed, clean, measure, prune, verify
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ def with_matches(candidates: Sequence[Candidate], options: SyncOptions) -> tuple
     """
     if not any("::" in text for text in options.extra_build_dependencies):
         return tuple(candidates)
-    from pytest_envsync.wheels.build_settings import matched
+    from pytest_envsync.wheels.build.settings import matched
 
     installed = installed_requirements(candidates)
     found = []

@@ -25,8 +25,8 @@ from pytest_envsync.plan import Plan
 from pytest_envsync.requirements import IndexSource, Requirements
 from pytest_envsync.values import replace
 from pytest_envsync.versions import pinned_version
-from pytest_envsync.wheels.build import BuildEnvironment, Builder
-from pytest_envsync.wheels.build_settings import backend_environ
+from pytest_envsync.wheels.build.build import BuildEnvironment, Builder
+from pytest_envsync.wheels.build.settings import backend_environ
 
 if TYPE_CHECKING:
     from typing import ParamSpec
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from pytest_envsync.hashes import Digest
     from pytest_envsync.options import SyncOptions
     from pytest_envsync.target import Target
+    from pytest_envsync.wheels.index.project_files import ProjectFiles
     from pytest_envsync.wheels.prepare import PreparedWheel
-    from pytest_envsync.wheels.project_files import ProjectFiles
 
     P = ParamSpec("P")
 
@@ -48,8 +48,8 @@ T = TypeVar("T")
 def make_builder(engine: Engine, *, target: Target, options: SyncOptions) -> Builder:
     """Return what builds sdists and source trees for *target*."""
     from pytest_envsync.environment.interpreter import base_of
-    from pytest_envsync.wheels.archives import Archives
-    from pytest_envsync.wheels.processes import Processes
+    from pytest_envsync.wheels.build.archives import Archives
+    from pytest_envsync.wheels.build.processes import Processes
 
     processes = Processes()
     # A build runs on this machine, whatever place or platform the wheels are for.
@@ -230,7 +230,7 @@ class IsolatedEnvironments:
     def _project_files(self) -> ProjectFiles:
         with self._lock:
             if self._places is None:
-                from pytest_envsync.wheels.project_files import ProjectFiles
+                from pytest_envsync.wheels.index.project_files import ProjectFiles
 
                 self._places = ProjectFiles(
                     self._build_constraints(), options=self.options, client=lambda: self.engine.client

@@ -22,10 +22,10 @@ from pytest_envsync.distributions import Candidate, File, StoredWheel
 from pytest_envsync.errors import BuildError, InputError, SelectionError
 from pytest_envsync.hashes import Digest
 from pytest_envsync.requirements import IndexSource, Source, normalize_name
-from pytest_envsync.wheels.demand import Demand
-from pytest_envsync.wheels.direct import direct_candidate
-from pytest_envsync.wheels.refusals import explain
-from pytest_envsync.wheels.select import SelectionPolicy, Selector
+from pytest_envsync.wheels.choice.demand import Demand
+from pytest_envsync.wheels.choice.direct import direct_candidate
+from pytest_envsync.wheels.choice.refusals import explain
+from pytest_envsync.wheels.choice.select import SelectionPolicy, Selector
 
 if TYPE_CHECKING:
     from resolvelib.structs import Matches

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from pytest_envsync.narration import Reporter
     from pytest_envsync.options import SyncOptions
     from pytest_envsync.target import Target
-    from pytest_envsync.wheels.build import Builder
-    from pytest_envsync.wheels.client import Client
-    from pytest_envsync.wheels.store import Store
+    from pytest_envsync.wheels.build.build import Builder
+    from pytest_envsync.wheels.index.client import Client
+    from pytest_envsync.wheels.store.store import Store
 
 DEFAULT_WORKERS = 16
 """Threads of the pool: 16 fetched 40 wheels over a 30 ms line fastest (8: 1.4 times, 40: 1.1 times as long)."""
@@ -73,7 +73,7 @@ class Engine:
     def store(self) -> Store:
         """The wheel store. Raises StoreError when the cache cannot be written."""
         if self._store is None:
-            from pytest_envsync.wheels.store import Store
+            from pytest_envsync.wheels.store.store import Store
 
             make_cache(self.cache_root)
             self._store = Store(self.cache_root, unchecked=self.unchecked)
@@ -84,7 +84,7 @@ class Engine:
         """The index client. Threads of the pool may ask for it at the same time: all get the same."""
         with self._lock:
             if self._client is None:
-                from pytest_envsync.wheels.client import Client
+                from pytest_envsync.wheels.index.client import Client
 
                 make_cache(self.cache_dir)
                 self._client = Client(self.cache_dir, self.options, self.environ, reporter=self.reporter)
@@ -102,7 +102,7 @@ class Engine:
 
     def is_set(self, name: str) -> bool:
         """Whether the flag ``ENVSYNC_NAME``, or else ``UV_NAME``, is on. Raises UsageError for what is no yes or no."""
-        from pytest_envsync.option_values import read_boolean
+        from pytest_envsync.options.values import read_boolean
 
         for variable in (f"ENVSYNC_{name}", f"UV_{name}"):
             if text := self.environ.get(variable):

@@ -25,7 +25,6 @@ from pytest_envsync.atomic import write_at_once
 from pytest_envsync.digesting import sha256
 from pytest_envsync.direct_url import recorded_url
 from pytest_envsync.distributions import Candidate
-from pytest_envsync.index_tables import read_rules
 from pytest_envsync.options import SyncOptions
 from pytest_envsync.requirements import (
     ArchiveSource,
@@ -37,6 +36,7 @@ from pytest_envsync.requirements import (
     Source,
     VcsSource,
 )
+from pytest_envsync.settings.index_tables import read_rules
 from pytest_envsync.target import Target
 from pytest_envsync.values import asdict, dataclass, field, fields, replace
 
@@ -133,7 +133,7 @@ def _is_relative_date(requirements: Requirements, options: SyncOptions) -> bool:
     values += [options.exclude_newer or "", *(item.partition("=")[2] for item in options.exclude_newer_package)]
     if not any(values):
         return False
-    from pytest_envsync.wheels.cutoff import is_relative
+    from pytest_envsync.wheels.choice.cutoff import is_relative
 
     return any(value and is_relative(value) for value in values)
 

@@ -120,7 +120,7 @@ def _find(
 ) -> Resolution:
     from pytest_envsync.asked_extras import asked_extras
     from pytest_envsync.wheels.finder import find_candidates
-    from pytest_envsync.wheels.known_pins import KnownPins, pin_question
+    from pytest_envsync.wheels.store.known_pins import KnownPins, pin_question
 
     requirements = name_sources(requirements, target=target, engine=engine)
     late: list[str] = []
@@ -233,7 +233,7 @@ def prepare(
             stage_builds(engine.builder(target), ready, engine=engine, over=over)
             ready |= _prepared(shared, resolution, options=options, target=target, engine=engine)
         if resolution.pin_keys:
-            from pytest_envsync.wheels.known_pins import keep_pins
+            from pytest_envsync.wheels.store.known_pins import keep_pins
 
             keep_pins(engine.store, resolution.pin_keys, [ready[candidate.name] for candidate in missing])
     if not resolution.remembered:
@@ -252,7 +252,7 @@ def _is_shared(candidate: Candidate, options: SyncOptions) -> bool:
 def _prepared(
     candidates: Sequence[Candidate], resolution: Resolution, *, options: SyncOptions, target: Target, engine: Engine
 ) -> dict[str, PreparedWheel]:
-    from pytest_envsync.wheels.build_settings import build_jobs
+    from pytest_envsync.wheels.build.settings import build_jobs
     from pytest_envsync.wheels.prepare import prepare_wheels
 
     with _lockfile_to_blame(resolution):

@@ -69,7 +69,7 @@ def dependencies_of(tree: ProjectTree, *, target: Target, engine: Engine) -> Ite
     from packaging.requirements import Requirement
 
     from pytest_envsync.inputs.requirements_txt import parse_requirement
-    from pytest_envsync.wheels.source_tree import unnamed_candidate
+    from pytest_envsync.wheels.build.source_tree import unnamed_candidate
 
     try:
         metadata = engine.builder(target).metadata(unnamed_candidate(DirectorySource(tree.path)))
@@ -171,7 +171,7 @@ def build_settings(name: str, options: SyncOptions) -> dict[str, Any] | None:
     given = (options.config_settings, options.config_settings_package)
     if not any((*given, options.extra_build_dependencies, options.extra_build_variables)):
         return None
-    from pytest_envsync.wheels import build_settings as of_build
+    from pytest_envsync.wheels.build import settings as of_build
 
     return of_build.build_settings(options, name) or None
 

@@ -82,7 +82,7 @@ def sync_environment(
     """
     check_link_mode(options.link_mode, no_cache=options.no_cache)
     if options.cert is not None:
-        from pytest_envsync.wheels.tls import check_bundle
+        from pytest_envsync.wheels.index.tls import check_bundle
 
         check_bundle(options.cert)
     cache_dir, temporary = _cache(options, cwd, environ)
@@ -198,7 +198,7 @@ class _Sync:
             damaged = verify_installed(installed, candidates, target=self.target, store=self.engine.store)
         elif os.path.isdir(f"{self.engine.cache_root}/spoiled"):
             from pytest_envsync.environment.verify import find_held
-            from pytest_envsync.wheels.spoiled import load_spoiled
+            from pytest_envsync.wheels.store.spoiled import load_spoiled
 
             spoiled = load_spoiled(self.engine.cache_root)
             damaged = find_held(installed, target=self.target, store=self.engine.store, spoiled=spoiled)
@@ -370,7 +370,7 @@ def sync(
 
     Raises EnvsyncError; the environment is then as it was.
     """
-    from pytest_envsync.settings import session_settings
+    from pytest_envsync.settings.merge import session_settings
 
     given = {name: list(value) if isinstance(value, set | frozenset) else value for name, value in options.items()}
     named = [files] if isinstance(files, str | os.PathLike) else files

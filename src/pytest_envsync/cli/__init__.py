@@ -10,19 +10,19 @@ from __future__ import annotations
 import os
 import sys
 
-from pytest_envsync.arguments import Spellings, check_exclusions, scan
 from pytest_envsync.cli.commands import GLOBAL, Command, find_command
 from pytest_envsync.cli.ending import Ended, raising_signals
 from pytest_envsync.cli.terminal import Terminal, silence_broken_pipe
 from pytest_envsync.errors import EnvsyncError, UsageError
+from pytest_envsync.settings.arguments import Spellings, check_exclusions, scan
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from pytest_envsync.arguments import Arguments
-    from pytest_envsync.option import Value
-    from pytest_envsync.settings import Settings
+    from pytest_envsync.options.option import Value
+    from pytest_envsync.settings.arguments import Arguments
+    from pytest_envsync.settings.merge import Settings
 
 INTERRUPTED = 130
 BROKEN_PIPE = 141
@@ -190,7 +190,7 @@ def _answer_at_once(words: list[str], terminal: Terminal) -> int | None:
 
 
 def _settings(command: Command, values: Mapping[str, Value]) -> Settings:
-    from pytest_envsync.settings import resolve_settings
+    from pytest_envsync.settings.merge import resolve_settings
 
     own = {option.name for option in command.own}
     said = {name: value for name, value in values.items() if name not in own}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from pytest_envsync.cli import Call
     from pytest_envsync.environments.held_damage import Holders
-    from pytest_envsync.wheels import upkeep
+    from pytest_envsync.wheels.store import upkeep
 
 KEPT_BY_CLEAN = frozenset({"environments", "locks", "overlays", "sessions", "spoiled", "synced", "CACHEDIR.TAG"})
 """What is no copy of something else: environments may be in use, and of others it is noted what they should be."""
@@ -35,7 +35,7 @@ def directory(call: Call) -> int:
 
 def size_of_cache(call: Call) -> int:
     """Print the size of each part and of all; a file with several names counts once in each figure."""
-    from pytest_envsync.wheels.upkeep import measure
+    from pytest_envsync.wheels.store.upkeep import measure
 
     root = cache_of(call)
     parts = {part.name: measure(part) for part in _parts(root)}
@@ -60,7 +60,7 @@ def verify(call: Call) -> int:
     """
     from pytest_envsync.engine import Engine
     from pytest_envsync.environments.held_damage import Holders, find_others, mend_holders
-    from pytest_envsync.wheels import upkeep
+    from pytest_envsync.wheels.store import upkeep
 
     settings = call.settings
     is_repair = bool(call.own("repair"))
@@ -121,9 +121,9 @@ def prune(call: Call) -> int:
     """Remove wheels that no environment refers to."""
     from pytest_envsync.environments.notes import UNREFERENCED, clear_notes
     from pytest_envsync.environments.upkeep import referenced_wheels
-    from pytest_envsync.wheels import upkeep
-    from pytest_envsync.wheels.build_upkeep import prune_builds
-    from pytest_envsync.wheels.store import Store
+    from pytest_envsync.wheels.build.upkeep import prune_builds
+    from pytest_envsync.wheels.store import upkeep
+    from pytest_envsync.wheels.store.store import Store
 
     age = call.own("older_than")
     days = UNREFERENCED if age is None else parse_age(str(age), "--older-than") / _DAY
@@ -139,8 +139,8 @@ def clean(call: Call) -> int:
     """Remove everything that can be had again; environments stay."""
     from shutil import rmtree
 
-    from pytest_envsync.wheels import upkeep
-    from pytest_envsync.wheels.store import Store
+    from pytest_envsync.wheels.store import upkeep
+    from pytest_envsync.wheels.store.store import Store
 
     root = cache_of(call)
     done = upkeep.clean(Store(root))

@@ -10,19 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_envsync.cache import cache_directory
-from pytest_envsync.declared import find_declared, read_declared
 from pytest_envsync.errors import EnvsyncError, UsageError
+from pytest_envsync.settings.declared import find_declared, read_declared
 from pytest_envsync.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pytest_envsync.cli import Call
-    from pytest_envsync.declared import Declared
     from pytest_envsync.environments import CachedEnvironment, EnvironmentRequest, Environments, ProjectRequest
     from pytest_envsync.environments.provision import Basis
     from pytest_envsync.narration import Reporter
     from pytest_envsync.pytest_plugin.overlay.making import Overlay
+    from pytest_envsync.settings.declared import Declared
     from pytest_envsync.target import Target
 
 

@@ -6,12 +6,12 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 from pytest_envsync.errors import UsageError
-from pytest_envsync.option import Option
-from pytest_envsync.option_table import BY_NAME, OPTIONS
+from pytest_envsync.options.option import Option
+from pytest_envsync.options.table import BY_NAME, OPTIONS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pytest_envsync.option import Scope
+    from pytest_envsync.options.option import Scope
 
 
 class Command:

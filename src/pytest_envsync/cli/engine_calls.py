@@ -20,11 +20,11 @@ from pytest_envsync.cli.terminal import TerminalReporter
 from pytest_envsync.environments import EnvironmentRequest, Environments, ProjectRequest
 from pytest_envsync.errors import EnvsyncError, UsageError
 from pytest_envsync.report import SCHEMA, error_json
-from pytest_envsync.settings import Said, session_settings
+from pytest_envsync.settings.merge import Said, session_settings
 
 if TYPE_CHECKING:
     from pytest_envsync.cli import Call
-    from pytest_envsync.settings import Settings
+    from pytest_envsync.settings.merge import Settings
 
 
 def provision(call: Call) -> int:

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 
 from pytest_envsync.cli.commands import BY_WORDS, COMMANDS, FAMILIES, Command, find_command
 from pytest_envsync.errors import UsageError
-from pytest_envsync.option_values import choices_of
+from pytest_envsync.options.values import choices_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_envsync.option import Option
+    from pytest_envsync.options.option import Option
 
 SHELLS = ("bash", "zsh", "fish")
 _SUMMARY = "Python environments that hold exactly what a lockfile says."

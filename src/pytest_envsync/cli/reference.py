@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import sys
 
-from pytest_envsync.option_table import SECTIONS
-from pytest_envsync.option_values import choices_of
+from pytest_envsync.options.table import SECTIONS
+from pytest_envsync.options.values import choices_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pytest_envsync.option import Option
+    from pytest_envsync.options.option import Option
 
 _HEAD = """\
 # Settings

@@ -45,7 +45,7 @@ def remember_run(call: Call, provided: Provided, *, arguments: Sequence[str]) ->
     from pytest_envsync.remembered import write_record
     from pytest_envsync.snapshot import take_snapshot
     from pytest_envsync.standing import Standing
-    from pytest_envsync.wheels.spoiled import spoiled_directory
+    from pytest_envsync.wheels.store.spoiled import spoiled_directory
 
     environment, cache_dir = provided.environment, cache_of(call)
     place = ""

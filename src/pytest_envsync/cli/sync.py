@@ -85,7 +85,7 @@ def _evidence(call: Call, outcome: SyncOutcome) -> Evidence:
     from pytest_envsync.cli.cached import cache_of
     from pytest_envsync.environment.journal import journal_directory
     from pytest_envsync.remembered import Evidence
-    from pytest_envsync.wheels.spoiled import spoiled_directory
+    from pytest_envsync.wheels.store.spoiled import spoiled_directory
 
     cwd, target = call.settings.cwd, outcome.target
     configuration = [

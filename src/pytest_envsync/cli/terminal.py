@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from pytest_envsync.narration import PhaseName
-    from pytest_envsync.option import Value
+    from pytest_envsync.options.option import Value
 
 MOMENT = 0.4
 """Seconds that downloads may take before their progress is drawn."""

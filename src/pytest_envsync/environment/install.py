@@ -161,7 +161,7 @@ def looks_stored(status: os.stat_result, row: StoredFile) -> bool:
 
 def check_stored(place: str, row: StoredFile) -> None:
     """Raise StoreError for a file that does not look stored, but for its time alone when its bytes are right."""
-    from pytest_envsync.wheels.damage import is_sound
+    from pytest_envsync.wheels.store.damage import is_sound
 
     if not is_sound(place, row):
         raise StoreError(

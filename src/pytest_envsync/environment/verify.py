@@ -20,7 +20,7 @@ from pytest_envsync.environment.uninstall import read_record, record_paths
 from pytest_envsync.errors import EnvsyncError
 from pytest_envsync.record import record_hash
 from pytest_envsync.target import Target
-from pytest_envsync.wheels.spoiled import Spoiled
+from pytest_envsync.wheels.store.spoiled import Spoiled
 
 _CHUNK = 1 << 20
 

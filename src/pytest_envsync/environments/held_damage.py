@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pytest_envsync.environments.generations import generations, homes, load_record
 from pytest_envsync.environments.origins import Origins
 from pytest_envsync.errors import EnvsyncError
-from pytest_envsync.wheels.spoiled import Spoiled, load_spoiled
+from pytest_envsync.wheels.store.spoiled import Spoiled, load_spoiled
 
 if TYPE_CHECKING:
     from pytest_envsync.engine import Engine

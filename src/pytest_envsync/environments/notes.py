@@ -17,7 +17,7 @@ from pytest_envsync.cache import drop_lock, exclusive
 from pytest_envsync.environments.generations import remove_tree
 from pytest_envsync.errors import EnvsyncError
 from pytest_envsync.leases import DAY
-from pytest_envsync.wheels.spoiled import forget_spoiled
+from pytest_envsync.wheels.store.spoiled import forget_spoiled
 
 UNREFERENCED = 60
 """How long a wheel is kept that no environment was made of, in days; and what is known of a question."""

@@ -65,7 +65,7 @@ def _last_used(home: str) -> float:
 
 
 def _listing(known: _Known) -> EnvironmentListing:
-    from pytest_envsync.wheels.upkeep import measure
+    from pytest_envsync.wheels.store.upkeep import measure
 
     return EnvironmentListing(
         key=known.generation.key,
@@ -195,8 +195,8 @@ def auto_prune(engine: Engine, *, now: float | None = None) -> Pruned | None:
     if not os.path.isdir(environments) or not is_prune_due(environments, now=now):
         return None
     Path(environments, PRUNED).touch()
-    from pytest_envsync.wheels.build_upkeep import prune_builds
-    from pytest_envsync.wheels.upkeep import prune
+    from pytest_envsync.wheels.build.upkeep import prune_builds
+    from pytest_envsync.wheels.store.upkeep import prune
 
     try:
         pruned = prune_environments(engine, now=now)

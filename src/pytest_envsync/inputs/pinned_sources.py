@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_envsync.addresses import file_url, is_url
 from pytest_envsync.errors import InputError
-from pytest_envsync.index_tables import read_index_table, split_index, write_rule
 from pytest_envsync.inputs.file_options import read_place
 from pytest_envsync.inputs.marker_grammar import check_marker
 from pytest_envsync.inputs.references import Reference, read_reference
 from pytest_envsync.inputs.toml_table import Table
 from pytest_envsync.markers import is_active
 from pytest_envsync.requirements import DirectorySource, IndexSource, SpecifiedRequirement, normalize_name
+from pytest_envsync.settings.index_tables import read_index_table, split_index, write_rule
 from pytest_envsync.values import replace
 
 if TYPE_CHECKING:

@@ -15,12 +15,12 @@ from pytest_envsync.distributions import Candidate
 from pytest_envsync.errors import InputError
 from pytest_envsync.hashes import HashPolicy
 from pytest_envsync.requirements import IndexSource
-from pytest_envsync.wheels.digests import digest_file
 from pytest_envsync.wheels.lookup import local_path
 from pytest_envsync.wheels.proof import algorithms_for, check_size, filename_of, prove
+from pytest_envsync.wheels.store.digests import digest_file
 
 if TYPE_CHECKING:
-    from pytest_envsync.wheels.client import Client
+    from pytest_envsync.wheels.index.client import Client
 
 
 def fetch_archive(

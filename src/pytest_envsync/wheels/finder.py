@@ -17,18 +17,18 @@ from pytest_envsync.options import SyncOptions
 from pytest_envsync.requirements import IndexSource, Requirements, normalize_name
 from pytest_envsync.target import Target
 from pytest_envsync.versions import canonical_version, meets, pinned_version
-from pytest_envsync.wheels.demand import Demand, MissingHashError, merge_requirements
-from pytest_envsync.wheels.indexes import Index, ambiguous_paths, index_rules
-from pytest_envsync.wheels.project_files import BEST_MATCH, FIRST_INDEX, ProjectFiles
-from pytest_envsync.wheels.refusals import explain
-from pytest_envsync.wheels.select import SelectionPolicy, Selector, digest_match, is_active, selection_policy
-from pytest_envsync.wheels.simple import Page
+from pytest_envsync.wheels.choice.demand import Demand, MissingHashError, merge_requirements
+from pytest_envsync.wheels.choice.refusals import explain
+from pytest_envsync.wheels.choice.select import SelectionPolicy, Selector, digest_match, is_active, selection_policy
+from pytest_envsync.wheels.index.indexes import Index, ambiguous_paths, index_rules
+from pytest_envsync.wheels.index.project_files import BEST_MATCH, FIRST_INDEX, ProjectFiles
+from pytest_envsync.wheels.index.simple import Page
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from pytest_envsync.narration import Reporter
-    from pytest_envsync.wheels.client import Client
+    from pytest_envsync.wheels.index.client import Client
 
 
 def find_candidates(
@@ -99,7 +99,7 @@ def selection_for(requirements: Requirements, options: SyncOptions) -> Selection
         return selection_policy(requirements, options)
     from datetime import datetime, timezone
 
-    from pytest_envsync.wheels.cutoff import parse_cutoff
+    from pytest_envsync.wheels.choice.cutoff import parse_cutoff
 
     now = datetime.now(tz=timezone.utc)
     cutoffs = {}
@@ -114,13 +114,13 @@ def selection_for(requirements: Requirements, options: SyncOptions) -> Selection
 def _pinned(requirements: Requirements, selector: Selector) -> list[Candidate]:
     if not requirements.pins:
         return []
-    from pytest_envsync.wheels.pins import choose_pin
+    from pytest_envsync.wheels.choice.pins import choose_pin
 
     return [choose_pin(package, selector) for package in requirements.pins]
 
 
 def _direct(demand: Demand, selector: Selector) -> Candidate:
-    from pytest_envsync.wheels.direct import direct_candidate
+    from pytest_envsync.wheels.choice.direct import direct_candidate
 
     return direct_candidate(demand, selector)
 

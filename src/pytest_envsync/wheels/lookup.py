@@ -14,7 +14,7 @@ from pytest_envsync.errors import WheelError
 from pytest_envsync.hashes import HashPolicy
 from pytest_envsync.requirements import ArchiveSource, normalize_name
 from pytest_envsync.wheels.proof import check_size, expected_digests, is_proved
-from pytest_envsync.wheels.store import Store
+from pytest_envsync.wheels.store.store import Store
 
 
 def local_path(candidate: Candidate) -> str | None:
@@ -134,7 +134,7 @@ def _is_named(wheel: StoredWheel, filename: str) -> bool:
     """Whether the entry may serve under *filename*: bytes may lie on an index under a name that is not theirs."""
     if wheel.filename == filename:
         return True
-    from pytest_envsync.wheels.identity import check_filename
+    from pytest_envsync.wheels.store.identity import check_filename
 
     try:
         check_filename(normalize_name(wheel.name), wheel.version, filename)

@@ -21,8 +21,8 @@ from pytest_envsync.hashes import HashPolicy
 from pytest_envsync.requirements import ArchiveSource
 from pytest_envsync.values import NamedTuple
 from pytest_envsync.versions import python_meets
+from pytest_envsync.wheels.build.processes import CalledOff
 from pytest_envsync.wheels.lookup import address_key, find_stored, local_path, status_key
-from pytest_envsync.wheels.processes import CalledOff
 from pytest_envsync.wheels.proof import expected_digests, filename_of
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from pytest_envsync.narration import Reporter
     from pytest_envsync.target import Target
-    from pytest_envsync.wheels.client import Client
-    from pytest_envsync.wheels.store import Store
+    from pytest_envsync.wheels.index.client import Client
+    from pytest_envsync.wheels.store.store import Store
 
 __all__ = ["PreparedWheel", "prepare_wheels"]
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_envsync.errors import UsageError
 from pytest_envsync.pytest_plugin.paths import absolute
-from pytest_envsync.settings import Said, option_named, read_said
+from pytest_envsync.settings.merge import Said, option_named, read_said
 
 if TYPE_CHECKING:
     import argparse

@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_envsync.addresses import masked
-from pytest_envsync.declared import read_declared
 from pytest_envsync.pytest_plugin import guard
 from pytest_envsync.pytest_plugin.inside.host import option_names, plain_row
 from pytest_envsync.pytest_plugin.inside.launch import host_environ
 from pytest_envsync.pytest_plugin.surroundings import Surroundings
+from pytest_envsync.settings.declared import read_declared
 
 if TYPE_CHECKING:
     from pytest_envsync.environments import CachedEnvironment
-    from pytest_envsync.settings import Settings
+    from pytest_envsync.settings.merge import Settings
 
 
 def write_command_guard(

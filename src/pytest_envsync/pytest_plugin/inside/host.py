@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_envsync.cache import cache_directory
-from pytest_envsync.declared import Declared, read_declared
-from pytest_envsync.option_table import OPTIONS
+from pytest_envsync.options.table import OPTIONS
 from pytest_envsync.pytest_plugin.inside.asked import Asked, read_asked
 from pytest_envsync.pytest_plugin.inside.launch import host_environ
 from pytest_envsync.pytest_plugin.inside.wanted import Wanted, wanted_environments
 from pytest_envsync.pytest_plugin.surroundings import Surroundings
-from pytest_envsync.settings import session_settings
+from pytest_envsync.settings.declared import Declared, read_declared
+from pytest_envsync.settings.merge import session_settings
 
 if TYPE_CHECKING:
     import pytest

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pytest_envsync.addresses import masked
 from pytest_envsync.cache import cache_directory, make_cache
-from pytest_envsync.declared import Declared, read_declared
 from pytest_envsync.environments import CachedEnvironment, EnvironmentRequest, Environments, ProjectRequest
 from pytest_envsync.errors import BuildError, EnvsyncError
 from pytest_envsync.pytest_plugin import guard
@@ -26,7 +25,8 @@ from pytest_envsync.pytest_plugin.inside.project import Project, is_installed_fr
 from pytest_envsync.pytest_plugin.inside.wanted import Wanted
 from pytest_envsync.pytest_plugin.overlay.host_plugins import NamedPlugins, named_plugins
 from pytest_envsync.pytest_plugin.overlay.making import Bring, Held, Overlay, make_overlay
-from pytest_envsync.settings import Said, Settings, session_settings
+from pytest_envsync.settings.declared import Declared, read_declared
+from pytest_envsync.settings.merge import Said, Settings, session_settings
 from pytest_envsync.values import replace
 
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ import os
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from pytest_envsync.declared import Declared, find_declared
 from pytest_envsync.errors import InputError, UsageError
 from pytest_envsync.pytest_plugin.inside.asked import Asked
 from pytest_envsync.pytest_plugin.inside.lockfiles import check_lockfile
 from pytest_envsync.pytest_plugin.naming import NameClash, identity, python_part, split_name, unique_names
 from pytest_envsync.pytest_plugin.paths import absolute
+from pytest_envsync.settings.declared import Declared, find_declared
 
 
 class Wanted(NamedTuple):

@@ -20,10 +20,10 @@ from pytest_envsync.values import replace
 
 if TYPE_CHECKING:
     from pytest_envsync.narration import Reporter
-    from pytest_envsync.settings import Settings
+    from pytest_envsync.settings.merge import Settings
     from pytest_envsync.target import Target
     from pytest_envsync.wheels.prepare import PreparedWheel
-    from pytest_envsync.wheels.store import Store
+    from pytest_envsync.wheels.store.store import Store
 
 
 class Stored:

@@ -1,0 +1,4 @@
+"""Make wheels from sdists, source trees and git repositories.
+
+PYTEST_DONT_REWRITE
+"""

@@ -1,0 +1,4 @@
+"""Ask indexes and servers: pages, listings, files.
+
+PYTEST_DONT_REWRITE
+"""

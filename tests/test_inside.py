@@ -502,6 +502,35 @@ def test_a_build_that_fails_is_wrong_usage_with_the_way_out(project: SessionProj
     assert "--envsync-project none" in run.stderr
 
 
+def test_a_build_that_asks_for_what_is_not_there_names_the_way_out_too(project: SessionProject) -> None:
+    files = mine()
+    project.write({**files, "pyproject.toml": str(files["pyproject.toml"]).replace("[]", '["nowhere"]', 1)})
+    run = project.pytest("--envsync", "requirements.lock")
+    assert run.returncode == 4, run.out
+    assert "nowhere" in run.stderr
+    assert "--envsync-project none" in run.stderr
+
+
+def test_a_requirement_that_is_not_there_does_not_name_the_project(project: SessionProject) -> None:
+    project.write(mine())
+    project.lock("requirements.lock", pins=["nowhere==1.0"])
+    run = project.pytest("--envsync", "requirements.lock")
+    assert run.returncode == 4, run.out
+    assert "--envsync-project" not in run.stderr
+
+
+@pytest.mark.parametrize("editable", ["true", "false"])
+def test_the_header_has_the_name_that_only_a_build_tells(project: SessionProject, editable: str) -> None:
+    files = mine()
+    build_system, _, _ = str(files["pyproject.toml"]).partition("[project]")
+    project.write({**files, "pyproject.toml": build_system, "pytest.ini": f"[pytest]\nenvsync_editable = {editable}\n"})
+    for _ in range(2):
+        run = project.pytest("--envsync", "requirements.lock", "--envsync-report", "report.json")
+        assert run.returncode == 0, run.out
+        assert f"project mine from . ({'editable' if editable == 'true' else 'wheel'})" in run.header()
+        assert project.report()["environments"][0]["project"]["name"] == "mine"
+
+
 def test_the_lock_wins_over_the_working_tree(project: SessionProject) -> None:
     project.lock("requirements.lock", project.wheel("demo"), project.wheel("mine", "1.2"))
     project.write(mine())

@@ -209,6 +209,29 @@ def test_a_lock_that_cannot_be_had_fails_the_test_with_the_reason(project: Sessi
     assert "Traceback" not in run.out
 
 
+@pytest.mark.parametrize("place", ["in-the-way/cache", "in-the-way"])
+def test_a_cache_directory_that_cannot_be_made_fails_the_test_with_the_reason(
+    project: SessionProject, place: str
+) -> None:
+    project.write(
+        {
+            "in-the-way": "",
+            "test_it.py": (
+                "import pytest\n"
+                "@pytest.mark.envsync('locks/demo-1.txt')\n"
+                "def test_it(synced_env): pass\n"
+                "def test_other(): pass\n"
+            ),
+        }
+    )
+    run = project.pytest(env={"ENVSYNC_CACHE_DIR": str(project.path / place)})
+    assert run.returncode == 1, run.out
+    assert run.outcomes == {"passed": 1, "error": 1}
+    assert f"envsync: the cache directory `{project.path / place}` cannot be written" in run.stdout
+    assert "hint: name another directory with --envsync-cache-dir or ENVSYNC_CACHE_DIR" in run.stdout
+    assert "Error:" not in run.stdout
+
+
 def test_relative_places_of_the_command_line_are_those_of_the_session(project: SessionProject) -> None:
     project.write(
         {

@@ -75,16 +75,26 @@ def _setup_name(path: Path) -> str | None:
 
 def is_installed_from(site_packages: str, name: str, path: str) -> bool:
     """Whether the distribution *name* in *site_packages* was installed from the directory *path* (PEP 610)."""
-    escaped = name.replace("-", "_")
-    for place in Path(site_packages).glob(f"{escaped}-*.dist-info/direct_url.json"):
+    return _recorded(site_packages, f"{name.replace('-', '_')}-*", path) is not None
+
+
+def name_installed_from(site_packages: str, path: str) -> str | None:
+    """Return the normalised name of what was installed from the directory *path*, None if nothing was."""
+    found = _recorded(site_packages, "*", path)
+    return None if found is None else normalized(found.name.partition("-")[0])
+
+
+def _recorded(site_packages: str, names: str, path: str) -> Path | None:
+    """Return the ``.dist-info`` directory, of those that *names* matches, whose distribution came from *path*."""
+    for place in Path(site_packages).glob(f"{names}.dist-info/direct_url.json"):
         try:
             url = str(json.loads(place.read_bytes()).get("url", ""))
             recorded = unquote(urlsplit(url).path)
         except (OSError, ValueError, AttributeError):
             continue
         if url.startswith("file:") and Path(recorded).resolve() == Path(path).resolve():
-            return True
-    return False
+            return place.parent
+    return None
 
 
 def unmet_requirements(project: Project, packages: Mapping[str, str], markers: Mapping[str, str]) -> list[str]:

@@ -14,14 +14,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from pytest_envsync.addresses import masked
+from pytest_envsync.addresses import file_url, masked
 from pytest_envsync.cache import cache_directory, make_cache
 from pytest_envsync.environments import CachedEnvironment, EnvironmentRequest, Environments, ProjectRequest
 from pytest_envsync.errors import BuildError, EnvsyncError
 from pytest_envsync.pytest_plugin import guard
 from pytest_envsync.pytest_plugin.inside import header, launch
 from pytest_envsync.pytest_plugin.inside.host import surroundings_of
-from pytest_envsync.pytest_plugin.inside.project import Project, is_installed_from, read_project, unmet_requirements
+from pytest_envsync.pytest_plugin.inside.project import (
+    Project,
+    is_installed_from,
+    name_installed_from,
+    read_project,
+    unmet_requirements,
+)
 from pytest_envsync.pytest_plugin.inside.wanted import Wanted
 from pytest_envsync.pytest_plugin.overlay.host_plugins import NamedPlugins, named_plugins
 from pytest_envsync.pytest_plugin.overlay.making import Bring, Held, Overlay, make_overlay
@@ -110,6 +116,7 @@ class _Completion:
         self.overlay: Overlay | None = None
         self.lines: list[str] = []
         self.project: dict[str, Any] | None = None
+        self.is_named = True
 
     def __call__(self, request: EnvironmentRequest, packages: Mapping[str, str], target: Target) -> EnvironmentRequest:
         asked = self.preparation.asked
@@ -135,16 +142,26 @@ class _Completion:
         asked = self.preparation.asked
         mode: Literal["editable", "wheel"] = "editable" if asked.editable else "wheel"
         self.project = {"name": name, "path": found.path, "mode": mode}
-        shown = header.shown_path(found.path, asked.directory)
-        self.lines.append(f"project {name} from {shown} ({mode})")
+        self.is_named = found.name is not None
+        self.lines.append(self._project_line(self.project))
         unmet = unmet_requirements(found, packages, markers)
         if unmet:
             self.lines.append(f"project {name} needs what the lock lacks: {', '.join(unmet)}")
         return ProjectRequest(path=found.path, mode=mode)
 
+    def _project_line(self, project: Mapping[str, Any]) -> str:
+        shown = header.shown_path(project["path"], self.preparation.asked.directory)
+        return f"project {project['name']} from {shown} ({project['mode']})"
+
     def settle(self, environment: CachedEnvironment) -> None:
-        """Say what became of a project that the lock has too."""
-        if self.project is None or self.project["mode"] != "lock":
+        """Say the name of a project that only its build told, and what became of one that the lock has too."""
+        if self.project is None:
+            return
+        if self.project["mode"] != "lock":
+            told = None if self.is_named else name_installed_from(environment.site_packages, self.project["path"])
+            if told is not None:
+                before, self.project["name"] = self._project_line(self.project), told
+                self.lines[self.lines.index(before)] = self._project_line(self.project)
             return
         name, version = self.project["name"], self.project["version"]
         if is_installed_from(environment.site_packages, name, self.project["path"]):
@@ -178,14 +195,21 @@ def _find_project(wanted: str, rootdir: str) -> Project | None:
 def _provided(environments: Environments, request: EnvironmentRequest, completion: _Completion) -> CachedEnvironment:
     try:
         environment = environments.provide(request, holder_pid=os.getpid(), complete=completion)
-    except BuildError as error:
+    except EnvsyncError as error:
         project = completion.project
-        if project is not None and project["path"] in error.subject:
+        if project is not None and _is_about(error, project["path"]):
             hint = "--envsync-project none leaves the project out of the environment"
             error.hint = f"{error.hint}; {hint}" if error.hint else hint
         raise
     completion.settle(environment)
     return environment
+
+
+def _is_about(error: EnvsyncError, path: str) -> bool:
+    """Whether *error* says that the project at *path* cannot be built: by itself, or for want of what builds it."""
+    if isinstance(error, BuildError):
+        return path in error.subject
+    return f"needed to build `{file_url(path)}`" in str(error) or f" @ {file_url(path)}`" in str(error)
 
 
 def provide_one(

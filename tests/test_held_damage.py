@@ -122,6 +122,30 @@ def test_an_environment_outside_of_the_cache_is_named_and_mended_by_its_next_syn
     assert envsync("env", "diff", ".venv").returncode == 0
 
 
+@pytest.mark.parametrize("when", ["before a session", "after a session"])
+def test_who_mends_the_store_for_a_session_names_the_environments_outside(
+    world: World, envsync: Envsync, when: str
+) -> None:
+    lock = world.lock(f"--index-url {world.index.url}", "demo==1.0")
+    envsync("sync", "--venv", ".venv", "--link-mode", "hardlink", lock)
+    made = world.provide("demo==1.0", lease=when == "after a session")
+    module = Path(made.site_packages, "demo/__init__.py")
+    module.chmod(0o644)
+    with module.open("a") as file:
+        file.write("VALUE = 9")
+    told = f"`{world.directory / '.venv'}` holds such damage: sync it again to mend it"
+    if made.lease is not None:
+        handed = world.environments.give_back(made.lease)
+        assert handed.damage
+        assert handed.others == (told,)
+        assert handed.as_dict()["others"] == [told]
+    else:
+        again = world.provide("demo==1.0", lease=False)
+        assert "have been mended" in again.warnings[0]
+        assert again.warnings[1:] == (told,)
+    assert run(world.provide("demo==1.0", lease=False), SHOW) == "1"
+
+
 def test_what_its_user_wrote_into_a_copy_is_no_damage_of_the_store(world: World, envsync: Envsync) -> None:
     lock = world.lock(f"--index-url {world.index.url}", "demo==1.0")
     sync = ["sync", "--venv", ".venv", "--link-mode", "copy", lock]

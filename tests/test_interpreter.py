@@ -235,10 +235,12 @@ def test_an_environment_of_an_environment_has_the_interpreter_behind_both(
         (lambda path: path.write_text(""), "the interpreter `{path}` cannot be started: "),
         (lambda path: script(path, "echo hello; exit 3"), r"could not be asked \(status 3\)\n  hello"),
         (lambda path: script(path, "echo hello"), r"could not be asked \(status 0\)\n  hello"),
+        # A program that is no Python quotes what it was asked to run.
+        (lambda path: script(path, 'echo "no file: $5" >&2; exit 2'), r"could not be asked \(status 2\)$"),
         (lambda path: script(path, "echo Python 2.7 >&2; exit 2"), r"\(status 2\)\n  Python 2.7"),
         (lambda path: path.mkdir(), "no interpreter found at `{path}`"),
     ],
-    ids=["missing", "broken link", "not executable", "fails", "says nothing", "too old", "a directory"],
+    ids=["missing", "broken link", "not executable", "fails", "says nothing", "no Python", "too old", "a directory"],
 )
 def test_what_is_no_interpreter_is_refused(make: Callable[[Path], object], message: str, tmp_path: Path) -> None:
     path = tmp_path / "python"

@@ -137,6 +137,14 @@ def test_what_does_not_belong_there_is_found_and_removed(store: Store, wheel: St
     assert store.check(wheel) == ()
 
 
+def test_a_whole_tree_that_is_gone_comes_back(store: Store, wheel: StoredWheel, archive: Path) -> None:
+    before = store.files(wheel)
+    shutil.rmtree(wheel.tree)
+    store.repair(wheel, store.check(wheel), archive=archive)
+    assert store.check(wheel, deep=True) == ()
+    assert store.files(wheel) == before
+
+
 def test_a_directory_that_is_gone_comes_back(store: Store, wheel: StoredWheel, archive: Path) -> None:
     shutil.rmtree(Path(wheel.tree, "demo"))
     store.repair(wheel, store.check(wheel), archive=archive)

@@ -87,6 +87,8 @@ def verify(call: Call) -> int:
 
 
 def _say_verified(call: Call, found: upkeep.Verification, holders: Holders) -> None:
+    from pytest_envsync.environments.held_damage import damage_sentence
+
     terminal = call.terminal
     if call.is_json:
         held = {"mended": list(holders.mended), "damaged": list(holders.others)}
@@ -98,7 +100,7 @@ def _say_verified(call: Call, found: upkeep.Verification, holders: Holders) -> N
     terminal.say(f"Checked {plural(found.checked, 'wheel')}, {len(found.damaged)} damaged")
     if holders.mended:
         terminal.say(f"Mended {plural(len(holders.mended), 'cached environment')} that held the damage")
-    terminal.say(*(f"`{path}` holds such damage: sync it again to mend it" for path in holders.others))
+    terminal.say(*map(damage_sentence, holders.others))
 
 
 def _verification(found: upkeep.Verification) -> dict[str, object]:

@@ -341,8 +341,10 @@ def _ask(python: str) -> dict[str, Any]:
             return dict(json.loads(lines[-1]))
         except (ValueError, TypeError):
             pass
-    complaint = (answer.stderr or answer.stdout).decode("utf-8", "replace").strip().splitlines()[-5:]
+    said = (answer.stderr or answer.stdout).decode("utf-8", "replace").strip().splitlines()[-5:]
+    # What is no Python may quote the program that it was asked to run.
+    complaint = [line for line in said if not any(part in line for part in _START.splitlines())]
     raise TargetError(
         "\n  ".join([f"the interpreter `{python}` could not be asked (status {answer.returncode})", *complaint]),
-        hint="Python 3.7 or newer is needed",
+        hint="it must be a Python, 3.7 or newer",
     )

@@ -19,6 +19,7 @@ from pytest_envsync.environments.generations import (
     retired_users,
     touch_used,
 )
+from pytest_envsync.environments.held_damage import others_told
 from pytest_envsync.environments.looking import look
 from pytest_envsync.environments.provision import key_lock
 from pytest_envsync.environments.repair import repair
@@ -83,4 +84,5 @@ def _compare_and_undo(generation: Generation, *, sessions: int, is_alone: bool, 
     except EnvsyncError as error:
         retire(generation, users)
         return HandedBack(seen.diff, users, undone=False, error=str(error))
-    return HandedBack(seen.diff, damage=damage)
+    others = others_told(engine=engine) if damage else ()
+    return HandedBack(seen.diff, damage=damage, others=others)

@@ -90,6 +90,16 @@ def _replace(file: ExpectedFile, record: Record, damaged: Collection[tuple[int, 
     remove_compiled(place)
 
 
+def others_told(*, engine: Engine) -> tuple[str, ...]:
+    """Return a sentence for each environment that ``find_others`` finds."""
+    return tuple(map(damage_sentence, find_others(engine=engine)))
+
+
+def damage_sentence(path: str) -> str:
+    """Return what to tell of an environment at *path* that holds damage which the store had."""
+    return f"`{path}` holds such damage: sync it again to mend it"
+
+
 def find_others(*, engine: Engine) -> tuple[str, ...]:
     """Return the environments outside of the cache, of those that were synced from it, that hold damage."""
     from pytest_envsync.environment.interpreter import query

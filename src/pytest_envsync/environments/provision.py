@@ -241,7 +241,9 @@ class Provision:
             self.engine.reporter.debug(f"{generation.prefix} is made anew: {error}")
             _give_up(generation, count_sessions(holders))
             return None
-        return self._answer(generation, record, repaired=seen.diff or None, warnings=mended(repaired.damage))
+        return self._answer(
+            generation, record, repaired=seen.diff or None, warnings=mended(repaired.damage, self.engine)
+        )
 
     def _make(self) -> CachedEnvironment:
         from pytest_envsync.environments.making import make
@@ -269,7 +271,7 @@ class Provision:
             with suppress(EnvsyncError):
                 remove_tree(generation.prefix)
             raise
-        warnings = (*made.changes.warnings, *mended(made.damage))
+        warnings = (*made.changes.warnings, *mended(made.damage, self.engine))
         return self._answer(generation, record, created=True, changes=made.changes, warnings=warnings)
 
     @property
@@ -335,12 +337,15 @@ class Provision:
         return replace(answer, lease=lease.path)
 
 
-def mended(damage: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the warnings for files of the store that were mended."""
+def mended(damage: tuple[str, ...], engine: Engine) -> tuple[str, ...]:
+    """Return the warnings for files of the store that were mended, and for environments that hold the damage still."""
     if not damage:
         return ()
+    from pytest_envsync.environments.held_damage import others_told
+
     more = f", and {len(damage) - 3} more" if len(damage) > 3 else ""
-    return (f"files of the wheel store were damaged and have been mended: {', '.join(damage[:3])}{more}",)
+    told = f"files of the wheel store were damaged and have been mended: {', '.join(damage[:3])}{more}"
+    return (told, *others_told(engine=engine))
 
 
 def _refuse_empty(resolution: Resolution, files: tuple[str, ...], *, engine: Engine) -> None:

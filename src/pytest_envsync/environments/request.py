@@ -139,7 +139,8 @@ class HandedBack(NamedTuple):
 
     *shared* is how many sessions used it at that time, this one included: above 1, *diff* is what all of them
     did. *undone*: the environment is as it was again (or is gone, with the last of them). *error* says
-    why it is not, and the next use mends it. *damage* names files of the store that were mended.
+    why it is not, and the next use mends it. *damage* names files of the store that were mended,
+    *others* are sentences about environments outside of the cache that hold that damage still.
     """
 
     diff: Diff
@@ -147,10 +148,12 @@ class HandedBack(NamedTuple):
     undone: bool = True
     error: str | None = None
     damage: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON values."""
-        return {**self._asdict(), "diff": self.diff.as_dict(), "damage": list(self.damage)}
+        lists = {"damage": list(self.damage), "others": list(self.others)}
+        return {**self._asdict(), "diff": self.diff.as_dict(), **lists}
 
 
 class EnvironmentListing(NamedTuple):

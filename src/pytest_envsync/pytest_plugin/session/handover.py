@@ -92,5 +92,6 @@ def hand_over(values: Mapping[str, Any], leases: Sequence[str], engine: Engine, 
     if answer.get("error"):
         notes.append(str(answer["error"]))
     notes += [f"mended in the store: {text}" for text in answer.get("damage") or ()]
+    notes += map(str, answer.get("others") or ())
     diff = Diff.from_dict(answer["diff"]).without(ignored)
     return Handover(values, diff, int(answer.get("shared") or 1), tuple(notes))

@@ -207,10 +207,10 @@ def _clear(place: str) -> None:
 
 
 def _make_room(tree: str, path: str) -> None:
-    """Make the directories above *path*; a file that stands in the way of one goes."""
+    """Make *tree* and the directories above *path* in it; a file that stands in the way of one goes."""
     parts = path.split("/")[:-1]
-    for length in range(1, len(parts) + 1):
-        folder = f"{tree}/{'/'.join(parts[:length])}"
+    for length in range(len(parts) + 1):
+        folder = "/".join([tree, *parts[:length]])
         if os.path.isdir(folder) and not os.path.islink(folder):
             continue
         _clear(folder)

@@ -234,6 +234,27 @@ def test_an_address_of_an_index_that_is_none_is_wrong_usage(project: SessionProj
     assert "s3cret" not in run.out
 
 
+@pytest.mark.parametrize("addopts", ["--envsync locks/here.lock", "-q --envsync=here=locks/here.lock"])
+def test_a_lock_of_addopts_is_looked_for_beside_the_ini_file(project: SessionProject, addopts: str) -> None:
+    project.lock("locks/here.lock", project.wheel("demo"))
+    project.write(
+        {
+            "pytest.ini": f"[pytest]\naddopts = {addopts}\n",
+            "below/test_below.py": "import demo\ndef test_it(): pass\n",
+            "test_it.py": "",
+        }
+    )
+    for directory in (project.path, project.path / "below"):
+        run = project.pytest(cwd=directory)
+        assert run.outcomes == {"passed": 1}, run.out
+    # Whoever types it means the directory at hand.
+    typed = project.pytest(
+        f"--envsync={addopts.rpartition(' ')[2].removeprefix('--envsync=')}", cwd=project.path / "below"
+    )
+    assert typed.returncode == 4, typed.out
+    assert "there is no lockfile" in typed.stderr
+
+
 _NO_PACKAGES = 'lock-version = "1.0"\ncreated-by = "x"\npackages = []\n'
 
 

@@ -73,6 +73,10 @@ def read_asked(config: pytest.Config, options: argparse.Namespace) -> Asked:
     base = str(config.inipath.parent) if config.inipath is not None else str(config.rootpath)
     ini: Callable[[str], Any] = config.getini
     locks = options.envsync_locks or []
+
+    def beside(option: str, text: str) -> str:
+        return base if _is_of_addopts(config, option, text) else directory
+
     line = Given(
         arguments=list(options.envsync_options or ()),
         options=_said(
@@ -98,14 +102,14 @@ def read_asked(config: pytest.Config, options: argparse.Namespace) -> Asked:
     return Asked(
         rootdir=str(config.rootpath),
         directory=directory,
-        locks=[(text, directory) for text in locks] or [(text, base) for text in ini("envsync")],
+        locks=[(text, beside("--envsync", text)) for text in locks] or [(text, base) for text in ini("envsync")],
         pythons=[
             *(_interpreter(text, directory) for text in options.envsync_python or ()),
         ]
         or [_interpreter(text, base) for text in ini("envsync_python")],
         projects=_projects(options, ini("envsync_project"), directory=directory, base=base),
         editable=bool(ini("envsync_editable")),
-        files=[absolute(text, directory) for text in options.envsync_files or ()]
+        files=[absolute(text, beside("--envsync-file", text)) for text in options.envsync_files or ()]
         or [absolute(text, base) for text in ini("envsync_files")],
         recreate=options.envsync_recreate,
         drift=_drift(options.envsync_drift, ini("envsync_drift")),
@@ -166,6 +170,15 @@ def check_arguments(given: Given, place: str) -> None:
                 f"`{option_named(name).long}` of {place} means nothing for a session",
                 hint=_NOT_FOR_SESSIONS[name] or None,
             )
+
+
+def _is_of_addopts(config: pytest.Config, option: str, text: str) -> bool:
+    """Whether the ini file's ``addopts`` gives *text* for *option*, and nobody else does: a path starts there."""
+    given = " ".join(map(str, config.getini("addopts")))
+    if not any(f" {option}{sign}{text} " in f" {given} " for sign in " ="):
+        return False
+    typed = [*map(str, config.invocation_params.args), *os.environ.get("PYTEST_ADDOPTS", "").split()]
+    return text not in typed and f"{option}={text}" not in typed
 
 
 def _said(**values: Any) -> dict[str, Any]:

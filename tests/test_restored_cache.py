@@ -12,6 +12,7 @@ import pytest
 
 from conftest import Envsync
 from environment_world import SCRIPT, World, demo_world, edit, run, site
+from factories import make_wheel
 from index_server import IndexServer
 
 
@@ -94,3 +95,17 @@ def test_the_store_is_verified_as_sound(envsync: Envsync, demo: Path, cache_dir:
     os.utime(pycs[0])
     found = envsync("cache", "verify")
     assert (found.returncode, "was written to" in found.stdout) == (1, True)
+
+
+def test_local_wheels_elsewhere_are_read_again(envsync: Envsync, tmp_path: Path, cache_dir: Path) -> None:
+    wheel = make_wheel(tmp_path, files={"demo.py": "VALUE = 'old'\n"})
+    os.utime(wheel, (1_600_000_000, 1_600_000_000))
+    (tmp_path / "a.txt").write_text(f"{wheel.as_uri()}\n")
+    words = ("run", "a.txt", "--", "python", "-c", "import demo; print(demo.VALUE)")
+    assert envsync(*words).stdout == "old\n"
+    restore(cache_dir)
+    # The archive of the project has brought the wheel with the time that it had.
+    wheel.unlink()
+    make_wheel(tmp_path, files={"demo.py": "VALUE = 'new'\n"})
+    os.utime(wheel, (1_600_000_000, 1_600_000_000))
+    assert [envsync(*words).stdout for _ in range(2)] == ["new\n"] * 2

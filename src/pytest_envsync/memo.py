@@ -25,6 +25,7 @@ from pytest_envsync.atomic import write_at_once
 from pytest_envsync.digesting import sha256
 from pytest_envsync.direct_url import recorded_url
 from pytest_envsync.distributions import Candidate
+from pytest_envsync.file_stamp import Stamp, stamp_of
 from pytest_envsync.options import SyncOptions
 from pytest_envsync.requirements import (
     ArchiveSource,
@@ -40,7 +41,7 @@ from pytest_envsync.settings.index_tables import read_rules
 from pytest_envsync.target import Target
 from pytest_envsync.values import asdict, dataclass, field, fields, replace
 
-SCHEMA = 4
+SCHEMA = 5
 _DAY = 86_400
 _SOURCES = {cls.__name__: cls for cls in (IndexSource, ArchiveSource, DirectorySource, VcsSource)}
 _INDIFFERENT = frozenset({
@@ -79,7 +80,7 @@ class Resolution:
     remembered: bool = False
     pin_keys: dict[str, str] = field(default_factory=dict)
     key: str = ""
-    stats: tuple[tuple[str, int, int], ...] = ()
+    stats: tuple[tuple[str, Stamp | None], ...] = ()
 
 
 def resolution_key(
@@ -106,13 +107,12 @@ def resolution_key(
     return sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()
 
 
-def stat_of(path: str) -> tuple[str, int, int]:
-    """Return path, mtime in nanoseconds and size of a file or directory; -1 where there is none."""
+def stat_of(path: str) -> tuple[str, Stamp | None]:
+    """Return path and stamp of a file or directory; None for one that nobody can look at."""
     try:
-        found = os.stat(path)
+        return (path, stamp_of(path))
     except OSError:
-        return (path, -1, -1)
-    return (path, found.st_mtime_ns, found.st_size)
+        return (path, None)
 
 
 def is_repeatable(requirements: Requirements, candidates: Sequence[Candidate], options: SyncOptions) -> bool:
@@ -153,7 +153,7 @@ def _is_fixed(candidate: Candidate) -> bool:
             return candidate.cache_info is not None and candidate.may_build and not candidate.specifier
 
 
-def local_stats(candidates: Sequence[Candidate], find_links: Sequence[str]) -> tuple[tuple[str, int, int], ...]:
+def local_stats(candidates: Sequence[Candidate], find_links: Sequence[str]) -> tuple[tuple[str, Stamp | None], ...]:
     """Return the state of every local file and listing that the resolution rests on."""
     from urllib.parse import unquote, urlsplit
 
@@ -172,8 +172,11 @@ def local_stats(candidates: Sequence[Candidate], find_links: Sequence[str]) -> t
     return tuple(stat_of(path) for path in sorted(paths))
 
 
-def recall(cache_dir: str, key: str, environ: Mapping[str, str]) -> Resolution | None:
-    """Return the remembered resolution when everything it rests on is as it was, else None."""
+def recall(cache_dir: str, key: str, environ: Mapping[str, str], *, trusts_stamps: bool = True) -> Resolution | None:
+    """Return the remembered resolution when everything it rests on is as it was, else None.
+
+    Without *trusts_stamps* one that rests on files of which no byte is compared is none.
+    """
     try:
         place = _place(cache_dir, key)
         with open(place, "rb") as stream:
@@ -186,7 +189,8 @@ def recall(cache_dir: str, key: str, environ: Mapping[str, str]) -> Resolution |
                     return None
         if any(_value_digest(environ.get(name), key) != digest for name, digest in record["variables"]):
             return None
-        if any(stat_of(path) != (path, mtime, size) for path, mtime, size in record["stats"]):
+        stats = tuple((path, None if stamp is None else tuple(stamp)) for path, stamp in record["stats"])
+        if (stats and not trusts_stamps) or any(stat_of(path) != (path, stamp) for path, stamp in stats):
             return None
         candidates = tuple(candidate_from(row) for row in record["candidates"])
         if not all(_is_as_it_was(candidate, environ) for candidate in candidates):
@@ -203,7 +207,7 @@ def recall(cache_dir: str, key: str, environ: Mapping[str, str]) -> Resolution |
             inputs=tuple(InputFile(path, digest) for path, digest in record["inputs"]),
             variables=tuple((name, environ.get(name)) for name, _ in record["variables"]),
             require_hashes=record["require_hashes"],
-            stats=tuple((path, mtime, size) for path, mtime, size in record["stats"]),
+            stats=stats,
             repeatable=True,
             remembered=True,
             key=key,

@@ -19,6 +19,7 @@ import sys
 from time import perf_counter, time_ns
 
 from pytest_envsync.cache_location import cache_location
+from pytest_envsync.file_stamp import stamp_of
 from pytest_envsync.version import __version__
 
 try:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
-FORMAT = 2
+FORMAT = 3
 BEGAN = time_ns()
 """When this process began: it is imported before anything is looked at."""
 
@@ -53,8 +54,8 @@ class Evidence:
 
     *read*: paths of inputs and configuration, each with the sha256 (hex) of the bytes that counted, None for a file
     that was not there. *files*: others whose bytes count, present or not. *variables*: the names of those that inputs
-    expand. *sites*: the directories of site-packages. *stamped*: interpreters, local wheels and listings, of which time
-    and size are compared. *absent*: paths that would change the answer by being there.
+    expand. *sites*: the directories of site-packages. *stamped*: interpreters, local wheels and listings, of which
+    the stamps are compared (``file_stamp``). *absent*: paths that would change the answer by being there.
     """
 
     __slots__ = ("absent", "files", "read", "sites", "stamped", "variables")
@@ -219,7 +220,7 @@ def _state(
         tuple(_content(path) for path in files),
         _digest(repr([environ.get(name) for name in variables])),
         tuple(_site_state(path) for path in sites),
-        tuple(_stamp(path) for path in stamped),
+        tuple(stamp_of(path) for path in stamped),
     )
 
 
@@ -257,14 +258,6 @@ def _content(path: str) -> bytes | None:
             return _digest(stream.read())
     except (FileNotFoundError, NotADirectoryError):
         return None
-
-
-def _stamp(path: str) -> tuple[int, int, int] | None:
-    try:
-        found = os.stat(path)  # noqa: PTH116 - plain text
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    return (found.st_mtime_ns, found.st_size, found.st_ino)
 
 
 def _site_state(root: str) -> list[tuple[Any, ...]] | None:

@@ -47,7 +47,8 @@ def resolve(
     """
     key = resolution_key(files, options, target, engine.cwd, switches=engine.switches)
     if not (options.refresh or options.refresh_package or options.reinstall or options.reinstall_package):
-        remembered = recall(engine.cache_root, key, engine.environ)
+        trusts = not options.verify_files
+        remembered = recall(engine.cache_root, key, engine.environ, trusts_stamps=trusts)
         # Of what stays as it is installed the store need not have the wheel.
         if remembered is not None and (
             installed is not None or all(engine.store.get(sha256) for sha256 in remembered.digests.values())

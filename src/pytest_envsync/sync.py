@@ -28,6 +28,7 @@ from pytest_envsync.values import dataclass, field, replace
 
 if TYPE_CHECKING:
     from pytest_envsync.distributions import Candidate, InstalledDistribution, PreparedWheel
+    from pytest_envsync.file_stamp import Stamp
     from pytest_envsync.memo import Resolution
     from pytest_envsync.narration import Reporter
     from pytest_envsync.options import SyncOptions
@@ -61,7 +62,7 @@ class SyncOutcome:
     is_empty: bool = False
     inputs: tuple[InputFile, ...] = ()
     variables: tuple[tuple[str, str | None], ...] = ()
-    stats: tuple[tuple[str, int, int], ...] = ()
+    stats: tuple[tuple[str, Stamp | None], ...] = ()
     repeatable: bool = False
 
 

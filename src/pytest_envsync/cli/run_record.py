@@ -41,8 +41,8 @@ def remember_run(call: Call, provided: Provided, *, arguments: Sequence[str]) ->
         # An address may hold a login, and a record is no place for that.
         return
     from pytest_envsync.environments.generations import key_lock_file
-    from pytest_envsync.pytest_plugin.overlay.contents import is_sound
     from pytest_envsync.remembered import write_record
+    from pytest_envsync.sealed import is_sound
     from pytest_envsync.snapshot import take_snapshot
     from pytest_envsync.standing import Standing
     from pytest_envsync.wheels.store.spoiled import spoiled_directory
@@ -139,7 +139,7 @@ def _evidence(call: Call, basis: Basis) -> Evidence:
             *([basis.request.python] if basis.request.python else []),
             basis.base.base_python,
             os.path.realpath(basis.base.base_python),
-            *(path for path, _, _ in resolution.stats),
+            *(path for path, _ in resolution.stats),
             *_overlay_sources(),
         ],
         absent=[],

@@ -108,7 +108,7 @@ def _evidence(call: Call, outcome: SyncOutcome) -> Evidence:
         stamped=[
             target.python,
             target.base_python,
-            *(path for path, _, _ in outcome.stats),
+            *(path for path, _ in outcome.stats),
             spoiled_directory(cache_of(call)),
         ],
         absent=[journal_directory(target)],

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pytest_envsync.addresses import file_path
 from pytest_envsync.distributions import Candidate, StoredWheel
 from pytest_envsync.errors import WheelError
+from pytest_envsync.file_stamp import stamp_of
 from pytest_envsync.hashes import HashPolicy
 from pytest_envsync.requirements import ArchiveSource, normalize_name
 from pytest_envsync.wheels.proof import check_size, expected_digests, is_proved
@@ -124,10 +125,10 @@ def address_key(candidate: Candidate, validator: str | None = None) -> str | Non
 def status_key(path: str) -> str | None:
     """Return what the store remembers a file on this machine by; None when there is none."""
     try:
-        status = os.stat(path)
+        stamp = stamp_of(path)
     except OSError:
         return None
-    return f"file:{os.path.abspath(path)}\n{status.st_size} {status.st_mtime_ns} {status.st_ino}"
+    return None if stamp is None else f"file:{os.path.abspath(path)}\n{' '.join(map(str, stamp))}"
 
 
 def _is_named(wheel: StoredWheel, filename: str) -> bool:

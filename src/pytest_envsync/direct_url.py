@@ -19,13 +19,15 @@ SameFile = Callable[[str, str], bool]
 def direct_url_of(source: Source) -> dict[str, Any] | None:
     """Return the values of ``direct_url.json`` for *source*; None for a project on an index.
 
-    Hashes are not recorded, credentials are dropped. Keys are in the order in which they are written.
+    Hashes are not recorded, credentials are dropped; a file's address keeps its fragment, as the reference has it.
+    Keys are in the order in which they are written.
     """
     if isinstance(source, IndexSource):
         return None
     values: dict[str, Any]
     if isinstance(source, ArchiveSource):
-        values = {"url": recorded_url(source.url), "archive_info": {}}
+        fragment = f"#{source.fragment}" if source.fragment and source.url[:5] == "file:" else ""
+        values = {"url": recorded_url(source.url) + fragment, "archive_info": {}}
     elif isinstance(source, DirectorySource):
         values = {"url": file_url(source.path), "dir_info": {"editable": True} if source.editable else {}}
     else:
@@ -50,6 +52,13 @@ def source_text(direct_url: Mapping[str, Any] | None) -> str:
         url = f"{vcs_info.get('vcs', 'git')}+{url}{f'@{commit}' if commit else ''}"
     subdirectory = direct_url.get("subdirectory")
     return f"{url}#subdirectory={subdirectory}" if subdirectory else url
+
+
+def asked_text(source: Source) -> str:
+    """Return what a report puts behind ``from`` when *source* is installed: the address as it was written."""
+    text = source_text(direct_url_of(source))
+    fragment = source.fragment if isinstance(source, ArchiveSource) else ""
+    return f"{text}#{masked(fragment)}" if fragment and "#" not in text else text
 
 
 def url_path(url: str) -> str | None:

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Mapping
 from operator import eq
 
 from pytest_envsync.changes import Change, Changes
-from pytest_envsync.direct_url import SameFile, direct_url_of, source_difference, source_text, url_path
+from pytest_envsync.direct_url import SameFile, asked_text, source_difference, source_text, url_path
 from pytest_envsync.distributions import Candidate, InstalledDistribution
 from pytest_envsync.requirements import ArchiveSource, DirectorySource, Source
 from pytest_envsync.target import Target
@@ -220,6 +220,6 @@ def _removal(distribution: InstalledDistribution) -> Change:
 
 
 def _addition(candidate: Candidate, versions: Mapping[str, str]) -> Change:
-    source = source_text(direct_url_of(candidate.requested))
+    source = asked_text(candidate.requested)
     version = versions.get(candidate.name) or candidate.version or ""
     return Change(candidate.name, version, "installed", source)

@@ -49,12 +49,14 @@ class IndexSource:
 @dataclass(frozen=True, slots=True)
 class ArchiveSource:
     """One archive, a wheel or an sdist. *url* is absolute (``https:`` or ``file:``) and has no
-    hash fragment; *path* is set when the user gave a path rather than an address.
+    fragment; *path* is set when the user gave a path rather than an address. *fragment* is what stood behind the
+    ``#``, to be shown: what it means is in other fields.
     """
 
     url: str
     subdirectory: str | None = None
     path: str | None = None
+    fragment: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

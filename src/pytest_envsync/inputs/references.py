@@ -109,7 +109,8 @@ def _at_address(text: str) -> Reference:
     url = urlunsplit((parts.scheme, parts.netloc, path, quote(parts.query, safe=_URL_CHARACTERS), ""))
     fragments = _fragments(parts.fragment)
     name = name_in_archive(filename, shown=url)
-    source = ArchiveSource(url, _subdirectory(fragments, text))
+    subdirectory = _subdirectory(fragments, text)
+    source = ArchiveSource(url, subdirectory, fragment="" if subdirectory else parts.fragment)
     return Reference(name, source, _digests(fragments))
 
 
@@ -159,7 +160,8 @@ def _at_path(
             raise InputError(_no_archive(text))
         return Reference(None, DirectorySource(absolute, editable, subdirectory), _digests(fragments))
     name = name_in_archive(filename, shown=text)
-    source = ArchiveSource(file_url(absolute), subdirectory, None if is_address else absolute)
+    shown = text.partition("#")[2] if is_address and not subdirectory else ""
+    source = ArchiveSource(file_url(absolute), subdirectory, None if is_address else absolute, shown)
     return Reference(name, source, _digests(fragments))
 
 

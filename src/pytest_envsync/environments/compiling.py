@@ -26,6 +26,7 @@ for line in sys.stdin.buffer:
         pass
 """
 _SHARE = 100  # modules that are worth a process of their own
+_TIME_LIMIT = 300.0  # seconds, for all of them
 
 
 class Job(NamedTuple):
@@ -40,26 +41,37 @@ class Job(NamedTuple):
 def compile_modules(python: str, jobs: Sequence[Job], *, scratch: str, environ: Mapping[str, str]) -> None:
     """Let the interpreter *python* do *jobs*, in a few processes; what cannot be compiled is not there afterwards.
 
-    *scratch* is a directory for lists of files.
+    *scratch* is a directory for lists of files. What takes too long is left out; no process outlives the call.
     """
     import subprocess
+    import time
 
     jobs = [job for job in jobs if "\n" not in job.source]
     count = max(1, min(os.cpu_count() or 1, 4, len(jobs) // _SHARE))
-    running = []
-    for number in range(count):
-        listed = f"{scratch}/jobs-{number}"
-        with open(listed, "wb") as file:
-            file.writelines(b"\0".join(os.fsencode(str(part)) for part in job) + b"\n" for job in jobs[number::count])
-        with open(listed, "rb") as file, suppress(OSError):
-            running.append(
-                subprocess.Popen(
-                    [python, "-I", "-S", "-c", _WORKER],
-                    stdin=file,
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
-                    env=dict(environ),
+    running: list[subprocess.Popen[bytes]] = []
+    until = time.monotonic() + _TIME_LIMIT
+    try:
+        for number in range(count):
+            listed = f"{scratch}/jobs-{number}"
+            with open(listed, "wb") as file:
+                file.writelines(
+                    b"\0".join(os.fsencode(str(part)) for part in job) + b"\n" for job in jobs[number::count]
                 )
-            )
-    for process in running:
-        process.wait()
+            with open(listed, "rb") as file, suppress(OSError):
+                running.append(
+                    subprocess.Popen(
+                        [python, "-I", "-S", "-c", _WORKER],
+                        stdin=file,
+                        stdout=subprocess.DEVNULL,
+                        stderr=subprocess.DEVNULL,
+                        env=dict(environ),
+                    )
+                )
+        with suppress(subprocess.TimeoutExpired):
+            for process in running:
+                process.wait(max(0.0, until - time.monotonic()))
+    finally:
+        for process in running:
+            if process.poll() is None:
+                process.kill()
+                process.wait()

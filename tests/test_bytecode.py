@@ -123,22 +123,6 @@ def test_hash_based_bytecode_is_passed_over(
     assert store.adopt_bytecode(wheel, TAG, {PYC: Path(str(place))}, magic=MAGIC) == 0
 
 
-def test_bytecode_that_was_compiled_from_another_file_is_passed_over(
-    store: Store, wheel: StoredWheel, linked: Path, tmp_path: Path
-) -> None:
-    """Its header fits the source, which is as it was."""
-    found = compiled(linked)
-    source = (linked / "demo/__init__.py").stat()
-    planted = tmp_path / "planted.py"
-    planted.write_text("x = 6\n")
-    os.utime(planted, ns=(source.st_atime_ns, source.st_mtime_ns))
-    header = found[PYC].read_bytes()[:16]
-    py_compile.compile(str(planted), cfile=str(found[PYC]), invalidation_mode=py_compile.PycInvalidationMode.TIMESTAMP)
-    assert found[PYC].read_bytes()[:16] == header
-    assert store.adopt_bytecode(wheel, TAG, found, magic=MAGIC) == 2
-    assert PYC not in [row.path for row in store.bytecode(wheel, TAG)[1]]
-
-
 def test_bytecode_that_is_there_is_not_replaced(store: Store, wheel: StoredWheel, linked: Path) -> None:
     found = compiled(linked)
     assert store.adopt_bytecode(wheel, TAG, found, magic=MAGIC) == 3
@@ -172,8 +156,6 @@ def test_what_is_no_bytecode_of_the_wheel_is_passed_over(
     store: Store, wheel: StoredWheel, linked: Path, tmp_path: Path
 ) -> None:
     sound = compiled(linked)[PYC]
-    link = tmp_path / "link.pyc"
-    link.symlink_to(sound)
     strange = {
         f"demo/__pycache__/unknown.{TAG}.pyc": sound,
         "demo/__pycache__/__init__.cpython-27.pyc": sound,
@@ -182,7 +164,6 @@ def test_what_is_no_bytecode_of_the_wheel_is_passed_over(
         f"../demo/__pycache__/__init__.{TAG}.pyc": sound,
         f"demo/__pycache__/../__pycache__/__init__.{TAG}.pyc": sound,
         f"demo/__pycache__/other.{TAG}.pyc": tmp_path / "missing.pyc",
-        PYC: link,
     }
     assert store.adopt_bytecode(wheel, TAG, strange, magic=MAGIC) == 0
     assert store.adopt_bytecode(wheel, "pypy310-pp73", {PYC: sound}, magic=MAGIC) == 0

@@ -24,6 +24,7 @@ FLOORS: dict[str, int] = {
     "plan": 1,
     "diff": 1,
     "snapshot": 1,
+    "sealed": 1,
     "comparison": 1,
     "leases": 1,
     "synced_env": 1,

@@ -17,7 +17,7 @@ from pytest_envsync.environment.bytecode import compile_site_packages
 from pytest_envsync.environment.install import expected_files
 from pytest_envsync.environment.interpreter import query
 from pytest_envsync.environment.layout import Provenance, format_note, provenance_of
-from pytest_envsync.environment.scripts import check_script_name, first_line, generate_commands
+from pytest_envsync.environment.scripts import check_script_name, first_line, generate_commands, wrapper
 from pytest_envsync.environment.verify import verify_installed
 from pytest_envsync.errors import InstallError
 from pytest_envsync.hashes import Digest
@@ -273,10 +273,30 @@ def test_a_script_is_a_plain_file_name(name: str) -> None:
 
 
 def test_pip_gets_the_command_of_its_interpreter() -> None:
-    points = {"console_scripts": tuple(EntryPoint(name, "pip", "main") for name in ("pip", "pip3", "pip3.12"))}
+    names = ("pip", "pip3", "pip3.12", "pip3.x", "pip3.256")
+    points = tuple(EntryPoint(name, "pip", "main") for name in names)
     options: dict[str, Any] = {"python": "/p", "minor": "3.11", "machine": "x86_64"}
-    assert sorted(generate_commands(points, project="pip", **options)) == ["pip", "pip3", "pip3.11"]
-    assert sorted(generate_commands(points, project="other", **options)) == ["pip", "pip3", "pip3.12"]
+    found = generate_commands({"console_scripts": points}, **options)
+    assert sorted(found) == ["pip", "pip3", "pip3.11", "pip3.256", "pip3.x"]
+    assert sorted(generate_commands({"gui_scripts": points}, **options)) == sorted(names)
+
+
+@pytest.mark.parametrize(
+    ("called", "seen"),
+    [
+        ("tool", "tool"),
+        ("tool.exe", "tool"),
+        ("tool-script.pyw", "tool"),
+        ("tool.exe-script.pyw", "tool.exe"),
+        ("a.py", "a.py"),
+    ],
+)
+def test_a_command_is_called_by_its_plain_name(tmp_path: Path, called: str, seen: str) -> None:
+    (tmp_path / "shown.py").write_text("import sys\ndef main():\n    print(sys.argv[0])\n    return 3\n")
+    path = tmp_path / called
+    path.write_bytes(wrapper(EntryPoint("tool", "shown", "main"), sys.executable))
+    ended = subprocess.run([sys.executable, str(path)], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (3, f"{tmp_path / seen}\n")
 
 
 def test_an_entry_point_wins_over_a_data_script_of_its_name(site: Site) -> None:
@@ -384,7 +404,6 @@ def test_what_the_store_does_not_have_cannot_be_given_back(site: Site) -> None:
 
 def compiled(site: Site, ready: Ready, place: str) -> Path:
     """Put bytecode for a module into the store and return where an environment has it."""
-    import marshal
     from importlib.util import MAGIC_NUMBER
 
     module = Path(ready.wheel.tree, place)
@@ -395,8 +414,7 @@ def compiled(site: Site, ready: Ready, place: str) -> Path:
     relative = f"{Path(place).parent}/__pycache__/{module.stem}.{site.target.cache_tag}.pyc".removeprefix("./")
     found = site.root / "made" / "__pycache__" / f"{ready.wheel.name}-{module.stem}.pyc"
     found.parent.mkdir(parents=True, exist_ok=True)
-    # Only what names its source is taken.
-    found.write_bytes(header + marshal.dumps(str(site.root / "made" / module.name)) + ready.wheel.name.encode())
+    found.write_bytes(header + ready.wheel.name.encode())
     assert site.store.adopt_bytecode(ready.wheel, site.target.cache_tag, {relative: found}, magic=MAGIC_NUMBER) == 1
     return site.site_packages / relative
 

@@ -17,6 +17,8 @@ from io import FileIO
 from typing import TYPE_CHECKING, NamedTuple
 from zlib import crc32
 
+from pytest_envsync.atomic import write_at_once
+
 if TYPE_CHECKING:
     # For type checkers only: an interpreter of a session may be too old for the notation.
     Row = tuple[int, int, int, str]
@@ -117,10 +119,7 @@ def save_snapshot(snapshot: Snapshot, path: str | os.PathLike[str]) -> None:
     """Write *snapshot* to *path*, at once or not at all."""
     # Version 2 has no references between objects and is read by every Python 3.
     data = marshal.dumps((snapshot.directories, snapshot.bytecode, snapshot.owners), 2)
-    temporary = f"{os.fspath(path)}.{os.getpid()}"
-    with open(temporary, "wb") as file:
-        file.write(_MAGIC + crc32(data).to_bytes(4, "big") + data)
-    os.replace(temporary, path)
+    write_at_once(path, _MAGIC + crc32(data).to_bytes(4, "big") + data)
 
 
 def load_snapshot(path: str | os.PathLike[str]) -> Snapshot:

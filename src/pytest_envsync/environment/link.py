@@ -166,7 +166,7 @@ def replace_file(source: str, destination: str, link_mode: str, *, mode: int, ti
 
     For repairs of single files; *link_mode* is one of LINK_MODES. Raises OSError.
     """
-    beside = f"{destination}.{os.getpid()}.new"
+    beside = f"{destination}.{os.getpid()}-{os.urandom(4).hex()}.new"
     try:
         placing(link_mode)(source, beside, mode, time)
         os.replace(beside, destination)
@@ -204,7 +204,7 @@ def _renew(source: str) -> None:
     Environments keep the old inode, whose content is the same.
     """
     status = os.stat(source)
-    beside = f"{source}.{os.getpid()}.new"
+    beside = f"{source}.{os.getpid()}-{os.urandom(4).hex()}.new"
     try:
         copy_file(source, beside, status.st_mode, status.st_mtime_ns)
         os.chmod(beside, status.st_mode & 0o7777)

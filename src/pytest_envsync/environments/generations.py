@@ -169,7 +169,7 @@ def touch_used(home: str) -> None:
 
 def retire(generation: Generation, users: int) -> None:
     """Let a generation take no new lease; *users* is how many sessions use it, at least."""
-    Path(generation.retired).write_text(str(max(users, retired_users(generation))), encoding="ascii")
+    write_at_once(generation.retired, str(max(users, retired_users(generation))).encode("ascii"))
 
 
 def retired_users(generation: Generation) -> int:

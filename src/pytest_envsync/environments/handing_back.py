@@ -69,7 +69,7 @@ def _compare_and_undo(generation: Generation, *, sessions: int, is_alone: bool, 
         snapshot = settle_bytecode(record, snapshot, seen, engine=engine)
         save_snapshot(snapshot, generation.snapshot)
     if not seen.diff:
-        if seen.rewritten:
+        if seen.rewritten and is_alone:
             snapshot = keep_rewritten(record, snapshot, seen.rewritten, engine=engine)
             save_snapshot(snapshot, generation.snapshot)
         if seen.touched:

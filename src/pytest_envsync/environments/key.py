@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pytest_envsync.distributions import Candidate
     from pytest_envsync.environments.request import EnvironmentRequest
 
-SCHEMA = 1
+SCHEMA = 2
 LENGTH = 20
 """Hex digits of a key. It is part of the first line of every script, which some kernels cut at 127 bytes."""
 

@@ -57,6 +57,7 @@ class Origins:
         self._expected: dict[str, ExpectedFile] | None = None
         self._link_mode: str | None = None
         self._compiled: dict[str, dict[str, StoredFile]] = {}
+        self._tags: tuple[str, ...] | None = None
         self._template: str | None = None
 
     @property
@@ -93,9 +94,11 @@ class Origins:
     def compiled(self, owner: str) -> dict[str, StoredFile]:
         """Return the bytecode that the store has for a distribution, pytest's too, by path in the wheel's tree."""
         if owner not in self._compiled:
-            rewriter = rewriter_of(self.record, self.base.cache_tag)
+            if self._tags is None:
+                rewriter = rewriter_of(self.record, self.base.cache_tag)
+                self._tags = (self.base.cache_tag, *([rewriter.tag] if rewriter is not None else []))
             found: dict[str, StoredFile] = {}
-            for tag in (self.base.cache_tag, *([rewriter.tag] if rewriter is not None else [])):
+            for tag in self._tags:
                 root, files = self.engine.store.bytecode(self.wheels[owner].wheel, tag)
                 found |= {file.path: file._replace(path=f"{root}/{file.path}") for file in files}
             self._compiled[owner] = found

@@ -8,9 +8,11 @@ from __future__ import annotations
 import os
 import re
 from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_envsync.environments.filling import OVERLAY_ENTRY
+from pytest_envsync.sealed import holds, identity_of
 
 if TYPE_CHECKING:
     from pytest_envsync.environments.generations import Record
@@ -21,6 +23,7 @@ IMPORTED = (
     "iniconfig",
     "packaging",
     "pluggy",
+    "py",
     "pygments",
     "pytest",
     "tomli",
@@ -28,6 +31,7 @@ IMPORTED = (
 )
 """Distributions that take part when pytest rewrites a module: what its import imports."""
 
+_NAMES = frozenset({"_pytest", *(name.replace("-", "_") for name in IMPORTED)})
 _METADATA = re.compile(r"pytest-(?P<version>[^-]+)\.dist-info\Z")
 
 
@@ -35,12 +39,24 @@ class Rewriter(NamedTuple):
     """The pytest of an environment, as far as it rewrites modules.
 
     *tag* is the name under which the store keeps what it made: interpreter, version, and a digest of all that takes
-    part. *paths* are the directories that it is imported from.
+    part. *paths* are the directories that it is imported from. An *overlay* that takes part comes with the *identity*
+    of its content, from which the tag is made too; both are empty without one.
     """
 
     version: str
     tag: str
     paths: tuple[str, ...]
+    overlay: str = ""
+    identity: str = ""
+
+    def is_genuine(self) -> bool:
+        """Whether the overlay holds, byte for byte, what the tag was made of."""
+        return not self.overlay or holds(Path(self.overlay), self.identity)
+
+
+def takes_part(path: str) -> bool:
+    """Whether the file at *path* (posix, below site-packages) may be imported when pytest rewrites a module."""
+    return path.partition("/")[0].partition(".")[0] in _NAMES
 
 
 def rewriter_of(record: Record, cache_tag: str) -> Rewriter | None:
@@ -48,16 +64,19 @@ def rewriter_of(record: Record, cache_tag: str) -> Rewriter | None:
     parts = [f"{name} {record.digests[name]}" for name in IMPORTED if name in record.digests]
     paths = [record.site_packages]
     version = record.packages.get("pytest")
+    overlay, identity = "", ""
     if version is None:
-        overlay = _directory(dict(record.entries).get(OVERLAY_ENTRY))
-        version = None if overlay is None else _version_in(overlay)
-        if overlay is None or version is None:
+        site = _directory(dict(record.entries).get(OVERLAY_ENTRY)) or ""
+        version = _version_in(site) if site else None
+        overlay = os.path.dirname(site)
+        identity = identity_of(Path(overlay)) or "" if site else ""
+        if version is None or not identity:
             return None
-        # The directory of an overlay is named by what it holds.
-        parts.append(os.path.basename(os.path.dirname(overlay)))
-        paths.append(overlay)
-    identity = sha256("\n".join(parts).encode()).hexdigest()[:12]
-    return Rewriter(version, f"{cache_tag}-pytest-{version}.{identity}", tuple(paths))
+        parts.append(identity)
+        paths.append(site)
+    # Of 16 digits: in names with 12 is what an earlier version made, whoever had changed its pytest.
+    digest = sha256("\n".join(parts).encode()).hexdigest()[:16]
+    return Rewriter(version, f"{cache_tag}-pytest-{version}.{digest}", tuple(paths), overlay, identity)
 
 
 def _directory(line: str | None) -> str | None:

@@ -1,9 +1,10 @@
 """Have the modules that pytest rewrites rewritten by the engine, once for each wheel and each pytest.
 
 What a session wrote tells which modules are worth it, and is thrown away: a header that fits says nothing of the code
-behind it. The environment's own pytest does the work, while the environment is as its snapshot has it, apart from
-whatever the session or the user's settings would add. pytest 9.2 takes such a file wherever it lies, so it goes into
-the store; older ones leave in the code where the source was, so that it stays in its environment.
+behind it. The pytest of the environment or of its overlay does the work, from its sources, apart from whatever the
+session or the user's settings would add. Every byte of it is compared before and after the work, with the wheels and
+with what the overlay was sealed as; where anything differs, nothing is kept. pytest 9.2 takes such a file wherever it
+lies, so it goes into the store; older ones leave in the code where the source was, so that it stays in its environment.
 
 PYTEST_DONT_REWRITE
 """
@@ -19,8 +20,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from pytest_envsync.environment.link import choose_link_mode, placing, replace_file
 from pytest_envsync.environments.bytecode import magic_of, of_wheels, source_of
 from pytest_envsync.environments.generations import remove_tree
+from pytest_envsync.environments.looking import look
 from pytest_envsync.environments.origins import Origins
-from pytest_envsync.environments.rewriter import IMPORTED, Rewriter, rewriter_of
+from pytest_envsync.environments.rewriter import IMPORTED, Rewriter, rewriter_of, takes_part
 from pytest_envsync.errors import EnvsyncError
 from pytest_envsync.snapshot import Snapshot, digest_of
 
@@ -33,16 +35,28 @@ if TYPE_CHECKING:
 
 _WORKER = """\
 import os, sys, warnings
+from importlib.machinery import PathFinder, SourceFileLoader
 from pathlib import Path
 
 warnings.simplefilter("ignore")
-own = {name.replace("-", "_") for name in sys.argv[1].split(",")} | {"_pytest", "py"}
+own = {name.replace("-", "_") for name in sys.argv[1].split(",")} | {"_pytest"}
+
+
+class FromSource(SourceFileLoader):
+    def get_code(self, fullname):
+        # Sources were compared; bytecode was not.
+        return self.source_to_code(self.get_data(self.path), self.path)
 
 
 class OnlyThese:
     @staticmethod
     def find_spec(name, path=None, target=None):
-        if path is None and name not in own and name not in sys.stdlib_module_names:
+        if name.partition(".")[0] in own:
+            spec = PathFinder.find_spec(name, path, target)
+            if spec is not None and type(spec.loader) is SourceFileLoader:
+                spec.loader = FromSource(spec.loader.name, spec.loader.path)
+            return spec
+        if path is None and name not in sys.stdlib_module_names:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 
@@ -75,7 +89,8 @@ class _Wanted(NamedTuple):
 def keep_rewritten(record: Record, snapshot: Snapshot, paths: Sequence[str], *, engine: Engine) -> Snapshot:
     """Put what the environment's pytest makes of the modules behind *paths* in their place; return what is known then.
 
-    *paths* are bytecode that a session wrote and that is gone. The environment must not differ from *snapshot*.
+    *paths* are bytecode that a session wrote and that is gone. The environment must not differ from *snapshot*, and
+    nobody else may use it.
     """
     origins = Origins(record, engine)
     known = {directory: dict(rows) for directory, rows in snapshot.bytecode.items()}
@@ -85,7 +100,7 @@ def keep_rewritten(record: Record, snapshot: Snapshot, paths: Sequence[str], *, 
             return snapshot
         ending = f".{origins.base.cache_tag}-pytest-{rewriter.version}.pyc"
         wanted = [_Wanted(*found) for found in of_wheels([p for p in paths if p.endswith(ending)], set(), origins)]
-        for path in _settle(wanted, rewriter, origins):
+        for path in _settle(wanted, rewriter, origins, snapshot):
             directory, _, name = path.rpartition("/")
             with suppress(OSError):
                 status = os.lstat(f"{record.path}/{path}")
@@ -97,7 +112,7 @@ def keep_rewritten(record: Record, snapshot: Snapshot, paths: Sequence[str], *, 
     return snapshot._replace(bytecode=known)
 
 
-def _settle(wanted: Sequence[_Wanted], rewriter: Rewriter, origins: Origins) -> list[str]:
+def _settle(wanted: Sequence[_Wanted], rewriter: Rewriter, origins: Origins, snapshot: Snapshot) -> list[str]:
     """Place what the store has or can get of *wanted*, and return the paths of what is there then."""
     store = origins.engine.store
     for owner in {item.owner for item in wanted}:
@@ -110,7 +125,7 @@ def _settle(wanted: Sequence[_Wanted], rewriter: Rewriter, origins: Origins) -> 
     made: dict[str, str] = {}
     try:
         if missing:
-            made = _rewrite(missing, rewriter, origins, scratch)
+            made = _rewrite(missing, rewriter, origins, snapshot, scratch)
         return [item.path for item in wanted if _place(item, made.get(item.path), origins)]
     finally:
         if missing:
@@ -128,8 +143,13 @@ def _place(item: _Wanted, own: str | None, origins: Origins) -> bool:
     return stored is not None or own is not None
 
 
-def _rewrite(missing: Sequence[_Wanted], rewriter: Rewriter, origins: Origins, scratch: str) -> dict[str, str]:
-    """Rewrite *missing*; return for what cannot go into the store its path in the environment and where it lies."""
+def _rewrite(
+    missing: Sequence[_Wanted], rewriter: Rewriter, origins: Origins, snapshot: Snapshot, scratch: str
+) -> dict[str, str]:
+    """Rewrite *missing*; return for each its path in the environment and where it lies now.
+
+    What serves anywhere goes into the store too. Raises EnvsyncError when something was changed, before or meanwhile.
+    """
     os.makedirs(scratch)
     jobs: list[tuple[str, str]] = []
     offers: dict[str, dict[str, Path | str]] = {}
@@ -143,7 +163,11 @@ def _rewrite(missing: Sequence[_Wanted], rewriter: Rewriter, origins: Origins, s
         jobs.append((source, place))
         offers.setdefault(item.owner, {})[item.inside] = place
         own[item.path] = place
+    if not jobs:
+        return {}
+    _check_unchanged(rewriter, origins, snapshot)
     serves_anywhere = _run(jobs, rewriter, origins, scratch)
+    _check_unchanged(rewriter, origins, snapshot)
     own = {path: place for path, place in own.items() if os.path.exists(place)}
     if not serves_anywhere:
         return own
@@ -153,6 +177,22 @@ def _rewrite(missing: Sequence[_Wanted], rewriter: Rewriter, origins: Origins, s
         origins.engine.store.adopt_bytecode(wheel, rewriter.tag, made, magic=magic_of(made))
         origins.forget_compiled(owner)
     return own
+
+
+def _check_unchanged(rewriter: Rewriter, origins: Origins, snapshot: Snapshot) -> None:
+    """Raise EnvsyncError unless the environment is as *snapshot* has it, and each byte of the rewriter as it came."""
+    record = origins.record
+    if look(record, snapshot, engine=origins.engine).diff:
+        raise EnvsyncError("the environment was changed")
+    if not rewriter.is_genuine():
+        raise EnvsyncError(f"the overlay `{rewriter.overlay}` was changed")
+    site = os.path.relpath(record.site_packages, record.path).replace(os.sep, "/") + "/"
+    for path, file in origins.expected.items():
+        if path.startswith(site) and takes_part(path[len(site) :]) and file.tree_path is not None:
+            if file.owner not in IMPORTED:
+                raise EnvsyncError(f"`{path}` of {file.owner} may be imported by pytest")
+            if digest_of(f"{record.path}/{path}").hex() != file.sha256:
+                raise EnvsyncError(f"`{path}` was changed")
 
 
 def _run(jobs: Sequence[tuple[str, str]], rewriter: Rewriter, origins: Origins, scratch: str) -> bool:

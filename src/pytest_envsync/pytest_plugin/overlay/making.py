@@ -22,21 +22,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import pytest_envsync
+from pytest_envsync.atomic import write_at_once
 from pytest_envsync.errors import EnvsyncError
-from pytest_envsync.pytest_plugin.overlay.contents import is_sound, seal
+from pytest_envsync.pytest_plugin.overlay.contents import seal
 from pytest_envsync.pytest_plugin.overlay.host_distributions import NotHereError, choose
+from pytest_envsync.sealed import is_sound
 
 if TYPE_CHECKING:
     from pytest_envsync.target import Target
 
-FORMAT = "5"  # of the directory; part of its name
+FORMAT = "6"  # of the directory; part of its name
 DAY = 86_400.0  # seconds
 UNUSED_DAYS = 60
 OLDEST_PYTHON = (3, 10)
 OLDEST_PYTEST = (7, 4)
 
 _PASSIVE = {
-    "": ("errors", "changes", "snapshot", "comparison", "diff", "leases", "source_hash", "synced_env"),
+    "": (
+        "atomic", "changes", "comparison", "diff", "errors", "foreign_variables", "guard_file", "leases", "snapshot",
+        "source_hash", "synced_env",
+    ),
     "pytest_plugin": ("command_line", "guard", "hooks", "hookspecs", "naming", "paths", "surroundings"),
     "pytest_plugin.fixtures": ("axes", "factory", "markings", "private", "refusals"),
     "pytest_plugin.matrix": ("apart", "identities", "in_turn", "remote", "scheduling", "selection", "table", "xdist"),
@@ -152,7 +157,7 @@ def make_overlay(
     overlay = _fill(cache_dir / "overlays", held, locked=locked, target=target)
     memo.parent.mkdir(parents=True, exist_ok=True)
     _sweep(cache_dir / "overlays")
-    _write(memo, json.dumps(overlay._asdict()))
+    write_at_once(memo, json.dumps(overlay._asdict()).encode())
     return overlay
 
 
@@ -230,12 +235,6 @@ def _read_memo(path: Path) -> Overlay | None:
         return Overlay(**json.loads(path.read_bytes()))
     except (OSError, ValueError, TypeError):
         return None
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(f"{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
 
 
 def _touch(path: Path) -> None:

@@ -1,10 +1,10 @@
-"""Bytecode that environments compiled, kept beside the sources in the store.
+"""Bytecode that the engine made of the sources in the store, kept beside them.
 
-A ``.pyc`` file is taken in when its header fits the source as the store has it: that interpreter's magic number,
-no flags (PEP 552: judged by time and size), the source's time and size; and when its code says that it was compiled
-from that source, where it lies beside the file. Hash-based files are left alone, but for those that pytest makes of
-modules it rewrites (``environments.rewriting``), which it judges by the hash of the source and takes from anywhere.
-What is taken is 0444 and has a row in a manifest of its own, one for each cache tag.
+The engine compiles every file itself, apart from any session, and only offers what it made (``environments.bytecode``).
+A ``.pyc`` file is taken in when its header fits the source as the store has it: that interpreter's magic number, and no
+flags with the source's time and size, or, for what pytest makes of modules it rewrites (``environments.rewriting``),
+the hash of the source (PEP 552). The header says nothing of the code behind it: for that whoever offers it answers.
+What is taken is 0444 and has a row with its digest in a manifest of its own, one for each cache tag.
 
 PYTEST_DONT_REWRITE
 """
@@ -13,31 +13,29 @@ from __future__ import annotations
 
 import os
 import re
-import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from functools import partial
+from pathlib import Path
 
 from pytest_envsync.atomic import write_at_once
 from pytest_envsync.distributions import StoredFile
 from pytest_envsync.patterns import pattern
-from pytest_envsync.wheels.store.manifest import read_rows, write_rows
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pytest_envsync.snapshot import open_regular
+from pytest_envsync.source_hash import source_hash_of
+from pytest_envsync.wheels.store.manifest import columns_of, packed, read_rows
 
 _NAME = pattern(
     r"(?P<folder>(?:.*/)?)__pycache__/(?P<stem>[^/]+)\.(?P<tag>cpython-[0-9]+t?)(?:\.opt-[0-9a-zA-Z]+)?\.pyc\Z",
     re.DOTALL,
 )
-_TAG = re.compile(r"cpython-[0-9]+t?(?:-pytest-[^/]+\.[0-9a-f]{12})?\Z")
+_TAG = re.compile(r"cpython-[0-9]+t?(?:-pytest-[^/]+\.[0-9a-f]{16})?\Z")
+_DISTRUSTED = pattern(r"cpython-[0-9]+t?-pytest-[^/]+\.[0-9a-f]{12}\Z")
 _REWRITTEN = pattern(
     r"(?P<folder>(?:.*/)?)__pycache__/(?P<stem>[^/]+)\.(?P<tag>cpython-[0-9]+t?-pytest-[^/]+)\.pyc\Z", re.DOTALL
 )
 _HEADER = 16
 _BY_HASH = b"\3\0\0\0"
-_READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-_READ |= getattr(os, "O_NONBLOCK", 0)  # a FIFO is not waited for
 
 
 def list_bytecode(entry: str, cache_tag: str) -> tuple[str | None, tuple[StoredFile, ...]]:
@@ -74,22 +72,26 @@ def adopt(
 ) -> int:
     """Take the files *found* (path relative to the tree -> where it lies) that fit their sources; return how many.
 
-    The caller holds the lock of entries. A file is linked in where that is possible, and becomes 0444; it is copied
-    otherwise. What does not fit, or is there already, is passed over. Raises OSError when the store cannot be written.
+    They are files that the engine made, just now, where nobody else writes. The caller holds the lock of entries. A
+    file is linked in where that is possible, and becomes 0444; it is copied otherwise. What does not fit, or is there
+    already, is passed over. Raises OSError when the store cannot be written.
     """
     if not _TAG.match(cache_tag) or len(magic) != 4:
         return 0
     root = f"{entry}/bytecode/{cache_tag}"
     rows = {row.path: row for row in list_bytecode(entry, cache_tag)[1]}
     taken = 0
-    made: set[str] = set()
     for path, place in sorted(found.items()):
         if path in rows:
             continue
         source = _source_of(path, cache_tag, sources)
         if source is None or not _is_unchanged(f"{entry}/tree/{source.path}", source):
             continue
-        row = _take(path, place, root, source, magic=magic, made=made, is_rewritten=is_of_pytest(cache_tag))
+        if is_of_pytest(cache_tag):
+            content = Path(entry, "tree", source.path).read_bytes()
+            row = _take(path, place, root, partial(_is_rewritten_from, source=content, magic=magic))
+        else:
+            row = _take(path, place, root, partial(_is_compiled_from, source=source, magic=magic))
         if row is not None:
             rows[path] = row
             taken += 1
@@ -100,14 +102,19 @@ def adopt(
 
 def save(root: str, rows: Mapping[str, StoredFile]) -> None:
     """Replace the manifest of the bytecode below *root* at once. Raises OSError."""
-    beside = f"{root}.{os.getpid()}.new"
+    write_at_once(f"{root}.manifest", packed(columns_of([rows[path] for path in sorted(rows)])))
+
+
+def distrusted(entry: str) -> tuple[str, ...]:
+    """Return the directories of bytecode of pytest's that an earlier version took in, and that nobody reads any more.
+
+    That version let a pytest make it that had been changed in the overlay.
+    """
     try:
-        write_rows(beside, [rows[path] for path in sorted(rows)])
-        os.replace(beside, f"{root}.manifest")
-    except BaseException:
-        if os.path.lexists(beside):
-            os.unlink(beside)
-        raise
+        names = os.listdir(f"{entry}/bytecode")
+    except OSError:
+        return ()
+    return tuple(f"{entry}/bytecode/{name}" for name in sorted(names) if _DISTRUSTED.match(name))
 
 
 def is_of_pytest(tag: str) -> bool:
@@ -131,90 +138,43 @@ def _is_unchanged(place: str, row: StoredFile) -> bool:
     return (status.st_size, status.st_mtime_ns) == (row.size, row.mtime_ns)
 
 
-def _take(
-    path: str,
-    place: Path | str,
-    root: str,
-    source: StoredFile,
-    *,
-    magic: bytes,
-    made: set[str],
-    is_rewritten: bool,
-) -> StoredFile | None:
-    """Take one file in and return its row; None when it does not fit. *made* are the directories that are there."""
+def _take(path: str, place: Path | str, root: str, fits: Callable[[bytes], bool]) -> StoredFile | None:
+    """Take one file in and return its row; None when there is none, or one that does not fit."""
     from hashlib import sha256
 
     try:
-        descriptor = os.open(place, _READ)
+        with open_regular(os.fspath(place)) as file:
+            contents = file.read()
+            status = os.fstat(file.fileno())
     except OSError:
         return None
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            return None
-        with open(descriptor, "rb", buffering=0, closefd=False) as file:
-            contents = file.read()
-        if len(contents) != status.st_size:
-            return None
-        if is_rewritten:
-            if contents[:8] != magic + _BY_HASH:
-                return None
-        elif not _fits(contents[:_HEADER], source, magic) or not _names_its_source(
-            contents[_HEADER:], os.fspath(place), os.path.basename(source.path)
-        ):
-            return None
-        target = f"{root}/{path}"
-        folder = os.path.dirname(target)
-        if folder not in made:
-            os.makedirs(folder, exist_ok=True)
-            made.add(folder)
-        if not _link(place, target, status):
-            write_at_once(target, contents, time_ns=status.st_mtime_ns, mode=0o444)
-    finally:
-        os.close(descriptor)
+    if not fits(contents):
+        return None
+    target = f"{root}/{path}"
+    if not _link(place, target):
+        write_at_once(target, contents, time_ns=status.st_mtime_ns, mode=0o444)
     return StoredFile(path, status.st_size, 0o444, status.st_mtime_ns, sha256(contents).hexdigest())
 
 
-def _fits(header: bytes, source: StoredFile, magic: bytes) -> bool:
+def _is_compiled_from(contents: bytes, source: StoredFile, magic: bytes) -> bool:
     seconds = source.mtime_ns // 1_000_000_000 & 0xFFFFFFFF
     expected = magic + bytes(4) + seconds.to_bytes(4, "little") + (source.size & 0xFFFFFFFF).to_bytes(4, "little")
-    return header == expected
+    return contents[:_HEADER] == expected
 
 
-def _names_its_source(code: bytes, place: str, name: str) -> bool:
-    """Whether *code* (marshalled) holds the path of the source *name* that belongs to *place*, as compiling writes it.
-
-    It keeps out a file that was compiled from anything else; one that was made to look right it does not. It is read
-    as bytes, not loaded: the code may be of another interpreter, and ``marshal`` is not made for what somebody spoiled.
-    """
-    folder = os.path.dirname(os.path.dirname(place))
-    paths = {f"{folder}/{name}", f"{os.path.realpath(folder)}/{name}"}
-    return any(_marshalled(path) in code for path in paths)
+def _is_rewritten_from(contents: bytes, source: bytes, magic: bytes) -> bool:
+    return contents[:_HEADER] == magic + _BY_HASH + source_hash_of(magic, source)
 
 
-def _marshalled(path: str) -> bytes:
-    """Return *path* as ``marshal`` writes a text: its length, and its bytes."""
-    content = path.encode("utf-8", "surrogatepass")
-    if path.isascii() and len(content) < 256:
-        return bytes([len(content)]) + content
-    return len(content).to_bytes(4, "little") + content
-
-
-def _link(place: Path | str, target: str, status: os.stat_result) -> bool:
-    """Link *place*, whose open file has *status*, as *target*; False when it has to be copied."""
-    try:
-        os.link(place, target, follow_symlinks=False)
-    except FileExistsError:
+def _link(place: Path | str, target: str) -> bool:
+    """Link *place*, a file that the engine made, as *target*; False when it has to be copied."""
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    with suppress(FileNotFoundError):
         # Left by a process that was killed before it wrote the manifest, or dropped from a damaged one.
         os.unlink(target)
-        return _link(place, target, status)
+    try:
+        os.link(place, target)
     except (OSError, NotImplementedError):
         return False
-    linked = os.lstat(target)
-    # The path may lead to another file by now than the one that was read.
-    if (linked.st_dev, linked.st_ino, linked.st_mtime_ns) == (status.st_dev, status.st_ino, status.st_mtime_ns):
-        with suppress(OSError):
-            os.chmod(target, 0o444)
-            return True
-    os.unlink(target)
-    return False
+    os.chmod(target, 0o444)
+    return True

@@ -24,11 +24,16 @@ _HEAD = len(_MAGIC) + 4
 _READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
-def write_values(path: str, values: Any) -> None:
-    """Write *values* (tuples, texts, numbers, None) to a new file. Raises OSError."""
+def packed(values: Any) -> bytes:
+    """Return *values* (tuples, texts, numbers, None) as ``read_values`` reads them from a file."""
     body = marshal.dumps(values, 2)
+    return _MAGIC + crc32(body).to_bytes(4, "little") + body
+
+
+def write_values(path: str, values: Any) -> None:
+    """Write *values* to a new file. Raises OSError."""
     with open(path, "xb", buffering=0) as file:
-        contents = memoryview(_MAGIC + crc32(body).to_bytes(4, "little") + body)
+        contents = memoryview(packed(values))
         while contents:
             contents = contents[file.write(contents) or 0 :]
 
@@ -104,7 +109,12 @@ def wheel_from(values: Any, tree: str) -> StoredWheel:
 
 def write_rows(path: str, rows: Sequence[StoredFile]) -> None:
     """Write *rows* to a new file. Raises OSError."""
-    write_values(path, tuple(zip(*rows, strict=True)))
+    write_values(path, columns_of(rows))
+
+
+def columns_of(rows: Sequence[StoredFile]) -> tuple[tuple[Any, ...], ...]:
+    """Return *rows* as the values to write."""
+    return tuple(zip(*rows, strict=True))
 
 
 def read_rows(path: str) -> tuple[StoredFile, ...]:

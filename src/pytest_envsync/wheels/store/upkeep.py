@@ -18,6 +18,7 @@ from typing import Literal, NamedTuple
 from pytest_envsync.cache import exclusive
 from pytest_envsync.distributions import StoredWheel
 from pytest_envsync.errors import EnvsyncError, StoreError
+from pytest_envsync.wheels.store.bytecode import distrusted
 from pytest_envsync.wheels.store.damage import Damage
 from pytest_envsync.wheels.store.store import Fetch, Store
 
@@ -162,6 +163,10 @@ def prune(
         for sha256 in doomed:
             store.remove(sha256)
         leftovers = [size for place in _leftovers(store, moment) for size in _drop(place, seen)]
+        for sha256 in store.entries():
+            for place in distrusted(store.entry(sha256)):
+                leftovers += _drop(place, seen)
+                Path(f"{place}.manifest").unlink(missing_ok=True)
         _forget(store)
     return Removed(len(doomed), len(sizes) + len(leftovers), sum(sizes) + sum(leftovers))
 

@@ -17,19 +17,21 @@ import pytest
 from conftest import Envsync
 from environment_world import World, demo_world, where_permissions_count
 from index_server import IndexServer
-from pytest_envsync.cache import drop_lock, exclusive, shared
+from pytest_envsync.cache import drop_lock, exclusive, make_cache, shared
 from pytest_envsync.environment.locking import environment_lock
 from pytest_envsync.environments.upkeep import auto_prune
-from pytest_envsync.errors import LockTimeout, StoreError
+from pytest_envsync.errors import LockTimeout, StoreError, StrangeLockError
 from pytest_envsync.leases import DAY
+from pytest_envsync.lock_file import try_lock
 from pytest_envsync.narration import SilentReporter
 from pytest_envsync.options import SyncOptions
+from pytest_envsync.standing import Standing, take
 from pytest_envsync.sync import sync_environment
 from pytest_envsync.wheels.store.store import Store
 from pytest_envsync.wheels.store.upkeep import prune
 
 HOLD = """
-import sys; from pathlib import Path; from pytest_envsync.cache import drop_lock, exclusive, shared
+import sys; from pathlib import Path; from pytest_envsync.cache import drop_lock, exclusive, make_cache, shared
 with globals()[sys.argv[1]](Path(sys.argv[2]), timeout=5) as held: print(held, flush=True); sys.stdin.read()
 """
 
@@ -216,3 +218,68 @@ def test_a_directory_that_goes_while_its_lock_is_waited_for_is_not_made_again(tm
     thread.join()
     assert held == [False]
     assert not path.parent.exists()
+
+
+def link(path: Path, precious: Path) -> None:
+    path.symlink_to(precious)
+
+
+def directory(path: Path, precious: Path) -> None:
+    path.mkdir()
+
+
+def fifo(path: Path, precious: Path) -> None:
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize("strange", [link, directory, fifo])
+@pytest.mark.parametrize("optional", [True, False])
+def test_what_is_no_lock_file_is_left_alone(tmp_path: Path, *, strange: Any, optional: bool) -> None:
+    path, precious = tmp_path / "a.lock", tmp_path / "precious"
+    precious.write_text("precious")
+    strange(path, precious)
+    with (
+        pytest.raises(StrangeLockError, match=str(path)) as raised,
+        exclusive(path, timeout=0, optional=optional),
+    ):
+        pytest.fail("it was held")
+    assert raised.value.hint
+    assert precious.read_text() == "precious"
+
+
+def test_a_lock_file_with_another_name_keeps_its_content(tmp_path: Path) -> None:
+    """A copy of an environment made of hard links works as the first."""
+    path, precious = tmp_path / "a.lock", tmp_path / "precious"
+    precious.write_text("precious")
+    path.hardlink_to(precious)
+    with exclusive(path, timeout=0) as is_held:
+        assert is_held
+    assert precious.read_text() == "precious"
+
+
+def test_the_tag_of_a_cache_is_not_written_through_a_link(tmp_path: Path) -> None:
+    root = tmp_path / "cache"
+    root.mkdir()
+    (root / "CACHEDIR.TAG").symlink_to(tmp_path / "elsewhere")
+    make_cache(root)
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_nothing_is_leased_under_a_lock_that_was_removed_meanwhile(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = world.provide("demo==1.0", lease=False)
+    home = Path(made.path).parent
+    lock, question = world.cache_dir / "locks" / f"{made.key}.lock", world.cache_dir / "questions" / "q"
+    question.write_text(made.key)
+    known = Standing(str(home), made.generation, str(lock), str(world.cache_dir / "spoiled"), str(question), "", ())
+    os.utime(lock, (0, 0))
+    lease = take(known, os.getpid())
+    assert lease is not None
+    assert lock.stat().st_mtime > 0  # it is in use
+    def removed_meanwhile(descriptor: int) -> None:
+        drop_lock(lock)
+        try_lock(descriptor)
+
+    monkeypatch.setattr("pytest_envsync.standing.try_lock", removed_meanwhile)
+    assert take(known, os.getpid()) is None

@@ -227,3 +227,94 @@ def test_a_signal_reaches_the_command(envsync: Envsync, demo: Path, prefix: Path
 def test_the_command_has_the_signals_of_its_parent(envsync: Envsync, demo: Path, prefix: Path) -> None:
     code = "import signal; print(signal.pthread_sigmask(signal.SIG_BLOCK, ()), signal.getsignal(signal.SIGTERM).name)"
     assert run(envsync, demo, code) == ("set() SIG_DFL", False)
+
+
+@pytest.mark.parametrize("times", [0, 1], ids=["engine", "rerun"])
+def test_a_command_that_removes_its_directory_keeps_its_status(
+    envsync: Envsync, demo: Path, times: int, cache_dir: Path
+) -> None:
+    place = demo.parent / "place"
+    place.mkdir()
+    lock = place / "lock.txt"
+    lock.write_text(demo.read_text())
+    for _ in range(times):
+        assert envsync("run", "lock.txt", "--", "true", cwd=place).returncode == 0
+    code = 'touch "$VIRTUAL_ENV/stray"; rm -r "$PWD"; exit 4'
+    result = envsync("run", "lock.txt", "--", "sh", "-c", code, cwd=place)
+    assert (result.returncode, "Traceback" in result.stderr) == (4, False)
+    assert " + stray" in result.stderr
+    assert "that was undone" in result.stderr
+    assert list(cache_dir.glob("environments/*/leases/*")) == []
+
+
+@pytest.mark.parametrize("name", ["interrupted", "claimed"])
+def test_what_a_command_puts_in_place_of_our_notes_is_no_error(
+    envsync: Envsync, demo: Path, prefix: Path, name: str
+) -> None:
+    code = f'rm -f "$ENVSYNC_SESSION.{name}"; mkdir "$ENVSYNC_SESSION.{name}"; touch "$VIRTUAL_ENV/stray"; exit 3'
+    result = envsync("run", demo.name, "--", "sh", "-c", code)
+    assert (result.returncode, "Traceback" in result.stderr) == (3, False)
+    assert " + stray" in result.stderr
+    assert leases(prefix) == []
+
+
+@pytest.mark.parametrize("times", [0, 1], ids=["engine", "rerun"])
+def test_a_command_outlives_whoever_waits_for_it(
+    envsync: Envsync, demo: Path, prefix: Path, cache_dir: Path, times: int
+) -> None:
+    """Its environment was compared, and its files undone under it."""
+    if not times:
+        for path in (cache_dir / "remembered").iterdir():
+            path.unlink()
+    code = (
+        "import os, sys; mine = open(sys.prefix + '/mine', 'w'); mine.close(); print(flush=True);"
+        "sys.stdin.readline(); print(os.path.exists(mine.name), flush=True)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-m", "pytest_envsync", "run", demo.name, "--", "python", "-c", code],
+        cwd=demo.parent,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        said, _ = run(envsync, demo)
+        assert said != str(prefix)
+        process.stdin.write("\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == "True\n"
+
+
+@pytest.mark.parametrize("times", [0, 1], ids=["engine", "rerun"])
+def test_an_interrupt_of_this_process_alone_reaches_the_command(
+    demo: Path, prefix: Path, cache_dir: Path, times: int
+) -> None:
+    if not times:
+        for path in (cache_dir / "remembered").iterdir():
+            path.unlink()
+    code = "import time\ntry:\n print(flush=True); time.sleep(60)\nexcept KeyboardInterrupt:\n raise SystemExit(7)"
+    with subprocess.Popen(
+        [sys.executable, "-m", "pytest_envsync", "run", demo.name, "--", "python", "-c", code],
+        cwd=demo.parent,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.wait() == 7
+    assert leases(prefix) == []
+
+
+def test_a_signal_that_is_ignored_is_ignored_by_the_command(envsync: Envsync, demo: Path, prefix: Path) -> None:
+    """``nohup envsync run``."""
+    code = "import signal; print(signal.getsignal(signal.SIGHUP).name)"
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert run(envsync, demo, code) == ("SIG_IGN", False)
+    finally:
+        signal.signal(signal.SIGHUP, before)

@@ -26,12 +26,11 @@ def main() -> int:
 
         ended = run_again(argv, os.environ)
         if ended is not None:
-            status, lease = ended
-            if lease is not None:
+            if ended.lease is not None:
                 from pytest_envsync.cli.run import give_back_later
 
-                give_back_later(argv, lease)
-            return status
+                give_back_later(argv, ended.lease, start=ended.cwd)
+            return ended.status
     # What a sync loads and reads stays to its end: looking through it now and then took 3 of 50 ms.
     gc.set_threshold(50_000, 20, 50)
     from pytest_envsync.cli import main as run

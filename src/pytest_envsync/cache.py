@@ -16,8 +16,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from pytest_envsync import lock_file
 from pytest_envsync.cache_location import cache_location
-from pytest_envsync.errors import LockTimeout, StoreError
+from pytest_envsync.errors import LockTimeout, StoreError, StrangeLockError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,11 +54,12 @@ def make_root(root: AnyPath) -> None:
 def make_cache(root: AnyPath) -> None:
     """Make the cache directory and its tag. Raises StoreError when it cannot be written."""
     tag = os.path.join(root, "CACHEDIR.TAG")
-    if os.path.exists(tag):
+    if os.path.lexists(tag):
         return
     try:
         _make(root)
-        with open(tag, "w", encoding="utf-8") as file:
+        # Never through a link; and another process may be first.
+        with suppress(FileExistsError), open(tag, "x", encoding="utf-8") as file:
             file.write(TAG)
     except OSError as error:
         raise StoreError(
@@ -178,7 +180,7 @@ def _held(
         is_held = True
         try:
             _lock(descriptor, path, is_shared=is_shared, timeout=timeout, waiting=waiting)
-            while not _is_there(descriptor, path):
+            while not lock_file.is_there(descriptor, path):
                 # Whoever held it has removed it: the next one locks another file.
                 os.close(descriptor)
                 descriptor = -1
@@ -192,19 +194,11 @@ def _held(
                 unlocked(f"`{path}` cannot be locked, so two processes may be in each other's way: {reason}")
         if is_held and not is_shared:
             with suppress(OSError):  # opened for reading, or the disk is full: nobody can tell who holds it
-                os.ftruncate(descriptor, 0)
-                os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+                lock_file.write_holder(descriptor)
         yield is_held
     finally:
         if descriptor >= 0:
             os.close(descriptor)
-
-
-def _is_there(descriptor: int, path: AnyPath) -> bool:
-    try:
-        return os.path.samestat(os.fstat(descriptor), os.stat(path))
-    except FileNotFoundError:
-        return False
 
 
 def drop_lock(path: AnyPath) -> None:
@@ -219,22 +213,25 @@ def _open_lock(path: AnyPath, *, is_again: bool = False) -> int:
     try:
         if not is_again:
             os.makedirs(os.path.dirname(path), exist_ok=True)
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        return lock_file.open_lock(path, make=True)
+    except lock_file.NotALockFileError as error:
+        raise StrangeLockError(
+            f"the lock file `{os.fspath(path)}` is not one of ours: {error.strerror}",
+            hint="remove it, and do it again: what it leads to is left alone",
+        ) from error
     except OSError as error:
         with suppress(OSError):
-            return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            return lock_file.open_lock(path, make=False)
         reason = error.strerror or error
         raise StoreError(f"the lock file `{path}` cannot be written: {reason}", hint=ELSEWHERE) from error
 
 
 def _lock(descriptor: int, path: AnyPath, *, is_shared: bool, timeout: float, waiting: Waiting | None) -> None:
-    import fcntl
-
     began = time.monotonic()
     said = -1.0
     while True:
         try:
-            fcntl.flock(descriptor, (fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+            lock_file.try_lock(descriptor, is_shared=is_shared)
         except BlockingIOError:  # noqa: PERF203 - between two tries it sleeps
             waited = time.monotonic() - began
             holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip()

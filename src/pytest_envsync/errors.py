@@ -257,3 +257,7 @@ class InstallError(EnvsyncError):
 
 class LockTimeout(EnvsyncError):  # noqa: N818 - says what happened, as TimeoutError does
     """Another process held a lock for longer than ``UV_LOCK_TIMEOUT`` (300 s by default)."""
+
+
+class StrangeLockError(EnvsyncError):
+    """What stands in the place of a lock file is a link or no file; what it leads to must not be written to."""

@@ -1,7 +1,8 @@
 """Who uses an environment: one small file for each use, named after the process that holds it.
 
 A process id alone says little, it is used again; together with the time its process began it
-names one process. A lease whose process is gone counts for nothing and is removed by whoever looks.
+names one process. A lease whose process is gone counts for nothing and is removed by whoever looks. A command that
+was started with it holds it too (``share_lease``).
 
 Standard library only: sessions release their leases themselves, from inside.
 
@@ -102,6 +103,24 @@ def take_lease(directory: str, generation: int, pid: int) -> Lease:
     return Lease(path, generation, pid, started)
 
 
+def share_lease(path: str, pid: int) -> None:
+    """Let the process *pid* hold the lease at *path* too: it counts as long as one of them lives.
+
+    A command outlives the process that waits for it when that is killed. Where it cannot be noted nothing is done.
+    """
+    try:
+        started = process_start(pid)
+        if started is None:
+            return
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0))
+        try:
+            os.write(descriptor, f"\n{pid} {started}".encode())
+        finally:
+            os.close(descriptor)
+    except OSError:
+        return
+
+
 def read_lease(path: str) -> Lease:
     """Return the lease of that path, by its name. Raises ValueError for another name."""
     generation, pid, started, _ = os.path.basename(path).split("-")
@@ -138,13 +157,18 @@ def held_leases(directory: str) -> tuple[Lease, ...]:
 def _is_held(lease: Lease, here: tuple[str, str]) -> bool:
     try:
         with open(lease.path, encoding="utf-8") as file:
-            place, _, boot = file.read().partition("\n")
+            place, boot, *others = file.read().split("\n")
         if place != here[0]:
             # Another host or container: its processes cannot be seen. It is believed for a day.
             return time.time() - os.stat(lease.path).st_mtime < DAY
     except FileNotFoundError:
         return False
-    return boot == here[1] and process_start(lease.pid) == lease.started
+    except ValueError:
+        others, boot = [], ""  # cut short: its process alone counts, if that is the one of now
+    if boot != here[1]:
+        return False
+    holders = [(str(lease.pid), lease.started), *(tuple(other.split()) for other in others)]
+    return any(len(holder) == 2 and process_start(int(holder[0])) == holder[1] for holder in holders)
 
 
 def count_sessions(leases: Iterable[Lease]) -> int:

@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import NamedTuple
+
+from pytest_envsync.foreign_variables import FOREIGN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Any
 
     from pytest_envsync.standing import Standing
 
-GUARD = "ENVSYNC_SESSION"
-_DROPPED = ("PYTHONHOME", "PYTHONPATH", "PYTHONEXECUTABLE", "__PYVENV_LAUNCHER__", GUARD, "VIRTUAL_ENV_PROMPT")
+_DROPPED = (*FOREIGN, "PYTHONPATH", "ENVSYNC_SESSION")
 
 
 def words_of(argv: Sequence[str]) -> tuple[list[str], list[str]] | None:
@@ -45,11 +46,19 @@ def command_environ(environ: Mapping[str, str], *, prefix: str, places: Sequence
     return found
 
 
-def replay(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[int, str | None] | None:
-    """Run the command of *argv*; return its status, and the lease if the engine has to give the environment back.
+class Ended(NamedTuple):
+    """How a command ended: its *status*, and the *lease* if the engine has to give the environment back.
 
-    None: the engine has to do it all, and nothing was started.
+    *cwd* is the directory that this process was started in; the command may have removed it.
     """
+
+    status: int
+    lease: str | None
+    cwd: str
+
+
+def replay(argv: Sequence[str], environ: Mapping[str, str]) -> Ended | None:
+    """Run the command of *argv* and return how it ended. None: the engine has to do it all, and nothing was started."""
     words = words_of(argv)
     if words is None:
         return None
@@ -60,13 +69,19 @@ def replay(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[int, str | 
         return None
     from pytest_envsync.standing import Standing
 
-    row, places, guard, auto_prune = known
-    standing = Standing(*row)
+    try:
+        row, places, guard, auto_prune = known
+        standing = Standing(*row)
+        _, _, _, _, *_ = guard
+        cwd = os.getcwd()  # noqa: PTH109 - plain text
+    except (OSError, TypeError, ValueError):
+        return None  # another version wrote it
     variables = command_environ(environ, prefix=standing.prefix, places=places)
     executable = _executable(words[1][0], variables["PATH"])
     if executable is None:
         return None
-    return _run(standing, executable, words[1], variables, guard=guard, auto_prune=auto_prune)
+    ended = _run(standing, executable, words[1], variables, guard=guard, auto_prune=auto_prune)
+    return None if ended is None else Ended(*ended, cwd)
 
 
 def _executable(name: str, path: str) -> str | None:
@@ -84,79 +99,51 @@ def _run(
     guard: Sequence[str],
     auto_prune: bool,
 ) -> tuple[int, str | None] | None:
-    import _signal as signal  # type: ignore[import-not-found]  # the module around it takes longer than all else here
-
+    from pytest_envsync import foreground, guard_file
+    from pytest_envsync.leases import drop, share_lease
     from pytest_envsync.standing import give_back, take
 
     # Between the lease and the command nothing ends this process: the command gets what came.
-    signals = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
-    path = None
+    mask = foreground.block()
+    path = ""
     try:
         lease = take(standing, os.getpid())
         if lease is None:
             return None
         try:
-            path = _write_guard(guard, lease)
-            child = os.posix_spawn(
+            path = guard_file.new_path(guard[0])
+            _write_guard(path, guard, lease)
+            status = foreground.run(
                 executable,
                 argv,
-                {**environ, GUARD: path},
-                setsigdef=(signal.SIGPIPE, signal.SIGXFSZ),
-                setsigmask=list(before),
+                {**environ, guard_file.VARIABLE: path},
+                mask=mask,
+                session=path,
+                started=lambda child: share_lease(lease, child),
             )
         except OSError:
-            os.unlink(lease)  # noqa: PTH108 - plain text
+            drop(lease)  # nothing was started
             return None
-        status = _wait(child, signals[:2], signals[2:], before)
+        finally:
+            guard_file.remove(path)
+        # Before a signal that came too late ends this process.
+        is_done = give_back(standing, lease, auto_prune=auto_prune)
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        if path is not None:
-            _remove_guard(path)
-    is_done = give_back(standing, lease, auto_prune=auto_prune)
+        foreground.unblock(mask)
     return status, None if is_done else lease
 
 
-def _wait(child: int, ignored: Sequence[int], passed: Sequence[int], mask: Any) -> int:
-    """Wait for *child* with the signals of *mask* blocked alone, and return its status as shells do.
-
-    The terminal sends Ctrl-C to both, so that such signals are *ignored*; what is sent to this process is *passed* on.
-    """
-    import _signal as signal
-
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in ignored}
-    before |= {number: signal.signal(number, lambda received, _: os.kill(child, received)) for number in passed}
-    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-    try:
-        _, status = os.waitpid(child, 0)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    code = os.waitstatus_to_exitcode(status)
-    return code if code >= 0 else 128 - code
-
-
-def _write_guard(guard: Sequence[str], lease: str) -> str:
-    """Write the guard file of a command and the file that denies it, and return its path. Raises OSError.
+def _write_guard(path: str, guard: Sequence[str], lease: str) -> None:
+    """Write the guard file of a command and the file that denies it. Raises OSError.
 
     *guard*: its directory, the three parts of its text around lease and variables, the names of the variables.
     """
-    directory, head, middle, tail, *names = guard
-    path = f"{directory}/{os.getpid()}-{os.urandom(4).hex()}.json"
+    from pytest_envsync import guard_file
+
+    _, head, middle, tail, *names = guard
     host = ", ".join(f"{_json(name)}: {_json(os.environ.get(name))}" for name in names)
-    for place, text in ((path, f"{head}{_json(lease)}{middle}{{{host}}}{tail}"), (f"{path}.claimed", "")):
-        descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            os.write(descriptor, text.encode())
-        finally:
-            os.close(descriptor)
-    return path
-
-
-def _remove_guard(path: str) -> None:
-    for place in (path, f"{path}.claimed", f"{path}.interrupted"):
-        if os.path.exists(place):  # noqa: PTH110 - plain text
-            os.unlink(place)  # noqa: PTH108 - as above
+    guard_file.write(path, f"{head}{_json(lease)}{middle}{{{host}}}{tail}")
+    guard_file.deny(path)
 
 
 def _json(text: str | None) -> str:

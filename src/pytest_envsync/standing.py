@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from pytest_envsync.comparison import Walk
 from pytest_envsync.leases import release, take_lease
+from pytest_envsync.lock_file import is_there, open_lock, try_lock
 from pytest_envsync.snapshot import Snapshot, load_snapshot
 
 
@@ -44,22 +45,31 @@ class Standing(NamedTuple):
 def take(standing: Standing, pid: int) -> str | None:
     """Compare the environment and lease it to the process *pid*; return the lease, None when the engine is needed."""
     try:
-        import fcntl
-
-        descriptor = os.open(standing.lock, os.O_RDWR | os.O_CLOEXEC)
-    except (ImportError, OSError):
+        descriptor = open_lock(standing.lock, make=False)
+    except OSError:
         return None
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try_lock(descriptor)
+        if not is_there(descriptor, standing.lock):
+            return None  # whoever held it has removed it: the next one locks another file
+        _note_use(standing.lock)
         if not _is_as_it_was(standing) or not _is_unchanged(standing) or not _has_its_overlay(standing):
             return None
         os.utime(standing.question)
         os.utime(f"{standing.home}/used")
         return take_lease(f"{standing.home}/leases", standing.number, pid).path
-    except (OSError, ValueError):
+    except (ImportError, OSError, ValueError):
         return None
     finally:
         os.close(descriptor)
+
+
+def _note_use(lock: str) -> None:
+    """Note by its time that a lock file is in use: what nobody takes for long is removed."""
+    try:
+        os.utime(lock)
+    except OSError:
+        return  # it is somebody else's
 
 
 def give_back(standing: Standing, lease: str, *, auto_prune: bool) -> bool:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_envsync.errors import EnvsyncError
+from pytest_envsync.foreign_variables import FOREIGN
 
 if TYPE_CHECKING:
     from pytest_envsync.changes import Changes
@@ -24,14 +25,7 @@ if TYPE_CHECKING:
 TAIL = 40
 """How many lines of each stream a failed command shows."""
 
-_DROPPED = {
-    "PYTHONPATH",
-    "PYTHONHOME",
-    "PYTHONEXECUTABLE",
-    "__PYVENV_LAUNCHER__",
-    "VIRTUAL_ENV_PROMPT",
-    "ENVSYNC_SESSION",
-}
+_DROPPED = (*FOREIGN, "PYTHONPATH", "ENVSYNC_SESSION")
 _DIST_INFO = re.compile(r"(?P<name>[^-]+)-(?P<version>[^-]+)\.(?:dist|egg)-info")
 
 

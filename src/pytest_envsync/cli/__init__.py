@@ -128,8 +128,11 @@ def _run(words: list[str], terminal: Terminal) -> int:
     return _handler(call.command)(call)
 
 
-def call_of(words: Sequence[str], terminal: Terminal) -> Call:
-    """Read the command line *words* and the settings. Raises UsageError, ConfigError."""
+def call_of(words: Sequence[str], terminal: Terminal, *, start: str | None = None) -> Call:
+    """Read the command line *words* and the settings. Raises UsageError, ConfigError.
+
+    *start* is the directory that this process was started in, when that may be gone by now.
+    """
     before, rest = scan(words, Spellings(GLOBAL), until_word=True)
     if not rest:
         raise UsageError("a command is missing", hint="`envsync --help` lists the commands")
@@ -141,8 +144,8 @@ def call_of(words: Sequence[str], terminal: Terminal) -> Call:
     if arguments.rest and not command.takes_rest:
         arguments.files += arguments.rest
     command.check_files(arguments.files)
-    start = os.getcwd()  # noqa: PTH109 - plain text
-    settings = _settings(command, arguments.values)
+    start = start or os.getcwd()  # noqa: PTH109 - plain text
+    settings = _settings(command, arguments.values, start)
     # Once more, for what variables and files say about printing.
     terminal.configure(settings.command)
     _tell_settings(settings, terminal)
@@ -189,7 +192,7 @@ def _answer_at_once(words: list[str], terminal: Terminal) -> int | None:
     return None
 
 
-def _settings(command: Command, values: Mapping[str, Value]) -> Settings:
+def _settings(command: Command, values: Mapping[str, Value], start: str) -> Settings:
     from pytest_envsync.settings.merge import resolve_settings
 
     own = {option.name for option in command.own}
@@ -200,7 +203,8 @@ def _settings(command: Command, values: Mapping[str, Value]) -> Settings:
             os.chdir(directory)
         except OSError as error:
             raise UsageError(f"cannot change to the directory `{directory}`: {error.strerror}") from error
-    return resolve_settings(said, cwd=os.getcwd(), environ=os.environ, session=command.session)  # noqa: PTH109 - plain text
+        start = os.getcwd()  # noqa: PTH109 - plain text
+    return resolve_settings(said, cwd=start, environ=os.environ, session=command.session)
 
 
 def _handler(command: Command) -> Callable[[Call], int]:

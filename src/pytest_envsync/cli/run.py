@@ -6,8 +6,8 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 import os
-import signal
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pytest_envsync.addresses import masked
@@ -15,7 +15,7 @@ from pytest_envsync.cli.cached import cache_of, environments_of, provide
 from pytest_envsync.cli.run_record import command_places, remember_run
 from pytest_envsync.cli.terminal import Terminal, TerminalReporter
 from pytest_envsync.errors import EnvsyncError, UsageError
-from pytest_envsync.leases import key_of
+from pytest_envsync.leases import drop, key_of, share_lease
 from pytest_envsync.pytest_plugin import guard
 from pytest_envsync.pytest_plugin.inside.command_guard import write_command_guard
 from pytest_envsync.report import diff_lines, warning_line
@@ -49,30 +49,39 @@ def run(call: Call) -> int:
         text = f"the environment {provided.environment.key[:10]} was not as it was made; this was undone:"
         terminal.say(warning_line(text, terminal.style))
         terminal.say(*diff_lines(provided.environment.repaired, terminal.style, limit=SHOWN_FILES))
-    path = write_command_guard(cache_of(call), provided.environment, call.settings, arguments=_option_texts(call))
     try:
-        environ = command_environ(
-            call.settings.environ, prefix=provided.environment.path, places=command_places(provided)
-        )
-        return _run_command(call.arguments.rest, {**environ, guard.VARIABLE: path})
+        path = write_command_guard(cache_of(call), provided.environment, call.settings, arguments=_option_texts(call))
+        try:
+            environ = command_environ(
+                call.settings.environ, prefix=provided.environment.path, places=command_places(provided)
+            )
+            return _run_command(
+                call.arguments.rest, {**environ, guard.VARIABLE: path}, lease=provided.environment.lease, session=path
+            )
+        finally:
+            guard.remove(path)
     finally:
-        guard.remove(path)
         if provided.environment.lease is not None:
             _give_back(call, provided.environment.key, provided.environment.lease, reporter)
         if not reporter.has_warned:
             remember_run(call, provided, arguments=_option_texts(call))
 
 
-def give_back_later(argv: Sequence[str], lease: str) -> None:
-    """Give back an environment that the command of *argv* was run in without the engine, and say what it changed."""
+def give_back_later(argv: Sequence[str], lease: str, *, start: str) -> None:
+    """Give back an environment that the command of *argv* was run in without the engine, and say what it changed.
+
+    *start* is the directory that this process was started in.
+    """
     from pytest_envsync.cli import call_of
 
     terminal = Terminal(os.environ)
     try:
-        call = call_of(argv, terminal)
-    except EnvsyncError as error:
+        call = call_of(argv, terminal, start=start)
+    except (EnvsyncError, OSError) as error:
         # The command changed the settings.
         terminal.say(warning_line(_not_given_back(key_of(lease), error), terminal.style))
+        with suppress(OSError):
+            drop(lease)
         return
     reporter = TerminalReporter(terminal)
     try:
@@ -99,46 +108,42 @@ def find_command(name: str, environ: Mapping[str, str]) -> str:
     )
 
 
-def _run_command(argv: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Run *argv* as a child that owns the terminal, and return its status (128 + signal if one ended it)."""
-    executable = find_command(argv[0], environ)
-    if sys.platform == "win32":
-        from subprocess import run as run_process
+def _run_command(argv: Sequence[str], environ: Mapping[str, str], *, lease: str | None, session: str) -> int:
+    """Run *argv* as a child that owns the terminal, and return its status (128 + signal if one ended it).
 
-        return run_process([executable, *argv[1:]], env=dict(environ), check=False).returncode
-    # Python ignores these two; a command must not inherit that.
-    defaults = [signal.SIGPIPE, signal.SIGXFSZ]
+    It holds the *lease* together with this process. *session* is its guard file.
+    """
+    executable = find_command(argv[0], environ)
+
+    def started(child: int) -> None:
+        if lease is not None:
+            share_lease(lease, child)
+
     try:
-        child = os.posix_spawn(executable, list(argv), environ, setsigdef=defaults)
+        if sys.platform == "win32":
+            from subprocess import Popen
+
+            with Popen([executable, *argv[1:]], env=dict(environ)) as process:
+                started(process.pid)
+                return process.wait()
+        from pytest_envsync import foreground
+
+        mask = foreground.block()
+        try:
+            return foreground.run(executable, argv, environ, mask=mask, session=session, started=started)
+        finally:
+            foreground.unblock(mask)
     except OSError as error:
         raise EnvsyncError(f"`{executable}` cannot be run: {error.strerror}", exit_status=1) from error
-    return _wait(child)
-
-
-def _wait(child: int) -> int:
-    """Wait for *child*. The terminal sends it Ctrl-C itself; what is sent to this process alone is passed on."""
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGQUIT)}
-
-    def pass_on(number: int, _frame: object) -> None:
-        os.kill(child, number)
-
-    before |= {number: signal.signal(number, pass_on) for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)}
-    try:
-        _, status = os.waitpid(child, 0)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    code = os.waitstatus_to_exitcode(status)
-    return code if code >= 0 else 128 - code
 
 
 def _give_back(call: Call, key: str, lease: str, reporter: TerminalReporter) -> None:
     """Give the environment back, and say what the command changed in it."""
     terminal = call.terminal
-    environments = environments_of(call, reporter)
     try:
+        environments = environments_of(call, reporter)
         handed = environments.give_back(lease)
-    except EnvsyncError as error:
+    except (EnvsyncError, OSError) as error:
         # The command has ended, and its status is what counts.
         terminal.say(warning_line(_not_given_back(key, error), terminal.style))
         return
@@ -149,11 +154,11 @@ def _give_back(call: Call, key: str, lease: str, reporter: TerminalReporter) -> 
     if call.settings.command.get("auto_prune", True):
         try:
             environments.auto_prune()
-        except EnvsyncError as error:
+        except (EnvsyncError, OSError) as error:
             terminal.say(warning_line(f"the cache could not be pruned: {masked(str(error))}", terminal.style))
 
 
-def _not_given_back(key: str, error: EnvsyncError) -> str:
+def _not_given_back(key: str, error: EnvsyncError | OSError) -> str:
     return f"the environment {key[:10]} could not be given back, and is compared at its next use: {masked(str(error))}"
 
 

@@ -32,7 +32,18 @@ def command_places(provided: Provided) -> list[str]:
 
 
 def remember_run(call: Call, provided: Provided, *, arguments: Sequence[str]) -> None:
-    """Keep what was provided, where the same words must mean the same as long as what was looked at stays the same."""
+    """Keep what was provided, where the same words must mean the same as long as what was looked at stays the same.
+
+    Never raises: the command has ended, whatever it did to the files that are looked at here.
+    """
+    try:
+        _remember(call, provided, arguments)
+    except Exception as error:  # noqa: BLE001 - all that is lost is time
+        if call.terminal.verbose:
+            call.terminal.say(f"the run is not remembered: {error}")
+
+
+def _remember(call: Call, provided: Provided, arguments: Sequence[str]) -> None:
     words, basis = words_of(call.argv), provided.basis
     if words is None or basis is None or not _is_plain(call, provided, basis):
         return
@@ -97,7 +108,7 @@ def _is_plain(call: Call, provided: Provided, basis: Basis) -> bool:
     )
     # Without an overlay that was wanted the environment cannot host pytest today.
     has_overlay = provided.overlay is not None or bool(call.own("no_overlay"))
-    is_here = call.start == os.getcwd() and dict(call.settings.environ) == dict(os.environ)  # noqa: PTH109 - plain text
+    is_here = call.start == call.settings.cwd and dict(call.settings.environ) == dict(os.environ)
     words_are_files = all(os.path.isfile(word) for word in call.arguments.files)  # noqa: PTH113 - plain text
     return (
         is_silent

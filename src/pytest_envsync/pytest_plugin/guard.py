@@ -18,7 +18,21 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-VARIABLE = "ENVSYNC_SESSION"
+from pytest_envsync import guard_file
+from pytest_envsync.guard_file import VARIABLE, deny, note_interrupt, remove, take_interrupt
+
+__all__ = (
+    "SCHEMA",
+    "VARIABLE",
+    "claim",
+    "current",
+    "deny",
+    "note_interrupt",
+    "remove",
+    "take_interrupt",
+    "write",
+)
+
 SCHEMA = 1
 
 _read: dict[str, dict[str, Any]] = {}
@@ -47,61 +61,25 @@ def claim() -> bool:
     Other processes of the session (workers, nested pytests) and later sessions in the same
     process get False.
     """
-    try:
-        descriptor = os.open(os.environ[VARIABLE] + ".claimed", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except OSError:
-        return False
-    os.write(descriptor, str(os.getpid()).encode())
-    os.close(descriptor)
-    return True
-
-
-def deny(path: str) -> None:
-    """Take the claim of the guard file at *path*, for processes that are given it and are not its session's first."""
-    Path(path + ".claimed").touch()
-
-
-def note_interrupt(path: str) -> None:
-    """Note beside the guard file at *path* that its session was interrupted: its parent need not pass that on."""
-    with suppress(OSError):
-        Path(path + ".interrupted").touch()
-
-
-def take_interrupt(path: str) -> bool:
-    """Whether the session of the guard file at *path* was interrupted since this was last asked."""
-    try:
-        os.unlink(path + ".interrupted")  # noqa: PTH108 - a text is all there is
-    except OSError:
-        return False
-    return True
+    return VARIABLE in os.environ and guard_file.claim(os.environ[VARIABLE])
 
 
 def write(directory: Path, values: dict[str, Any]) -> Path:
     """Write a guard file into *directory* and return its path. Raises StoreError when that is not possible."""
-    path = directory / f"{os.getpid()}-{os.urandom(4).hex()}.json"
+    path = guard_file.new_path(directory)
     try:
         directory.mkdir(parents=True, exist_ok=True)
         _sweep(directory)
-        # Addresses of indexes may hold credentials.
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump({"schema": SCHEMA, **values}, file)
+        guard_file.write(path, json.dumps({"schema": SCHEMA, **values}))
     except OSError as error:
         from pytest_envsync.errors import StoreError
 
-        remove(str(path))
+        guard_file.remove(path)
         raise StoreError(
             f"the directory `{directory}` cannot be used: {error.strerror or error}",
             hint="name another cache with ENVSYNC_CACHE_DIR",
         ) from error
-    return path
-
-
-def remove(path: str) -> None:
-    """Remove a guard file and what was noted beside it, if it is there."""
-    for name in (path, path + ".claimed", path + ".interrupted"):
-        with suppress(OSError):
-            os.unlink(name)  # noqa: PTH108 - a text is all there is
+    return Path(path)
 
 
 def _sweep(directory: Path) -> None:

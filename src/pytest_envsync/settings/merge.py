@@ -191,11 +191,13 @@ _BY_SPELLING = {
 
 
 def _configuration(layers: Sequence[Layer], cwd: str, environ: Mapping[str, str]) -> Configuration:
-    if _first("no_config", layers):
-        return Configuration()
     start, config_file = _first("project", layers), _first("config_file", layers)
+    # A file that is named counts also when none is to be looked for.
+    if _first("no_config", layers) and not config_file:
+        return Configuration()
     directory = os.path.join(cwd, start) if isinstance(start, str) else cwd  # noqa: PTH118 - plain text
-    if not os.path.isdir(directory):  # noqa: PTH112 - plain text
+    # The working directory may be gone: the command that ran in it removed it.
+    if isinstance(start, str) and not os.path.isdir(directory):  # noqa: PTH112 - plain text
         raise UsageError(f"the project directory `{start}` does not exist")
     path = os.path.join(cwd, config_file) if isinstance(config_file, str) else None  # noqa: PTH118 - plain text
     return read_configuration(directory, environ, config_file=path)

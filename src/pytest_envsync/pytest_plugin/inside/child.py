@@ -94,7 +94,9 @@ class _Attended:
 
     def _interrupted(self, _: int, __: FrameType | None) -> None:
         """Treat an interrupt of which nobody can say where it came from."""
-        if not _owns_terminal():
+        from pytest_envsync.foreground import owns_terminal
+
+        if not owns_terminal():
             self._expect()
 
     def _expect(self) -> None:
@@ -135,17 +137,3 @@ class _Attended:
         elif time.monotonic() >= self._due:
             self._due = None
             child.send_signal(signal.SIGINT)
-
-
-def _owns_terminal() -> bool:
-    """Whether this process and its child are what the keys of a terminal go to."""
-    try:
-        terminal = os.open("/dev/tty", os.O_RDONLY)
-    except OSError:
-        return False
-    try:
-        return os.tcgetpgrp(terminal) == os.getpgrp()
-    except OSError:
-        return False
-    finally:
-        os.close(terminal)

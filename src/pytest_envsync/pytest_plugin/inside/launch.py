@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from pytest_envsync.foreign_variables import FOREIGN
 from pytest_envsync.pytest_plugin import guard
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 HOST_VARIABLES = ("PYTHONPATH", "PYTHONHOME", "PYTHONNOUSERSITE", "VIRTUAL_ENV", "VIRTUAL_ENV_PROMPT", "PATH")
 """What a process of the host interpreter gets back when something inside starts one."""
 
-_DROPPED = ("PYTHONHOME", "PYTHONEXECUTABLE", "__PYVENV_LAUNCHER__", "PYTEST_VERSION", "VIRTUAL_ENV_PROMPT")
+_DROPPED = (*FOREIGN, "PYTEST_VERSION")
 _SITES = {"site-packages", "dist-packages"}
 
 

@@ -106,17 +106,16 @@ def _clause_is_met(clause: str, version: str) -> bool:
 def ordered_versions(specifier: str, versions: Mapping[str, str]) -> list[str]:
     """Return the keys of *versions* (canonical form to a spelling of it) that meet *specifier*, best first.
 
-    Pre-releases come behind all others, unless the specifier itself names one.
+    Pre-releases come behind all others, also where the specifier names one (``>=1.0a1``): it
+    then lets them in, but a final release is taken while one fits, as by the reference.
     """
     found = [version for version in versions if meets(specifier, versions[version])]
     if len(found) < 2:
         return found
-    from packaging.specifiers import SpecifierSet
     from packaging.version import Version
 
     parsed = {version: Version(version) for version in found}
-    welcome = bool(SpecifierSet(specifier).prereleases)
-    return sorted(found, key=lambda key: (welcome or not parsed[key].is_prerelease, parsed[key]), reverse=True)
+    return sorted(found, key=lambda key: (not parsed[key].is_prerelease, parsed[key]), reverse=True)
 
 
 @lru_cache(maxsize=1024)

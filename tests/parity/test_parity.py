@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import HealthCheck, Phase, given, note, settings
 
+import cases_comparisons
 import cases_configuration
 import cases_hashes
 import cases_hostile
@@ -59,6 +60,7 @@ TABLES: dict[str, list[Case]] = {
     "indexes": cases_indexes.CASES,
     "pylock": [*cases_pylock.CASES, *cases_pylock_shapes.CASES],
     "hostile": cases_hostile.CASES,
+    "comparisons": cases_comparisons.CASES,
     "output": cases_output.CASES,
 }
 

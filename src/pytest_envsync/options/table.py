@@ -256,8 +256,8 @@ GLOBAL = (
            variable="PROJECT", scope="global", configurable=False),
     Option("config_file", "--config-file", "Read this uv.toml and no other configuration file", kind="value",
            metavar="FILE", variable="CONFIG_FILE", scope="global", configurable=False),
-    Option("no_config", "--no-config", "Read no configuration file", variable="NO_CONFIG", scope="global",
-           configurable=False),
+    Option("no_config", "--no-config", "Read no configuration file but that of `--config-file`", variable="NO_CONFIG",
+           scope="global", configurable=False),
     Option("auto_prune", "", "Once a day, remove environments and wheels that were long unused", scope="global"),
 )  # fmt: skip
 

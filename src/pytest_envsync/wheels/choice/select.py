@@ -119,7 +119,7 @@ def select_candidate(demand: Demand, files: Sequence[File], target: Target, poli
 
     *files* may come in any order and from several indexes; of equals the first wins. Raises
     SelectionError, carrying one Rejection for each file, when none fits. Rules: PEP 440
-    (pre-releases only if asked for or nothing else is there), PEP 592 (yanked only if pinned).
+    (pre-releases only if nothing else fits), PEP 592 (yanked only if pinned).
     """
     candidate = Selector(target, policy).choose(demand, files)
     if candidate is None:

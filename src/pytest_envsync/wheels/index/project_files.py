@@ -83,7 +83,7 @@ class ProjectFiles:
 
     def _torch_indexes(self, project: str) -> tuple[Index, ...]:
         setting = self._options.torch_backend
-        if not setting:
+        if not setting or self.is_without_indexes:
             return ()
         from pytest_envsync.wheels.index.torch import detect_accelerator, torch_backends, torch_indexes
 

@@ -30,6 +30,7 @@ CASES: list[Case] = [
     case("overwrites-strays", "aaa==1.0\n", files={f"{SITE}/aaa.py": "stray"}),
     case("merges-directories", "ccc\n", files={f"{SITE}/ccc/mine.txt": "mine"}, then=(Step(files={"r.txt": "aaa\n"}),)),
     case("pip-drops-versioned-scripts", "pip\n"),
+    case("another-wheel-that-brings-the-commands-of-pip", "pips\n"),
     case("record-is-healed", "@ODD@/ghost-1.0-py3-none-any.whl\n"),
     case("minor-format", "@ODD@/minor-1.0-py3-none-any.whl\n"),
     case("metadata-without-the-local-part", "@ODD@/metalocal-1.0+local-py3-none-any.whl\n"),

@@ -145,6 +145,11 @@ class Shelf:
             "scripts/windowed": "#!pythonw -E\nprint()\n",
         }
         add(make_wheel(wheels, "scr", "1.0", entry_points=points, data=scripts))
+        pips = {
+            "console_scripts": {"pip3": "pips:a", "pip3.9": "pips:b", "pip3.x": "pips:c"},
+            "gui_scripts": {"pip3.8": "pips:d"},
+        }
+        add(make_wheel(wheels, "pips", "1.0", entry_points=pips))
         spread = {
             "purelib/pure_part.py": "1\n",
             "platlib/plat_part.py": "2\n",

@@ -242,8 +242,15 @@ def _comparable(path: Path) -> bytes:
     if path.name == "RECORD" and path.parent.name.endswith(".dist-info"):
         return _comparable_record(content.decode())
     if path.parent.name in ("bin", "Scripts") and is_wrapper(content):
-        return content.partition(b"# -*-")[0]
+        return _decided(content)
     return content
+
+
+def _decided(wrapper: bytes) -> bytes:
+    """Return what a wrapper's text says of its entry point: the first lines, the import and the call."""
+    start, _, body = wrapper.partition(b"# -*-")
+    kept = [line for line in body.splitlines() if line.startswith(b"from ") or b"sys.exit(" in line]
+    return start + b"\n".join(kept)
 
 
 def is_wrapper(content: bytes) -> bool:

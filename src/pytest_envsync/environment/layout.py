@@ -176,7 +176,6 @@ class _Layouter:
             raise WheelError(self.wheel.filename, str(error), exit_status=2) from error
         commands = generate_commands(
             points,
-            project=self.wheel.name,
             python=command_interpreter(self.target),
             minor=self.target.minor,
             machine=self.target.markers.get("platform_machine", ""),

@@ -19,6 +19,7 @@ from pytest_envsync.record import EntryPoint
 from pytest_envsync.target import Target
 
 _RESERVED = pattern(r"(?:python|pythonw|python3|graalpy|pypy|pypy2|pypy3|pythonw?3\.[0-9]+t?)\Z", re.ASCII)
+_PIP_FOR = pattern(r"pip3\.(?:1?[0-9]?[0-9]|2[0-4][0-9]|25[0-5])\Z", re.ASCII)
 _LONGEST_FIRST_LINE = 127  # bytes the oldest kernels still read, the newline not counted
 
 
@@ -77,15 +78,17 @@ def wrapper(point: EntryPoint, python: str) -> bytes:
         f"from {point.module} import {attribute}\n"
         f"\n"
         f'if __name__ == "__main__":\n'
-        f'    if sys.argv[0].endswith(".exe"):\n'
-        f"        sys.argv[0] = sys.argv[0][:-4]\n"
+        f'    for ending in ("-script.pyw", ".exe"):\n'
+        f"        if sys.argv[0].endswith(ending):\n"
+        f"            sys.argv[0] = sys.argv[0][: -len(ending)]\n"
+        f"            break\n"
         f"    sys.exit({point.attribute}())\n"
     )
     return first_line(python) + body.encode("utf-8")
 
 
 def generate_commands(
-    points: Mapping[str, tuple[EntryPoint, ...]], *, project: str, python: str, minor: str, machine: str
+    points: Mapping[str, tuple[EntryPoint, ...]], *, python: str, minor: str, machine: str
 ) -> dict[str, bytes]:
     """Return file name to content for the entry points of one distribution.
 
@@ -94,7 +97,7 @@ def generate_commands(
     """
     commands: dict[str, bytes] = {}
     for section, entries in points.items():
-        for point in _own_names(entries, project, minor):
+        for point in entries if section == "gui_scripts" else _own_names(entries, minor):
             if os.name == "nt":
                 name, content = _launcher(point, section, python, machine)
             else:
@@ -103,11 +106,13 @@ def generate_commands(
     return commands
 
 
-def _own_names(entries: tuple[EntryPoint, ...], project: str, minor: str) -> list[EntryPoint]:
-    """Return the entry points; of pip's versioned commands the one that fits the interpreter."""
-    if project != "pip":
-        return list(entries)
-    named = [point for point in entries if not re.fullmatch(r"pip3\.[0-9]+", point.name)]
+def _own_names(entries: tuple[EntryPoint, ...], minor: str) -> list[EntryPoint]:
+    """Return the console commands; of pip's versioned ones the one that fits the interpreter.
+
+    A wheel names the version of the interpreter that built it. As in the reference the name of the command
+    decides, not that of the project.
+    """
+    named = [point for point in entries if not _PIP_FOR.match(point.name)]
     return named + [point._replace(name=f"pip{minor}") for point in named if point.name == "pip3"]
 
 

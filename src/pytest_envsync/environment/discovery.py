@@ -191,9 +191,9 @@ def _directory(options: SyncOptions, here: _Surrounding, reporter: Reporter) -> 
     """Return the directory of ``--target`` or ``--prefix``, for any interpreter."""
     interpreter = _any_interpreter(options, here)
     reporter.note(f"Using {interpreter.title} interpreter at: {_shown(interpreter.python, here.cwd)}")
-    if options.target is not None:
-        return interpreter.in_directory(here.path(options.target))
-    return interpreter.in_prefix(here.path(str(options.prefix)))
+    # A tilde is the shell's to expand, as in the reference: one that is left names a directory here.
+    place = os.path.normpath(os.path.join(here.cwd, str(options.prefix if options.target is None else options.target)))
+    return interpreter.in_prefix(place) if options.target is None else interpreter.in_directory(place)
 
 
 def _any_interpreter(options: SyncOptions, here: _Surrounding) -> Target:

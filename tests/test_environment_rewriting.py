@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import marshal
+import os
 import sys
 from pathlib import Path
 
@@ -12,6 +13,8 @@ import pytest
 from environment_world import World, demo_world, edit, site
 from index_server import IndexServer
 from pytest_envsync.environments import CachedEnvironment
+from pytest_envsync.wheels.store.store import Store
+from pytest_envsync.wheels.store.upkeep import prune
 
 TAG = f"{sys.implementation.cache_tag}-pytest"
 REWRITE = '''\
@@ -183,3 +186,100 @@ def test_only_what_belongs_to_pytest_is_imported(world: World) -> None:
     assert said(place_of(first, "9.4.0")) == "by the engine"
     again = world.provide("demo==1.0", "pytest==9.4.0", "colourful==1.0")
     assert (again.path, again.repaired) == (first.path, None)
+
+
+def kept(world: World) -> list[Path]:
+    """What the store has of modules as pytest rewrote them."""
+    return list(world.cache_dir.glob("wheels/**/*-pytest-*.pyc"))
+
+
+def test_nothing_is_made_while_another_session_is_at_work(world: World) -> None:
+    first, second = (world.provide("demo==1.0", "pytest==9.2.0") for _ in range(2))
+    write(first)
+    assert not give_back(world, first)
+    assert (kept(world), place_of(second).exists()) == ([], False)
+    write(second)
+    assert not give_back(world, second)
+    assert len(kept(world)) == 1
+
+
+@pytest.mark.parametrize("name", ["_pytest/assertion/rewrite.py", "demo/inner/__init__.py"])
+def test_nothing_is_kept_of_an_environment_that_is_changed_meanwhile(world: World, name: str) -> None:
+    change = (
+        "import os\nfrom pathlib import Path\n"
+        f"place = Path(__file__).parents[2] / {name!r}\n"
+        "place.unlink()\nplace.write_text('changed = True\\n')\n\n"
+    )
+    files = {"_pytest/__init__.py": "", "_pytest/assertion/__init__.py": ""}
+    files["_pytest/assertion/rewrite.py"] = change + REWRITE + ANYWHERE
+    world.publish("pytest", "9.5.0", files=files)
+    first = world.provide("demo==1.0", "pytest==9.5.0")
+    write(first, "9.5.0")
+    assert not give_back(world, first)
+    assert (site(first) / name).read_text() == "changed = True\n"
+    assert (kept(world), place_of(first, "9.5.0").exists()) == ([], False)
+    again = world.provide("demo==1.0", "pytest==9.5.0")
+    assert again.repaired is not None
+
+
+def test_a_pytest_that_looks_as_it_did_is_read(world: World) -> None:
+    """Of the same size and time, and with the bytecode that belongs to it."""
+    first = world.provide("demo==1.0", "pytest==9.2.0")
+    write(first)
+    place = site(first) / "_pytest/assertion/rewrite.py"
+    before, text = place.stat(), place.read_text()
+    edit(place, text.replace("by the engine", "by nobody now"))
+    place.chmod(before.st_mode & 0o777)
+    os.utime(place, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert place.stat().st_size == before.st_size
+    assert not give_back(world, first)
+    assert kept(world) == []
+
+
+def test_bytecode_of_pytest_is_not_believed(world: World) -> None:
+    """It fits its source by time and size, and says something else."""
+    first = world.provide("demo==1.0", "pytest==9.2.0")
+    write(first)
+    source = site(first) / "_pytest/assertion/rewrite.py"
+    status = source.stat()
+    numbers = (0, int(status.st_mtime) & 0xFFFFFFFF, status.st_size)
+    header = importlib.util.MAGIC_NUMBER + b"".join(number.to_bytes(4, "little") for number in numbers)
+    code = compile(source.read_text().replace("by the engine", "by the session"), str(source), "exec")
+    planted = Path(importlib.util.cache_from_source(str(source)))
+    planted.parent.mkdir(exist_ok=True)
+    planted.write_bytes(header + marshal.dumps(code))
+    assert not give_back(world, first)
+    assert said(place_of(world.provide("demo==1.0", "pytest==9.2.0"))) == "by the engine"
+
+
+def test_a_distribution_that_reaches_into_what_pytest_imports_keeps_it_out(world: World) -> None:
+    world.publish("intruder", "1.0", files={"_pytest/more.py": "x = 1\n"})
+    first = world.provide("demo==1.0", "pytest==9.2.0", "intruder==1.0")
+    write(first)
+    assert not give_back(world, first)
+    assert kept(world) == []
+
+
+def test_what_is_of_another_source_is_not_taken(world: World) -> None:
+    """The rewriter read something else than the wheel brought: the hash in the header says so."""
+    files = {"_pytest/__init__.py": "", "_pytest/assertion/__init__.py": ""}
+    text = REWRITE.replace("source = fn.read_bytes()", "source = fn.read_bytes() + b'# more'")
+    world.publish("pytest", "9.6.0", files={**files, "_pytest/assertion/rewrite.py": text + ANYWHERE})
+    first = world.provide("demo==1.0", "pytest==9.6.0")
+    write(first, "9.6.0")
+    assert not give_back(world, first)
+    assert kept(world) == []
+
+
+def test_what_an_earlier_version_took_in_is_not_read_and_goes(world: World) -> None:
+    used(world, "demo==1.0", "pytest==9.2.0")
+    (new,) = world.cache_dir.glob("wheels/**/bytecode/*-pytest-*[0-9a-f]")
+    old = new.with_name(new.name[:-4])
+    new.rename(old)
+    new.with_name(f"{new.name}.manifest").rename(old.with_name(f"{old.name}.manifest"))
+    second = world.provide("demo==1.0", "pytest==9.2.0", "other==1.0", name="b.txt")
+    assert not place_of(second).exists()
+    store = Store(world.cache_dir)
+    removed = prune(store, keep=list(store.entries()))
+    assert (removed.entries, removed.files) == (0, 1)
+    assert list(old.parent.glob("*-pytest-*")) == []

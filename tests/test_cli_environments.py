@@ -312,8 +312,22 @@ def test_provision_and_give_back(envsync: Envsync, demo: Path, tmp_path: Path) -
     assert [row["leases"] for row in environments(envsync)] == [1]
     assert ask(envsync, "provision", request=request)["environment"]["created"] is False
     Path(environment["path"], "stray").write_text("x")
-    back = ask(envsync, "give-back", environment["lease"])
+    back = ask(envsync, "give-back", environment["lease"], request={})
     assert back["diff"]["files"]["added"] == ["stray"]
+
+
+def test_what_a_request_does_not_say_ignores_nothing_and_settings_that_broke_hinder_nobody(
+    envsync: Envsync, demo: Path, tmp_path: Path
+) -> None:
+    request = {"holder": os.getpid(), "files": [str(demo)], "cwd": str(tmp_path)}
+    for said, added in (({}, ["stray"]), ({"ignore": ["stray"]}, []), ({"arguments": ["--nope"]}, ["stray"])):
+        environment = ask(envsync, "provision", request=request)["environment"]
+        Path(environment["path"], "stray").write_text("x")
+        back = ask(envsync, "give-back", environment["lease"], request={"cwd": str(tmp_path), **said})
+        assert (back["diff"]["files"]["added"], back["undone"]) == (added, True)
+    Path(environment["path"], "stray").write_text("x")
+    assert ask(envsync, "undo", request={"path": environment["path"], "cwd": str(tmp_path)}) == {"changes": []}
+    assert not Path(environment["path"], "stray").exists()
 
 
 def test_a_private_copy_and_a_sync_in_it(envsync: Envsync, demo: Path, tmp_path: Path, cache_dir: Path) -> None:
@@ -363,7 +377,7 @@ def test_an_error_is_an_answer(envsync: Envsync, request_: object, status: int, 
 
 
 def test_a_lease_that_is_unknown(envsync: Envsync) -> None:
-    assert "error" in ask(envsync, "give-back", "/nowhere/lease", status=2)
+    assert "error" in ask(envsync, "give-back", "/nowhere/lease", request={}, status=2)
 
 
 def test_a_request_that_is_no_json(envsync: Envsync) -> None:

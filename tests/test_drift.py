@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from index_server import IndexServer
 from session_project import SessionProject, cached_environments, leases
 
 
@@ -361,3 +362,61 @@ def test_code_put_in_place_of_what_pytest_wrote_for_a_plugin_runs_in_no_later_se
         (prefix,) = cached_environments(cache_dir)
         # What is there, if anything, the engine made.
         assert [path for path in prefix.rglob("*-pytest-*.pyc") if b"another at" in path.read_bytes()] == []
+
+
+DAMAGE = """\
+import demo, os
+
+def test_damage():
+    os.chmod(demo.__file__, 0o644)
+    with open(demo.__file__, "a") as file:
+        file.write("VALUE = 2\\n")
+"""
+"""With hard links this is the file of the store."""
+
+
+@pytest.mark.parametrize("is_offline", [True, False])
+def test_what_is_fetched_at_the_end_goes_by_the_options_of_the_session(
+    project: SessionProject, index: IndexServer, cache_dir: Path, *, is_offline: bool
+) -> None:
+    wheel = project.wheel("demo", files={"demo.py": "VALUE = 1\n"})
+    index.add(wheel)
+    index.require_auth("bob", "s3cr3t")
+    project.lock("requirements.lock", wheel)
+    project.write({"test_damage.py": DAMAGE})
+    login = index.with_credentials("bob", "s3cr3t")
+    session = [
+        sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--envsync=requirements.lock",
+        f"--envsync-option=--index-url={login}", "--envsync-option=--link-mode=hardlink",
+    ]  # fmt: skip
+    first = project.run(*session, "test_it.py")
+    assert first.returncode == 0, first.out
+    index.requests.clear()
+    run = project.run(*session, *(["--envsync-offline"] if is_offline else []), "test_damage.py")
+    assert run.returncode == 0, run.out
+    assert f" ~ {SITE}/demo.py" in run.stdout
+    assert bool(index.requests) is not is_offline
+    assert ("mended in the store: demo-1.0-py3-none-any.whl: demo.py" in run.stdout) is not is_offline
+    assert "s3cr3t" not in run.out
+    # The file that hands the options over goes with the session.
+    assert not [path for path in cache_dir.rglob("*") if path.is_file() and b"s3cr3t" in path.read_bytes()]
+    after = project.run(*session, "test_it.py")
+    assert after.returncode == 0, after.out
+
+
+def test_what_a_hook_says_of_the_network_holds_until_the_end(project: SessionProject, index: IndexServer) -> None:
+    wheel = project.wheel("demo", files={"demo.py": "VALUE = 1\n"})
+    index.add(wheel)
+    project.lock("requirements.lock", wheel)
+    project.write({"test_damage.py": DAMAGE})
+    session = [
+        sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--envsync=requirements.lock",
+        f"--envsync-option=--index-url={index.url}", "--envsync-option=--link-mode=hardlink",
+    ]  # fmt: skip
+    assert project.run(*session, "test_it.py").returncode == 0
+    index.requests.clear()
+    project.write({"hooked.py": "def pytest_envsync_options(config): return {'offline': True}\n"})
+    run = project.run(*session, "-p", "hooked", "test_damage.py")
+    assert run.returncode == 0, run.out
+    assert f" ~ {SITE}/demo.py" in run.stdout
+    assert index.requests == []

@@ -193,6 +193,7 @@ COMMANDS = (
     Command("env provision", "engine_calls:provision", "", is_hidden=True),
     Command("env give-back", "engine_calls:give_back", "", files="LEASE", minimum=1, maximum=1, is_hidden=True),
     Command("env apply", "engine_calls:apply", "", is_hidden=True),
+    Command("env undo", "engine_calls:undo", "", is_hidden=True),
 )
 
 BY_WORDS = {command.name: command for command in COMMANDS}

@@ -21,6 +21,7 @@ from pytest_envsync.environments import EnvironmentRequest, Environments, Projec
 from pytest_envsync.errors import EnvsyncError, UsageError
 from pytest_envsync.report import SCHEMA, error_json
 from pytest_envsync.settings.merge import Said, session_settings
+from pytest_envsync.values import replace
 
 if TYPE_CHECKING:
     from pytest_envsync.cli import Call
@@ -35,6 +36,11 @@ def provision(call: Call) -> int:
 def give_back(call: Call) -> int:
     """Give the environment of a lease back; the answer says what differed."""
     return _answer(call, _give_back)
+
+
+def undo(call: Call) -> int:
+    """Bring the environment of the request back to what it was made as; the answer says what that changed."""
+    return _answer(call, _undo)
 
 
 def apply(call: Call) -> int:
@@ -127,22 +133,47 @@ def _provision(call: Call, reporter: TerminalReporter) -> Mapping[str, Any]:
 
 
 def _give_back(call: Call, reporter: TerminalReporter) -> Mapping[str, Any]:
-    environments = _environments(call.settings, reporter)
-    values = environments.give_back(call.arguments.files[0]).as_dict()
+    request = _request()
+    environments = _environments(_settings_of_repair(request, call), reporter)
+    values = environments.give_back(call.arguments.files[0], ignore=request.get("ignore") or ()).as_dict()
     if call.settings.command.get("auto_prune", True):
         environments.auto_prune()
     return values
 
 
-def _apply(call: Call, reporter: TerminalReporter) -> Mapping[str, Any]:
-    from pytest_envsync.sync import sync_environment
-    from pytest_envsync.values import replace
-
+def _undo(call: Call, reporter: TerminalReporter) -> Mapping[str, Any]:
     request = _request()
-    settings = _settings(request, call)
+    done = _environments(_settings_of_repair(request, call), reporter).restore(_place(request))
+    return {"changes": done.changes.as_list()}
+
+
+def _settings_of_repair(request: Mapping[str, Any], call: Call) -> Settings:
+    """Return the settings by which a damaged wheel is fetched again: those of the session, as at its beginning.
+
+    What its tests made of the configuration must not keep an environment from being given back; then nothing
+    is fetched. The cache is that of the environment, whatever they say.
+    """
+    own = call.settings
+    try:
+        found = _settings(request, call)
+    except EnvsyncError:
+        return replace(own, options=replace(own.options, offline=True))
+    return replace(found, options=replace(found.options, cache_dir=own.options.cache_dir))
+
+
+def _place(request: Mapping[str, Any]) -> str:
     place = request.get("path")
     if not isinstance(place, str):
         raise UsageError("the request names no `path`")
+    return place
+
+
+def _apply(call: Call, reporter: TerminalReporter) -> Mapping[str, Any]:
+    from pytest_envsync.sync import sync_environment
+
+    request = _request()
+    settings = _settings(request, call)
+    place = _place(request)
     # Its files are the test's own to write; a hard link would lead into the store, so that a setting does not count.
     mode = request.get("link_mode") or "copy"
     outcome = sync_environment(

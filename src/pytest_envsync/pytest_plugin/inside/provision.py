@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from pytest_envsync.narration import Reporter
     from pytest_envsync.pytest_plugin.inside.asked import Asked
+    from pytest_envsync.pytest_plugin.surroundings import Surroundings
     from pytest_envsync.target import Target
 
 
@@ -54,6 +55,7 @@ class Provided(NamedTuple):
     guard_path: str
     values: dict[str, Any]
     cache_dir: Path
+    settings: Settings
 
     def release(self) -> None:
         """Give the environment back, if that is still to be done, and remove the guard file."""
@@ -62,7 +64,9 @@ class Provided(NamedTuple):
         if lease is None or not Path(lease).exists():
             return
         try:
-            Environments(self.cache_dir, cwd=str(Path.cwd()), environ=os.environ).give_back(lease)
+            Environments(
+                self.cache_dir, cwd=self.settings.cwd, environ=self.settings.environ, options=self.settings.options
+            ).give_back(lease)
         except EnvsyncError as error:
             sys.stderr.write(f"envsync: {error}\n")
 
@@ -253,6 +257,7 @@ def provide_one(
         guard_path=str(guard_path),
         values=values,
         cache_dir=preparation.cache_dir,
+        settings=settings,
     )
 
 
@@ -312,7 +317,10 @@ def _values(
 ) -> dict[str, Any]:
     """Return what the guard file says."""
     overlay = completion.overlay
-    given = surroundings_of(preparation.asked, preparation.cache_dir, preparation.declared, wanted)
+    given = _with_connection(
+        surroundings_of(preparation.asked, preparation.cache_dir, preparation.declared, wanted),
+        preparation.hook_options,
+    )
     return {
         "prefix": environment.path,
         "name": wanted.name,
@@ -331,6 +339,16 @@ def _values(
         "started": time.time(),
         "surroundings": given.as_dict(),
     }
+
+
+_CONNECTION = ("offline", "cert", "system_certs", "allow_insecure_host", "keyring_provider")
+
+
+def _with_connection(given: Surroundings, hook_options: Mapping[str, Any]) -> Surroundings:
+    """Return *given* with what plugins say about the network; none of that is a password."""
+    found = {name: hook_options[name] for name in _CONNECTION if hook_options.get(name) is not None}
+    texts = {name: os.fspath(value) if isinstance(value, os.PathLike) else value for name, value in found.items()}
+    return given._replace(ini={**given.ini, "options": {**texts, **given.ini["options"]}})
 
 
 def _left_behind(plugins: NamedPlugins, environment: CachedEnvironment, overlay: Overlay | None) -> dict[str, str]:

@@ -36,13 +36,15 @@ class Engine:
         return found
 
     def give_back(self, lease: str, *, ignore: Sequence[str] = ()) -> dict[str, Any]:
-        """Compare, undo and release; return ``diff``, ``shared``, ``undone``, ``error`` and ``damage``."""
-        return self._call(["env", "give-back", lease], {"ignore": list(ignore)})
+        """Compare, undo and release; return ``diff``, ``shared``, ``undone``, ``error`` and ``damage``.
+
+        What has to be fetched for that is fetched by the settings of the session.
+        """
+        return self._call(["env", "give-back", lease], {**self._said({}), "ignore": list(ignore)})
 
     def restore(self, path: str) -> Changes:
         """Undo what was changed in the environment at *path*."""
-        answer = self._call(["env", "restore", path, "--output-format", "json"], None)
-        return read_changes(answer["changes"])
+        return read_changes(self._call(["env", "undo"], {**self._said({}), "path": path})["changes"])
 
     def apply(self, path: str, files: Sequence[str], options: Mapping[str, Any]) -> Changes:
         """Make the private environment at *path* hold what *files* say."""
@@ -52,16 +54,18 @@ class Engine:
 
     def request(self, files: Sequence[str], options: Mapping[str, Any]) -> dict[str, Any]:
         """Return what goes to the engine for *files* and the *options* of a marker or call."""
+        return {"files": list(files), **self._said(options)}
+
+    def _said(self, options: Mapping[str, Any]) -> dict[str, Any]:
         said = self._surroundings.line
         return {
-            "files": list(files),
             "cwd": self._surroundings.directory,
             "arguments": said["arguments"],
             "options": {**said["options"], **options},
             "ini": self._surroundings.ini,
         }
 
-    def _call(self, arguments: Sequence[str], request: Mapping[str, Any] | None) -> dict[str, Any]:
+    def _call(self, arguments: Sequence[str], request: Mapping[str, Any]) -> dict[str, Any]:
         given = self._surroundings
         environ = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_HOST}
         for name, value in given.host_environ.items():
@@ -80,7 +84,7 @@ class Engine:
                 hint="name another directory with --envsync-cache-dir or ENVSYNC_CACHE_DIR",
             ) from error
         command = [given.host, "-m", "pytest_envsync", *arguments]
-        status, output, said = self._run(command, None if request is None else json.dumps(request), environ, place)
+        status, output, said = self._run(command, json.dumps(request), environ, place)
         try:
             values = json.loads(output)
         except ValueError:
@@ -90,12 +94,12 @@ class Engine:
         return values
 
     def _run(
-        self, command: Sequence[str], request: str | None, environ: Mapping[str, str], place: Path
+        self, command: Sequence[str], request: str, environ: Mapping[str, str], place: Path
     ) -> tuple[int, str, list[str]]:
         """Run *command*; return its status, its standard output, and the lines that it said on standard error."""
         process = subprocess.Popen(
             command,
-            stdin=subprocess.DEVNULL if request is None else subprocess.PIPE,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             encoding="utf-8",
@@ -111,7 +115,7 @@ class Engine:
                 if process.stdin is not None:
                     # One that ends without reading says why.
                     with suppress(BrokenPipeError), process.stdin as stream:
-                        stream.write(request or "")
+                        stream.write(request)
                 output = process.stdout.read() if process.stdout is not None else ""
                 listener.join()
             except BaseException:

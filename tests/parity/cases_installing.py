@@ -31,6 +31,7 @@ CASES: list[Case] = [
     case("merges-directories", "ccc\n", files={f"{SITE}/ccc/mine.txt": "mine"}, then=(Step(files={"r.txt": "aaa\n"}),)),
     case("pip-drops-versioned-scripts", "pip\n"),
     case("another-wheel-that-brings-the-commands-of-pip", "pips\n"),
+    case("site-packages-by-way-of-data", "through\n", then=(Step(files={"r.txt": "aaa\n"}),)),
     case("record-is-healed", "@ODD@/ghost-1.0-py3-none-any.whl\n"),
     case("minor-format", "@ODD@/minor-1.0-py3-none-any.whl\n"),
     case("metadata-without-the-local-part", "@ODD@/metalocal-1.0+local-py3-none-any.whl\n"),

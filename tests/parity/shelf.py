@@ -157,6 +157,9 @@ class Shelf:
             "data/share/doc/spread.txt": "text\n",
         }
         add(make_wheel(wheels, "spread", "1.0", data=spread))
+        through = {"data/lib/python@/site-packages/through_data.py": "1\n", "data/bin/through": "#!/bin/sh\n"}
+        data = {path.replace("@", PY): text for path, text in through.items()}
+        add(make_wheel(wheels, "through", "1.0", data=data))
         add(make_wheel(wheels, "platlib", "1.0", purelib=False))
         modes = {"modes/run.sh": 0o755, "modes/secret": 0o000, "modes/odd": 0o700, "modes/all": 0o777}
         add(make_wheel(wheels, "modes", "1.0", files=dict.fromkeys(modes, "x\n"), modes=modes))

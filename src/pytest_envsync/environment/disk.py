@@ -166,12 +166,24 @@ class _Renames:
         return going, whole and not self.disk.is_standing(directory)
 
     def _compiled(self, cache: str, sources: set[str], *, whole: bool) -> tuple[list[str], bool]:
-        """Return what goes of a cache of bytecode: all of it when all sources go, else what is theirs."""
-        if whole and not self.disk.is_standing(cache.rpartition("/")[0]):
+        """Return what goes of a cache of bytecode: all of it when all sources go, else what is theirs.
+
+        Below site-packages also what is compiled from no module that is there.
+        """
+        directory = cache.rpartition("/")[0]
+        is_own = not self.disk.is_standing(directory)
+        if whole and is_own:
             return [cache], True
         names = self.disk.names(cache)
         listed = self.files.get(cache, set())
-        going = [name for name in names if name in listed or is_compiled_from(name, sources)]
+        present = self.disk.names(directory)
+        going = [
+            name
+            for name, kind in names.items()
+            if name in listed
+            or is_compiled_from(name, sources)
+            or (is_own and kind == "file" and name.endswith(".pyc") and not is_compiled_from(name, present))
+        ]
         if len(going) == len(names):
             return [cache], True
         return [f"{cache}/{name}" for name in going], False

@@ -232,7 +232,7 @@ class _Layouter:
         place = f"{root}/{directory}" if directory else root
         self._check_place(place, name)
         self.tree.setdefault(place, {})[name] = item
-        self.moved[path] = self._relative(root) + rest
+        self.moved[path] = self._relative(place) + name
 
     def _place_script(self, item: Placed, name: str, commands: Mapping[str, bytes]) -> str | None:
         """Place a data script; return its path in RECORD, None when an entry point takes its place."""

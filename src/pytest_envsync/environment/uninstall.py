@@ -87,14 +87,18 @@ def record_paths(text: str, site: str) -> Iterator[tuple[RecordEntry, str]]:
 def standing_directories(roots: Mapping[str, str]) -> frozenset[str]:
     """Return the directories that no distribution owns: those of the schemes and all above them.
 
-    Below site-packages (``--target``) they are as any other: what is left empty goes.
+    Below site-packages (``--target``) they are as any other: what is left empty goes. So does the place of headers in
+    a virtual environment, ``include/site``, which only an installation makes.
     """
     sites = tuple(f"{roots[scheme]}/" for scheme in ("purelib", "platlib") if scheme in roots)
     standing = set()
-    for root in roots.values():
+    for scheme, root in roots.items():
         if root.startswith(sites):
             continue
         path = root
+        above, _, _ = root.rpartition("/")
+        if scheme == "headers" and above.endswith("/include/site"):
+            path = above.removesuffix("/site")
         while path not in standing:
             standing.add(path)
             path = path.rpartition("/")[0] or "/"

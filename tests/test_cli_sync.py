@@ -24,7 +24,10 @@ from conftest import Envsync, MakeVenv
 from factories import make_wheel
 from index_server import IndexServer
 from pytest_envsync import remembered
-from pytest_envsync.remembered import Answer, Evidence, remember
+from pytest_envsync.environment.interpreter import base_of_running
+from pytest_envsync.memo import resolution_key
+from pytest_envsync.options import SyncOptions
+from pytest_envsync.remembered import Answer, Evidence, read_record, remember, replay, write_record
 
 
 def plain(text: str) -> str:
@@ -170,6 +173,8 @@ def test_the_third_sync_imports_next_to_nothing(envsync: Envsync, settled: Path)
         "pytest_envsync",
         "pytest_envsync.version",
         "pytest_envsync.cache_location",
+        "pytest_envsync.file_stamp",
+        "pytest_envsync.machine",
         "pytest_envsync.remembered",
         "pytest_envsync.report",
     }
@@ -411,3 +416,79 @@ def test_details_say_where_settings_came_from(envsync: Envsync, demo: Path) -> N
     text = envsync("sync", "-v", demo.name, UV_INDEX="https://me:secret@nowhere.example/", UV_OFFLINE="0").stderr
     assert "DEBUG offline is False, from UV_OFFLINE" in text
     assert "secret" not in text
+
+
+@pytest.mark.parametrize("change", ["sealed", "shape"])
+def test_a_record_of_another_shape_is_as_good_as_none(tmp_path: Path, change: str) -> None:
+    argv, environ = ["sync", "a.txt"], {"ENVSYNC_CACHE_DIR": str(tmp_path / "cache")}
+    write_record(
+        argv,
+        environ,
+        cwd=str(Path.cwd()),
+        cache_dir=str(tmp_path / "cache"),
+        evidence=evidence(),
+        answer=("one", "two") if change == "shape" else (),
+    )
+    (record,) = (tmp_path / "cache" / "remembered").iterdir()
+    if change == "sealed":
+        content = bytearray(record.read_bytes())
+        content[-3] ^= 1
+        record.write_bytes(content)
+        assert read_record(argv, environ) is None
+    else:
+        assert read_record(argv, environ) == ("one", "two")
+    assert replay(argv, environ, began=0.0) is None
+
+
+def test_the_record_that_was_used_least_recently_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remembered, "MOST_RECORDS", 2)
+    environ = {"ENVSYNC_CACHE_DIR": str(tmp_path / "cache")}
+
+    def write(word: str) -> None:
+        write_record(
+            [word], environ, cwd=str(Path.cwd()), cache_dir=str(tmp_path / "cache"), evidence=evidence(), answer=(word,)
+        )
+
+    write("used")
+    write("idle")
+    for number, path in enumerate((tmp_path / "cache" / "remembered").iterdir()):
+        os.utime(path, (number, number))
+    assert read_record(["used"], environ) == ("used",)
+    write("new")
+    assert read_record(["used"], environ) == ("used",)
+    assert read_record(["idle"], environ) is None
+
+
+@pytest.mark.parametrize("name", ["sysname", "release", "version", "machine"])
+def test_another_kernel_or_machine_is_another_question(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Memo and record: what a marker may ask of the system is in the name of both."""
+    names = {key: getattr(os.uname(), key) for key in ("sysname", "nodename", "release", "version", "machine")}
+
+    def keys() -> tuple[bytes, str]:
+        asked = base_of_running(None)
+        return remembered._key([], {}, "/"), resolution_key(["a.txt"], SyncOptions(), asked, "/")
+
+    before = keys()
+    assert keys() == before
+    monkeypatch.setattr(os, "uname", lambda: os.uname_result({**names, name: "2.6"}.values()))
+    assert keys()[0] != before[0]
+    if name in {"release", "version"}:
+        assert keys()[1] != before[1]
+
+
+def test_another_zone_is_another_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    options, target = SyncOptions(exclude_newer="2024-05-01"), base_of_running(None)
+
+    def keys() -> tuple[bytes, str]:
+        time.tzset()
+        return remembered._key([], {}, "/"), resolution_key(["a.txt"], options, target, "/")
+
+    try:
+        found = []
+        for zone in ("UTC", "Pacific/Kiritimati", "Europe/Berlin", "Africa/Lagos"):
+            monkeypatch.setenv("TZ", zone)
+            found.append(keys())
+    finally:
+        monkeypatch.delenv("TZ")
+        time.tzset()
+    assert [len(set(column)) for column in zip(*found, strict=True)] == [4, 4]

@@ -26,6 +26,7 @@ from pytest_envsync.digesting import sha256
 from pytest_envsync.direct_url import recorded_url
 from pytest_envsync.distributions import Candidate
 from pytest_envsync.file_stamp import Stamp, stamp_of
+from pytest_envsync.machine import zone
 from pytest_envsync.options import SyncOptions
 from pytest_envsync.requirements import (
     ArchiveSource,
@@ -97,7 +98,7 @@ def resolution_key(
         [os.path.join(cwd, name) if "://" not in name else name for name in files],
         settings,
         # A day of --exclude-newer ends when it ends here.
-        time.strftime("%z") if options.exclude_newer or options.exclude_newer_package or options.index_rules else "",
+        zone() if options.exclude_newer or options.exclude_newer_package or options.index_rules else (),
         target.fingerprint,
         target.version,
         target.markers,

@@ -20,6 +20,7 @@ from time import perf_counter, time_ns
 
 from pytest_envsync.cache_location import cache_location
 from pytest_envsync.file_stamp import stamp_of
+from pytest_envsync.machine import system, zone
 from pytest_envsync.version import __version__
 
 try:
@@ -32,7 +33,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
-FORMAT = 3
+FORMAT = 4
+_MAGIC = b"envsync-remembered-%d\n" % FORMAT
+_CHECK = 20  # bytes of digest before the rows
 BEGAN = time_ns()
 """When this process began: it is imported before anything is looked at."""
 
@@ -44,8 +47,12 @@ _METADATA = (".dist-info", ".egg-info", ".egg-link")
 _JUDGED = ("WHEEL", "direct_url.json")
 """Files of a dist-info that decide whether it counts as what is asked for."""
 
+_HOUR = 3_600 * 10**9  # ns
+
 _PREFIXES = ("ENVSYNC_", "UV_", "PIP_", "XDG_", "CONDA_")
-_VARIABLES = ("VIRTUAL_ENV", "HOME", "PATH", "MACOSX_DEPLOYMENT_TARGET", "NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE")
+_VARIABLES = (
+    "VIRTUAL_ENV", "HOME", "PATH", "MACOSX_DEPLOYMENT_TARGET", "NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE",
+)  # fmt: skip
 """Variables that decide what a sync does or how it says so; those that inputs expand are compared one by one."""
 
 
@@ -111,9 +118,14 @@ def replay(argv: Sequence[str], environ: Mapping[str, str], *, began: float) -> 
 
     *began* is when this process began, by ``perf_counter``.
     """
-    answer = read_record(argv, environ)
-    if answer is None:
-        return None
+    known = read_record(argv, environ)
+    try:
+        notes, resolved, checked, is_dry, data, quiet, colour = known or ()
+    except ValueError:
+        return None  # none, or another version wrote it
+    answer = Answer(
+        notes=notes, resolved=resolved, checked=checked, is_dry=is_dry, data=data, quiet=quiet, colour=colour
+    )
     _say(answer, environ, began)
     return 0
 
@@ -123,18 +135,44 @@ def read_record(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Any, .
     try:
         cwd = os.getcwd()  # noqa: PTH109 - plain text
         key = _key(argv, environ, cwd)
-        with open(f"{_directory(argv, environ, cwd)}/{key.hex()}", "rb") as stream:  # noqa: PTH123 - plain text
-            format_, known, evidence, state, answer = marshal.loads(stream.read())  # noqa: S302 - our own cache
-        if format_ != FORMAT or known != key:
+        place = f"{_directory(argv, environ, cwd)}/{key.hex()}"
+        with open(place, "rb") as stream:  # noqa: PTH123 - plain text
+            content = stream.read()
+        known, evidence, state, answer = _opened(content)
+        if known != key:
             return None
         files, variables, sites, stamped, absent = evidence
         found = _state(files, variables, sites, stamped, environ)
         if found != state or any(os.path.lexists(path) for path in absent):
             return None
+        _note_use(place)
+        return tuple(answer)
     except (OSError, ValueError, EOFError, TypeError):
         # No record, or one of another version: the engine answers.
         return None
-    return tuple(answer)
+
+
+def _sealed(record: tuple[Any, ...]) -> bytes:
+    data = marshal.dumps(record)
+    return _MAGIC + _digest(data) + data
+
+
+def _opened(content: bytes) -> Any:
+    """Return what ``_sealed`` was given. Raises ValueError for anything else: what is damaged must not be unpacked."""
+    start = len(_MAGIC) + _CHECK
+    data = content[start:]
+    if content[: len(_MAGIC)] != _MAGIC or _digest(data) != content[len(_MAGIC) : start]:
+        raise ValueError("the record is damaged, or written by another version")
+    return marshal.loads(data)  # noqa: S302 - our own file; its checksum was just compared
+
+
+def _note_use(place: str) -> None:
+    """Note by its time that a record is in use, at most once an hour; what nobody uses is removed first."""
+    try:
+        if time_ns() - os.stat(place).st_mtime_ns > _HOUR:  # noqa: PTH116 - plain text
+            os.utime(place)
+    except OSError:
+        return  # a cache that cannot be written
 
 
 def remember(
@@ -175,7 +213,7 @@ def write_record(
         state = _state(evidence.files, evidence.variables, evidence.sites, evidence.stamped, environ)
         if not _is_what_was_read(evidence, state[0]) or _is_changing(evidence):
             return
-        record = marshal.dumps((FORMAT, key, rows, state, answer))
+        record = _sealed((key, rows, state, answer))
         if len(record) > LARGEST_RECORD:
             return
         from pytest_envsync.atomic import write_at_once
@@ -189,7 +227,7 @@ def write_record(
 def _key(argv: Sequence[str], environ: Mapping[str, str], cwd: str) -> bytes:
     variables = [(name, value) for name, value in environ.items() if name in _VARIABLES or name.startswith(_PREFIXES)]
     variables.sort()
-    return _digest(repr((__version__, sys.version, sys.executable, cwd, tuple(argv), variables)))
+    return _digest(repr((__version__, sys.version, sys.executable, cwd, tuple(argv), variables, zone(), system())))
 
 
 def _directory(argv: Sequence[str], environ: Mapping[str, str], cwd: str) -> str:
@@ -283,29 +321,28 @@ def _site_state(root: str) -> list[tuple[Any, ...]] | None:
     return rows
 
 
-def _say(answer: tuple[Any, ...], environ: Mapping[str, str], began: float) -> None:
+def _say(answer: Answer, environ: Mapping[str, str], began: float) -> None:
     from pytest_envsync.report import Style, checked_line, phase_line, wants_colour
 
-    notes, resolved, checked, is_dry, data, quiet, colour = answer
-    if data and quiet < 2:
-        sys.stdout.write(data)
+    if answer.data and answer.quiet < 2:
+        sys.stdout.write(answer.data)
         sys.stdout.flush()
-    if quiet:
+    if answer.quiet:
         return
-    style = Style(is_coloured=wants_colour(sys.stderr, environ, colour))
+    style = Style(is_coloured=wants_colour(sys.stderr, environ, answer.colour))
     now = perf_counter()
-    lines = [style(note, "dim") for note in notes]
-    if resolved is not None:
-        lines.append(phase_line("resolved", resolved, now - began, "", style))
-    lines.append(checked_line(checked, perf_counter() - now, style))
-    if is_dry:
+    lines = [style(note, "dim") for note in answer.notes]
+    if answer.resolved is not None:
+        lines.append(phase_line("resolved", answer.resolved, now - began, "", style))
+    lines.append(checked_line(answer.checked, perf_counter() - now, style))
+    if answer.is_dry:
         lines.append("Would make no changes")
     sys.stderr.write("".join(f"{line}\n" for line in lines))
     sys.stderr.flush()
 
 
 def _make_room(directory: str) -> None:
-    """Remove the oldest records, so that there are never many."""
+    """Remove the records that were used least recently, so that there are never many."""
     with os.scandir(directory) as entries:
         found = sorted((entry.stat().st_mtime_ns, entry.path) for entry in entries)
     for _, path in found[: max(0, len(found) - MOST_RECORDS)]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from pytest_envsync.addresses import masked
 from pytest_envsync.cli.cached import cache_of
+from pytest_envsync.environment.interpreter import is_found_at
 from pytest_envsync.requirements import DirectorySource
 from pytest_envsync.rerun import words_of
 
@@ -117,19 +118,8 @@ def _is_plain(call: Call, provided: Provided, basis: Basis) -> bool:
         and has_overlay
         and is_here
         and words_are_files
-        and _is_plain_interpreter(basis.request.python, call)
+        and is_found_at(basis.request.python, basis.base, cwd=call.settings.cwd)
     )
-
-
-def _is_plain_interpreter(python: str | None, call: Call) -> bool:
-    """Whether an interpreter is found without a search: the running one's, or by its path."""
-    if python is None:
-        return True
-    path = os.path.join(call.settings.cwd, python)  # noqa: PTH118 - plain text
-    if os.sep not in python or not os.path.isfile(path):  # noqa: PTH113 - as above
-        return False
-    with open(path, "rb") as file:  # noqa: PTH123 - as above
-        return file.read(2) != b"#!"
 
 
 def _evidence(call: Call, basis: Basis) -> Evidence:

@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from pytest_envsync.cli.terminal import TerminalReporter
+from pytest_envsync.environment.interpreter import is_found_at
 from pytest_envsync.report import json_text, outcome_json, outcome_lines
 from pytest_envsync.sync import sync_environment
 
@@ -49,8 +50,8 @@ def _is_worth_remembering(call: Call, outcome: SyncOutcome, reporter: TerminalRe
     looks_further = (
         options.refresh or options.verify_files or options.strict or options.compile_bytecode or options.no_cache
     )
-    # A version or a name is looked for in places that are not written down.
-    is_here = outcome.target.is_virtual and (options.python is None or os.sep in options.python)
+    # A version or a name is looked for in places that are not written down, and a shim decides anew each time.
+    is_here = outcome.target.is_virtual and is_found_at(options.python, outcome.target, cwd=call.settings.cwd)
     is_plain = not (options.system or options.target or options.prefix)
     has_usual_notes = all(note.startswith("Using ") for note in reporter.notes)
     return is_quiet and is_certain and not looks_further and is_here and is_plain and has_usual_notes

@@ -27,7 +27,7 @@ from pytest_envsync.values import replace
 CacheDir = str | os.PathLike[str] | None
 """The root of the cache; None remembers nothing."""
 
-_SCHEMA = 3  # of the cached answers; another number is another question
+_SCHEMA = 4  # of the cached answers; another number is another question
 _TIMEOUT = 60  # seconds until an interpreter must have answered
 _FACTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "interpreter_facts.py")
 # Old interpreters cannot read that file; they get as far as this line.
@@ -54,7 +54,27 @@ def query(python: str, cache_dir: CacheDir) -> Target:
     if _is_script(python):
         # What a pyenv shim starts depends on the directory and the environment: asked each time.
         return query(_ask(python)["executable"], cache_dir)
-    return replace(_query_base(os.path.realpath(python), cache_dir), python=python)
+    real = os.path.realpath(python)
+    found = _query_base(real, cache_dir)
+    return replace(found, python=python) if found.base_python == real else found
+
+
+def is_found_at(python: str | None, target: Target, *, cwd: str) -> bool:
+    """Whether *python*, relative to *cwd*, is *target* or the interpreter behind it, as long as the file is the same.
+
+    What starts another interpreter (the shim of a version manager) decides each time which one; a version or a name is
+    looked for. None means the running interpreter, and always the same one.
+    """
+    if python is None:
+        return True
+    path = os.path.normpath(os.path.join(cwd, python))
+    if not os.path.dirname(python) or not os.path.exists(path):
+        return False
+    prefix = path if os.path.isfile(os.path.join(path, "pyvenv.cfg")) else prefix_of(path)
+    if prefix is not None:
+        return not target.is_virtual or os.path.realpath(prefix) == os.path.realpath(target.prefix)
+    real = os.path.realpath(path)
+    return os.path.isfile(real) and not _is_script(real) and real == os.path.realpath(target.base_python)
 
 
 def query_environment(prefix: str, cache_dir: CacheDir) -> Target:
@@ -206,11 +226,15 @@ def _query_base(executable: str, cache_dir: CacheDir) -> Target:
         "mtime_ns": status.st_mtime_ns,
         "size": status.st_size,
         "system": _system(),
+        "machine": _machine(),
     }
     path = None if cache_dir is None else _answer_path(cache_dir, executable)
     target = None if path is None else _remembered(path, question)
     if target is None:
         facts = _ask(executable)
+        if not _is_same(facts["executable"], executable):
+            # It starts another one; which, it may decide otherwise the next time.
+            return query(facts["executable"], cache_dir)
         target = _described(facts, executable, status)
         if path is not None:
             _remember(path, {**question, "target": target.as_dict(), "marker": facts["marker"]})
@@ -225,6 +249,18 @@ def _system() -> str:
         except (ValueError, OSError):
             pass
     return os.uname().release if hasattr(os, "uname") else ""
+
+
+def _machine() -> str:
+    """Return what this process runs on: ``setarch`` and emulators make one executable answer in several ways."""
+    return os.uname().machine if hasattr(os, "uname") else ""
+
+
+def _is_same(started: str, executable: str) -> bool:
+    """Whether an executable said of itself that it is what was started; one that does not know says nothing."""
+    if os.name != "posix" or not os.path.isabs(started) or not os.path.isfile(started):
+        return True
+    return prefix_of(started) is None and os.path.samefile(started, executable)
 
 
 def _kernel() -> dict[str, str]:
@@ -266,7 +302,16 @@ def _described(facts: dict[str, Any], executable: str, status: os.stat_result) -
     import hashlib
 
     tags = _linux_last(facts["tags"] if facts["tags"] is not None else _tags_of_old(facts))
-    identity = [facts["implementation"], facts["version"], tags, executable, status.st_mtime_ns, status.st_size]
+    machine = facts["markers"]["platform_machine"]
+    identity = [
+        facts["implementation"],
+        facts["version"],
+        tags,
+        executable,
+        status.st_mtime_ns,
+        status.st_size,
+        machine,
+    ]
     return Target(
         python=executable,
         version=facts["version"],

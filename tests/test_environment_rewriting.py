@@ -14,7 +14,7 @@ from environment_world import World, demo_world, edit, site
 from index_server import IndexServer
 from pytest_envsync.environments import CachedEnvironment
 from pytest_envsync.wheels.store.store import Store
-from pytest_envsync.wheels.store.upkeep import prune
+from pytest_envsync.wheels.store.upkeep import prune, verify
 
 TAG = f"{sys.implementation.cache_tag}-pytest"
 REWRITE = '''\
@@ -283,3 +283,18 @@ def test_what_an_earlier_version_took_in_is_not_read_and_goes(world: World) -> N
     removed = prune(store, keep=list(store.entries()))
     assert (removed.entries, removed.files) == (0, 1)
     assert list(old.parent.glob("*-pytest-*")) == []
+
+
+def test_verifying_every_byte_drops_what_was_changed(world: World) -> None:
+    used(world, "demo==1.0", "pytest==9.2.0")
+    (place,) = kept(world)
+    before, content = place.stat(), place.read_bytes()
+    place.chmod(0o644)
+    place.write_bytes(content.replace(b"by the engine", b"by nobody now"))
+    place.chmod(0o444)
+    os.utime(place, ns=(before.st_atime_ns, before.st_mtime_ns))
+    store = Store(world.cache_dir)
+    assert verify(store).damaged == ()
+    (entry,) = verify(store, deep=True, repair=True).damaged
+    assert entry.outcome == "repaired"
+    assert kept(world) == []

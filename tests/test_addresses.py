@@ -106,3 +106,12 @@ def test_paths_become_addresses_and_back(tmp_path: Path) -> None:
         False,
         False,
     ]
+
+
+@pytest.mark.parametrize("end", ["`", "` cannot be reached", "`: status 404", "", " is gone"])
+def test_a_closing_quote_is_no_part_of_a_token(end: str) -> None:
+    assert masked(f"`http://h/?token=s3cr3t{end}") == f"`http://h/?token=****{end}"
+
+
+def test_a_token_is_masked_whatever_is_in_it() -> None:
+    assert masked("`http://h/?token=s3`cr3t` is gone") == "`http://h/?token=****` is gone"

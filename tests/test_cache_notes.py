@@ -116,6 +116,18 @@ def test_the_guards_of_killed_sessions_go_and_those_of_living_ones_stay(tmp_path
     assert not any(path.exists() for path in gone)
 
 
+def test_the_scratch_directories_of_killed_processes_go_and_those_of_living_ones_stay(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        ended.wait()
+    scratch = tmp_path / "scratch"
+    gone, living = scratch / f"{ended.pid}-ab", scratch / f"{os.getpid()}-ab"
+    for place in (gone, living):
+        age(place / "file", 3)
+        os.utime(place, (time.time() - 3 * DAY,) * 2)
+    clear_notes(tmp_path, now=time.time())
+    assert [path.exists() for path in (gone, living)] == [False, True]
+
+
 def test_pruning_the_cache_clears_its_notes_too(world: World, envsync: Envsync) -> None:
     made = world.provide("demo==1.0", lease=False)
     before = tree(made.path)

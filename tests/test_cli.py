@@ -69,6 +69,16 @@ def test_a_variable_that_cannot_be_is_named(envsync: Envsync) -> None:
     assert "invalid value `maybe` for `UV_OFFLINE`" in result.stderr
 
 
+@pytest.mark.skipif(os.name == "nt", reason="a directory in use cannot be removed there")
+def test_a_working_directory_that_was_removed_is_named(tmp_path: Path) -> None:
+    place = tmp_path / "gone"
+    place.mkdir()
+    script = f"cd {place} && rmdir {place} && exec {sys.executable} -m pytest_envsync sync requirements.txt"
+    result = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert result.stderr.splitlines()[0] == "error: the working directory was removed"
+
+
 def test_quiet_twice_leaves_only_the_status(envsync: Envsync) -> None:
     assert envsync("-qq", "sync", "nope.txt").returncode == 2
     result = envsync("sync", "-qq", "nope.txt")

@@ -325,9 +325,10 @@ def test_what_a_request_does_not_say_ignores_nothing_and_settings_that_broke_hin
         Path(environment["path"], "stray").write_text("x")
         back = ask(envsync, "give-back", environment["lease"], request={"cwd": str(tmp_path), **said})
         assert (back["diff"]["files"]["added"], back["undone"]) == (added, True)
-    Path(environment["path"], "stray").write_text("x")
-    assert ask(envsync, "undo", request={"path": environment["path"], "cwd": str(tmp_path)}) == {"changes": []}
-    assert not Path(environment["path"], "stray").exists()
+    stray = Path(ask(envsync, "provision", request=request)["environment"]["path"], "stray")
+    stray.write_text("x")
+    assert ask(envsync, "undo", request={"path": str(stray.parent), "cwd": str(tmp_path)}) == {"changes": []}
+    assert not stray.exists()
 
 
 def test_a_private_copy_and_a_sync_in_it(envsync: Envsync, demo: Path, tmp_path: Path, cache_dir: Path) -> None:

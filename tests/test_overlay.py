@@ -15,6 +15,7 @@ import pytest
 import pytest_envsync
 from pytest_envsync.environment.interpreter import base_of_running
 from pytest_envsync.errors import EnvsyncError
+from pytest_envsync.leases import drop, take_lease
 from pytest_envsync.pytest_plugin.overlay.making import PASSIVE_MODULES, make_overlay
 from session_project import PYTEST, SessionProject, repack
 
@@ -346,3 +347,21 @@ def test_overlays_that_nobody_uses_go_and_others_stay(cache_dir: Path) -> None:
             os.utime(path, (time.time() - age * 86_400,) * 2)
     make_overlay(cache_dir, locked={"anything": "1.0"}, target=target)
     assert {path.name for path in root.iterdir()} == {"memo", "young", used.name}
+
+
+def test_an_overlay_that_a_process_holds_stays_however_old(cache_dir: Path) -> None:
+    target = base_of_running(cache_dir)
+    held = Path(make_overlay(cache_dir, locked={}, target=target).path).parent
+    aside = held.with_name("f" * 20)
+    held.rename(aside)
+    held = aside
+    home = cache_dir / "environments" / "key"
+    lease = take_lease(str(home / "leases"), 1, os.getpid())
+    (home / "1.json").write_text(json.dumps({"entries": [["overlay.pth", str(held / "site")]]}))
+    os.utime(held, (time.time() - 61 * 86_400,) * 2)
+    make_overlay(cache_dir, locked={"anything": "1.0"}, target=target)
+    assert held.exists()
+    drop(lease.path)
+    os.utime(held, (time.time() - 61 * 86_400,) * 2)
+    make_overlay(cache_dir, locked={"something": "1.0"}, target=target)
+    assert not held.exists()

@@ -47,6 +47,15 @@ def test_the_same_environment_is_the_answer(envsync: Envsync, demo: Path, prefix
     assert list((cache_dir / "sessions").iterdir()) == []
 
 
+def test_the_overlay_is_noted_as_used(envsync: Envsync, demo: Path, prefix: Path, cache_dir: Path) -> None:
+    (overlay,) = (path for path in (cache_dir / "overlays").iterdir() if path.name != "memo")
+    long_ago = time.time() - 59 * 86_400
+    os.utime(overlay, (long_ago, long_ago))
+    assert run(envsync, demo) == (str(prefix), False)
+    assert overlay.stat().st_mtime > long_ago + 86_400
+    assert run(envsync, demo) == (str(prefix), False)
+
+
 def test_the_command_finds_what_it_finds_by_the_engine(envsync: Envsync, demo: Path, prefix: Path) -> None:
     code = (
         "import json, os; own = {**os.environ}; path = own.pop('ENVSYNC_SESSION');"

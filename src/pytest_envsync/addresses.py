@@ -22,7 +22,8 @@ _BARE_USER_INFO = pattern(
 )
 _SECRET_QUERY = pattern(
     r"([?&](?:x-(?:amz|goog)-(?:signature|credential|security-token)|signature|sig|token|access_token|api_?key|password)=)"
-    r"[^&#\s]*",
+    # The backtick that closes a quoted address is none of it.
+    r"[^&#\s]*?(?=[&#\s]|`(?:[\s.,:;)]|$)|$)",
     re.IGNORECASE,
 )
 _SCHEME = pattern(r"[A-Za-z][A-Za-z0-9+.-]*:")

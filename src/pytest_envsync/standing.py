@@ -57,6 +57,8 @@ def take(standing: Standing, pid: int) -> str | None:
             return None
         os.utime(standing.question)
         os.utime(f"{standing.home}/used")
+        if standing.overlay:
+            os.utime(standing.overlay)
         return take_lease(f"{standing.home}/leases", standing.number, pid).path
     except (ImportError, OSError, ValueError):
         return None

@@ -144,7 +144,7 @@ def call_of(words: Sequence[str], terminal: Terminal, *, start: str | None = Non
     if arguments.rest and not command.takes_rest:
         arguments.files += arguments.rest
     command.check_files(arguments.files)
-    start = start or os.getcwd()  # noqa: PTH109 - plain text
+    start = start or _working_directory()
     settings = _settings(command, arguments.values, start)
     # Once more, for what variables and files say about printing.
     terminal.configure(settings.command)
@@ -192,6 +192,15 @@ def _answer_at_once(words: list[str], terminal: Terminal) -> int | None:
     return None
 
 
+def _working_directory() -> str:
+    try:
+        return os.getcwd()  # noqa: PTH109 - plain text
+    except FileNotFoundError as error:
+        raise UsageError(
+            "the working directory was removed", hint="change to a directory that exists, and try again"
+        ) from error
+
+
 def _settings(command: Command, values: Mapping[str, Value], start: str) -> Settings:
     from pytest_envsync.settings.merge import resolve_settings
 
@@ -203,7 +212,7 @@ def _settings(command: Command, values: Mapping[str, Value], start: str) -> Sett
             os.chdir(directory)
         except OSError as error:
             raise UsageError(f"cannot change to the directory `{directory}`: {error.strerror}") from error
-        start = os.getcwd()  # noqa: PTH109 - plain text
+        start = _working_directory()
     return resolve_settings(said, cwd=start, environ=os.environ, session=command.session)
 
 

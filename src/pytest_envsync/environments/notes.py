@@ -16,7 +16,7 @@ from pathlib import Path
 from pytest_envsync.cache import drop_lock, exclusive
 from pytest_envsync.environments.generations import remove_tree
 from pytest_envsync.errors import EnvsyncError
-from pytest_envsync.leases import DAY
+from pytest_envsync.leases import DAY, process_start
 from pytest_envsync.wheels.store.spoiled import forget_spoiled
 
 UNREFERENCED = 60
@@ -41,12 +41,14 @@ _UNHELD = 14
 def clear_notes(cache_dir: Path, *, now: float) -> None:
     """Remove from the cache what was not written to for long, and notes of environments that are gone.
 
-    What a living process has in its hands stays: a lock that is held, and what it wrote within a day.
+    What a living process has in its hands stays: a lock that is held, and its scratch directory.
     """
     for pattern, days in _DAYS.items():
         for path in cache_dir.glob(pattern):
             with suppress(OSError, EnvsyncError):
                 is_rest = path.name.startswith(".")
+                if pattern == "scratch/*" and _is_held(path):
+                    continue
                 if now - path.stat().st_mtime >= (_HALF_WRITTEN if is_rest else days) * DAY:
                     remove_tree(str(path)) if path.is_dir() else path.unlink()
     for path in _notes_of_what_is_gone(cache_dir):
@@ -55,6 +57,14 @@ def clear_notes(cache_dir: Path, *, now: float) -> None:
                 path.unlink()
     _clear_locks(cache_dir, now)
     forget_spoiled(cache_dir, now=now)
+
+
+def _is_held(scratch: Path) -> bool:
+    """Whether the process lives that *scratch* is named after; what it works at may have an old time."""
+    try:
+        return process_start(int(scratch.name.partition("-")[0])) is not None
+    except ValueError:
+        return False
 
 
 def _notes_of_what_is_gone(cache_dir: Path) -> Iterator[Path]:

@@ -17,6 +17,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -150,7 +151,7 @@ def make_overlay(
     memo = cache_dir / "overlays" / "memo" / _memo_name(locked, target, wanted)
     found = _read_memo(memo)
     if found is not None and is_sound(Path(found.path).parent):
-        _touch(Path(found.path).parent / "manifest.json")
+        _touch(Path(found.path).parent)
         return found
     _check_pytest(locked, with_pytest=with_pytest)
     held = _held(wanted, locked=locked, target=target, bring=bring)
@@ -237,25 +238,40 @@ def _read_memo(path: Path) -> Overlay | None:
         return None
 
 
-def _touch(path: Path) -> None:
-    """Note, at most once a day, that an overlay is used."""
-    if time.time() - path.stat().st_mtime > DAY:
-        path.touch()
+def _touch(place: Path) -> None:
+    """Note by its time that the overlay at *place* is used, at most once a day; ``standing`` does so each time."""
+    if time.time() - place.stat().st_mtime > DAY:
+        os.utime(place)
 
 
 def _sweep(root: Path) -> None:
-    """Remove overlays that were not used for two months, and what was cut short."""
+    """Remove overlays that were not used for two months and that nobody uses now, and what was cut short."""
     from shutil import rmtree
 
+    held = ""
     now = time.time()
     for place in [*root.iterdir(), *(root / "memo").iterdir()]:
         try:
-            stamp = place / "manifest.json" if place.is_dir() and place.name[:1] != "." else place
-            age = now - stamp.stat().st_mtime
+            age = now - place.stat().st_mtime
         except OSError:
             continue
         if place.name != "memo" and age > (DAY if place.name[:1] == "." else UNUSED_DAYS * DAY):
+            held = held or _held_entries(root.parent) or "nothing"
+            if place.name in held:
+                continue
             rmtree(place, ignore_errors=True) if place.is_dir() else place.unlink(missing_ok=True)
+
+
+def _held_entries(cache_dir: Path) -> str:
+    """Return the records of the environments that a process holds, which name their overlays."""
+    from pytest_envsync.leases import held_leases
+
+    records = []
+    for leases in (cache_dir / "environments").glob("*/leases"):
+        for lease in held_leases(str(leases)):
+            with suppress(OSError):
+                records.append((leases.parent / f"{lease.generation}.json").read_text(encoding="utf-8"))
+    return "\n".join(records)
 
 
 def _fill(root: Path, held: Sequence[Held], *, locked: Mapping[str, str], target: Target) -> Overlay:

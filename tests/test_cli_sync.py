@@ -492,3 +492,28 @@ def test_another_zone_is_another_question(monkeypatch: pytest.MonkeyPatch) -> No
         monkeypatch.delenv("TZ")
         time.tzset()
     assert [len(set(column)) for column in zip(*found, strict=True)] == [4, 4]
+
+
+def test_what_a_shim_means_is_asked_each_time(envsync: Envsync, demo: Path, make_venv: MakeVenv) -> None:
+    shim, which = demo.parent / "shim", demo.parent / "which"
+    shim.write_text(f'#!/bin/sh\nexec "$(cat {which})/bin/python" "$@"\n')
+    shim.chmod(0o755)
+    one, two = make_venv("one"), make_venv("two")
+    which.write_text(str(one))
+    said = [envsync("sync", "-p", "./shim", demo.name).stderr for _ in range(3)]
+    assert "Checked 2 packages" in said[-1]
+    which.write_text(str(two))
+    assert "Installed 2 packages" in envsync("sync", "-p", "./shim", demo.name).stderr
+    assert list(two.glob("lib/python*/site-packages/demo.py"))
+
+
+def test_a_dry_run_writes_nothing(envsync: Envsync, settled: Path) -> None:
+    """Nor does it make a lock file, or write into one."""
+    lock = settled.parent / ".venv" / ".lock"
+    lock.write_text("precious")
+    settled.write_text(settled.read_text().replace("other==1.0\n", ""))
+    assert "Would uninstall 1 package" in envsync("sync", "--dry-run", settled.name).stderr
+    assert lock.read_text() == "precious"
+    lock.unlink()
+    assert envsync("sync", "--check", settled.name).returncode == 1
+    assert not lock.exists()

@@ -14,10 +14,12 @@ from typing import Any
 import pytest
 from packaging.tags import sys_tags
 
+from conftest import MakeVenv
 from pytest_envsync.environment.interpreter import (
     base_of,
     base_of_running,
     find_interpreter,
+    is_found_at,
     query,
     query_environment,
 )
@@ -473,3 +475,60 @@ def test_places_of_the_same_interpreter(answers: Path) -> None:
     assert flat.paths == {
         "purelib": "/d", "platlib": "/d", "scripts": "/d/bin", "data": "/d", "headers": "/d/include",
     }  # fmt: skip
+
+
+SHIM = """
+#include <stdio.h>
+#include <unistd.h>
+int main(int count, char **words) {
+    char place[4096] = {0};
+    FILE *file = fopen("%s", "r");
+    if (!file || !fgets(place, sizeof place, file)) return 1;
+    words[0] = place;
+    return execv(place, words);
+}
+"""
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler for a shim that is no script")
+def test_a_shim_that_is_no_script_is_asked_each_time(answers: Path, tmp_path: Path, make_venv: MakeVenv) -> None:
+    """That of mise, and of Xcode."""
+    (tmp_path / "shim.c").write_text(SHIM % (tmp_path / "which"))
+    shim = tmp_path / "shim"
+    subprocess.run(["cc", "-o", str(shim), str(tmp_path / "shim.c")], check=True)
+    for name in ("one", "two"):
+        prefix = make_venv(name)
+        (tmp_path / "which").write_text(str(prefix / "bin" / "python"))
+        found = query(str(shim), answers)
+        assert (found.prefix, found.python) == (str(prefix), str(prefix / "bin" / "python"))
+        assert not is_found_at(str(shim), found, cwd="/")
+    (tmp_path / "which").write_text(base_of_running(answers).base_python)
+    found = query(str(shim), answers)
+    assert (found.is_virtual, found.python) == (False, base_of_running(answers).base_python)
+    assert not is_found_at(str(shim), found, cwd="/")
+
+
+def test_what_a_path_means_each_time(answers: Path, tmp_path: Path, make_venv: MakeVenv) -> None:
+    prefix, other = make_venv("here"), make_venv("other")
+    inside, base = query(str(prefix / "bin" / "python"), answers), base_of_running(answers)
+    (tmp_path / "link").symlink_to(base.base_python)
+    script(tmp_path / "script", f'exec {base.base_python} "$@"')
+    for python in ("here/bin/python", "here/", str(prefix), None):
+        assert is_found_at(python, inside, cwd=str(tmp_path))
+    for python in ("here/bin/python", base.base_python, "./link", None):
+        assert is_found_at(python, base, cwd=str(tmp_path))
+    for python in ("./script", "3.11", "python3", "./missing"):
+        assert not is_found_at(python, base, cwd=str(tmp_path))
+    assert not is_found_at(str(other), inside, cwd="/")
+
+
+def test_another_machine_is_another_interpreter(cache_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``setarch``: the same executable has other tags."""
+    before = base_of_running(cache_dir)
+    record = json.loads(record_of(cache_dir).read_text())
+    assert record["machine"] == os.uname().machine
+    names = {key: getattr(os.uname(), key) for key in ("sysname", "nodename", "release", "version")}
+    monkeypatch.setattr(os, "uname", lambda: os.uname_result([*names.values(), "other"]))
+    record["target"]["version"] = "0.0"
+    record_of(cache_dir).write_text(json.dumps(record))
+    assert base_of_running(cache_dir).version == before.version

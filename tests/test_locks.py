@@ -171,7 +171,7 @@ def test_an_environment_that_is_read_only_can_be_looked_at(world: World, envsync
         listener = Listener()
         options = SyncOptions(index_url=world.index.url, venv=str(venv), check=True)
         outcome = sync_environment([lock], options=options, cwd=str(tmp_path), environ=os.environ, reporter=listener)
-        assert listener.warnings == [f"the lock file `{venv}/.lock` cannot be written: Permission denied"]
+        assert listener.warnings == []
         return not outcome.changes and outcome.checked == 1
 
     try:
@@ -277,6 +277,7 @@ def test_nothing_is_leased_under_a_lock_that_was_removed_meanwhile(
     lease = take(known, os.getpid())
     assert lease is not None
     assert lock.stat().st_mtime > 0  # it is in use
+
     def removed_meanwhile(descriptor: int) -> None:
         drop_lock(lock)
         try_lock(descriptor)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import marshal
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +17,7 @@ import pytest
 from conftest import Envsync
 from factories import make_wheel
 from index_server import IndexServer
+from pytest_envsync import remembered
 
 PREFIX = "import sys; print(sys.prefix)"
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="only POSIX runs a command without the engine")
@@ -153,8 +156,12 @@ def test_another_content_is_another_environment(envsync: Envsync, demo: Path, pr
 @pytest.mark.parametrize("name", ["uv.toml", "pyproject.toml"])
 def test_a_configuration_that_appears_counts(envsync: Envsync, demo: Path, prefix: Path, name: str) -> None:
     table = "[pip]" if name == "uv.toml" else "[tool.envsync]"
-    (demo.parent / name).write_text(f'{table}\nlink-mode = "copy"\n')
-    assert run(envsync, demo)[1]
+    (demo.parent / name).write_text(f"{table}\nrequire-hashes = true\n")
+    result = envsync("run", demo.name, "--", "python", "-c", PREFIX)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "hash" in result.stderr
+    (demo.parent / name).unlink()
+    assert run(envsync, demo) == (str(prefix), False)
 
 
 def test_a_variable_of_the_settings_counts(envsync: Envsync, demo: Path, prefix: Path) -> None:
@@ -327,3 +334,77 @@ def test_a_signal_that_is_ignored_is_ignored_by_the_command(envsync: Envsync, de
         assert run(envsync, demo, code) == ("SIG_IGN", False)
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+SETARCH = shutil.which("setarch")
+
+
+@pytest.mark.skipif(SETARCH is None, reason="needs the command setarch to have another kernel")
+def test_another_kernel_is_another_answer(demo: Path, envsync: Envsync) -> None:
+    assert SETARCH is not None
+    text = demo.read_text().replace("other==1.0", "other==1.0 ; platform_release >= '3'")
+    demo.write_text(text)
+    code = "import importlib.util as u; print(u.find_spec('other') is not None)"
+    words = [sys.executable, "-m", "pytest_envsync", "run", demo.name, "--", "python", "-c", code]
+    for _ in range(2):
+        assert subprocess.run(words, cwd=demo.parent, capture_output=True, text=True, check=True).stdout == "True\n"
+    old = subprocess.run(
+        [SETARCH, os.uname().machine, "--uname-2.6", *words],
+        cwd=demo.parent,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert old.stdout == "False\n"
+
+
+def test_a_day_ends_where_the_command_runs(envsync: Envsync, demo: Path, index: IndexServer, wheels: Path) -> None:
+    index.add(make_wheel(wheels, "dated", "1.0"), upload_time="2024-05-01T23:00:00Z")
+    demo.write_text(f"--index-url {index.url}\ndated==1.0\n")
+    words = ("run", "--exclude-newer", "2024-05-01", demo.name, "--", "echo", "ran")
+    for _ in range(2):
+        assert envsync(*words, TZ="UTC").stdout == "ran\n"
+    result = envsync(*words, TZ="Pacific/Kiritimati")
+    assert (result.returncode != 0, result.stdout) == (True, "")
+    assert "dated" in result.stderr
+
+
+def test_another_directory_is_another_answer(envsync: Envsync, demo: Path, prefix: Path) -> None:
+    other = demo.parent / "other"
+    other.mkdir()
+    (other / demo.name).write_text(demo.read_text().replace("other==1.0\n", ""))
+    found = envsync("run", demo.name, "--", "python", "-c", PREFIX, cwd=other)
+    assert found.stdout.strip() not in {"", str(prefix)}
+    assert run(envsync, demo) == (str(prefix), False)
+
+
+def test_a_record_of_another_shape_is_left_to_the_engine(
+    envsync: Envsync, demo: Path, prefix: Path, cache_dir: Path
+) -> None:
+    (record,) = (cache_dir / "remembered").iterdir()
+    key, rows, state, answer = remembered._opened(record.read_bytes())
+    for other in (answer[:2], ((1, 2), *answer[1:]), (*answer[:2], [], *answer[3:]), None):
+        record.write_bytes(remembered._sealed((key, rows, state, other)))
+        assert run(envsync, demo) == (str(prefix), True)
+    record.write_bytes(marshal.dumps((key, rows, state, answer)))
+    assert run(envsync, demo) == (str(prefix), True)
+
+
+@pytest.mark.parametrize("place", ["variable", "uv.toml", "pyproject.toml"])
+def test_a_login_of_the_settings_is_not_kept(
+    envsync: Envsync, demo: Path, index: IndexServer, cache_dir: Path, place: str
+) -> None:
+    demo.write_text("demo==1.0\n")
+    address = index.with_credentials("user", "k3ptsilent")
+    variables = {"UV_INDEX_URL": address} if place == "variable" else {}
+    if place == "uv.toml":
+        (demo.parent / place).write_text(f'[pip]\nindex-url = "{address}"\n')
+    elif place == "pyproject.toml":
+        (demo.parent / place).write_text(f'[tool.envsync]\nindex-url = "{address}"\n')
+    for _ in range(2):
+        result = envsync("run", demo.name, "--", "python", "-c", "pass", **variables)
+        assert result.returncode == 0, result.stderr
+    (record,) = (cache_dir / "remembered").iterdir()
+    assert run(envsync, demo, "", **variables)[1] is False
+    kept = [path for path in cache_dir.rglob("*") if path.is_file() and b"k3ptsilent" in path.read_bytes()]
+    assert (record.exists(), kept) == (True, [])

@@ -637,3 +637,18 @@ def test_a_directory_that_is_not_there_yet_is_made(tmp_path: Path) -> None:
     assert not site.sync(ready)
     site.sync()
     assert [path for path in place.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs symbolic links")
+def test_a_link_in_the_place_of_the_journal_is_not_followed(tmp_path: Path) -> None:
+    """What it led to was removed as a transaction that had not begun."""
+    site = Site(tmp_path)
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "file").touch()
+    journal = Path(site.target.prefix) / JOURNAL_NAME
+    journal.parent.mkdir(parents=True, exist_ok=True)
+    journal.symlink_to(precious)
+    with pytest.raises(InstallError, match="is no directory of ours"):
+        recover(site.target)
+    assert (precious / "file").exists()

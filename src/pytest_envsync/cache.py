@@ -148,16 +148,17 @@ def exclusive(
 
 
 @contextmanager
-def shared(path: AnyPath, *, timeout: float) -> Iterator[bool]:
+def shared(path: AnyPath, *, timeout: float, waiting: Waiting | None = None, make: bool = True) -> Iterator[bool]:
     """Hold the lock file *path* together with others: what ``exclusive`` on the same file waits for.
 
-    Yields whether it is held: where there are no locks, or the file cannot be made, it is not. Raises LockTimeout
-    when somebody has it alone for more than *timeout* seconds.
+    Without *make* nothing is written, for those who only look. Yields whether it is held: where there are no locks, or
+    the file is not there and not made, it is not. Raises LockTimeout when somebody has it alone for more than
+    *timeout* seconds.
     """
     with ExitStack() as stack:
         is_held = False
         with suppress(StoreError):
-            is_held = stack.enter_context(_held(path, is_shared=True, timeout=timeout))
+            is_held = stack.enter_context(_held(path, is_shared=True, timeout=timeout, waiting=waiting, make=make))
         yield is_held
 
 
@@ -169,13 +170,14 @@ def _held(
     is_shared: bool = False,
     waiting: Waiting | None = None,
     unlocked: Callable[[str], object] | None = None,
+    make: bool = True,
 ) -> Iterator[bool]:
     if sys.platform == "win32":
         with _held_by_library(path, is_shared=is_shared, timeout=timeout, waiting=waiting) as is_held:
             yield is_held
         return
     deadline = time.monotonic() + timeout
-    descriptor = _open_lock(path)
+    descriptor = _open_lock(path, make=make)
     try:
         is_held = True
         try:
@@ -184,7 +186,7 @@ def _held(
                 # Whoever held it has removed it: the next one locks another file.
                 os.close(descriptor)
                 descriptor = -1
-                descriptor = _open_lock(path, is_again=True)
+                descriptor = _open_lock(path, make=make, is_again=True)
                 left = max(0.0, deadline - time.monotonic())
                 _lock(descriptor, path, is_shared=is_shared, timeout=left, waiting=waiting)
         except OSError as error:
@@ -208,12 +210,12 @@ def drop_lock(path: AnyPath) -> None:
             os.unlink(path)
 
 
-def _open_lock(path: AnyPath, *, is_again: bool = False) -> int:
-    """Open the lock file, made if it is missing; for reading where it belongs to somebody else."""
+def _open_lock(path: AnyPath, *, make: bool, is_again: bool = False) -> int:
+    """Open the lock file, with *make* made if it is missing; for reading where it belongs to somebody else."""
     try:
-        if not is_again:
+        if make and not is_again:
             os.makedirs(os.path.dirname(path), exist_ok=True)
-        return lock_file.open_lock(path, make=True)
+        return lock_file.open_lock(path, make=make)
     except lock_file.NotALockFileError as error:
         raise StrangeLockError(
             f"the lock file `{os.fspath(path)}` is not one of ours: {error.strerror}",

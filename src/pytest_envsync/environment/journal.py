@@ -28,6 +28,7 @@ from pytest_envsync.target import Target
 from pytest_envsync.values import NamedTuple
 
 JOURNAL_NAME = ".envsync-transaction"
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)  # nothing is written to where a link leads
 
 Step = Callable[[str], None]
 """Called with a word before each change on disk; tests end the process there."""
@@ -60,6 +61,11 @@ def recover(target: Target, step: Step = _no_step) -> Recovered | None:
     journal = Journal(journal_directory(target), step=step)
     if not os.path.lexists(journal.directory):
         return None
+    if os.path.islink(journal.directory) or not os.path.isdir(journal.directory):
+        raise InstallError(
+            f"`{journal.directory}` is no directory of ours, as an interrupted sync leaves it",
+            hint="remove it, and sync again: what it leads to is left alone",
+        )
     try:
         if journal.has("committed"):
             journal.finish()
@@ -98,7 +104,7 @@ class Journal:
     def mark(self, marker: str) -> None:
         """Set a marker."""
         self.step(f"mark {marker}")
-        os.close(os.open(f"{self.directory}/{marker}", os.O_WRONLY | os.O_CREAT, 0o666))
+        os.close(os.open(f"{self.directory}/{marker}", os.O_WRONLY | os.O_CREAT | _NO_LINK, 0o666))
 
     def open(self) -> None:
         """Make the directory; ``write`` begins the transaction. Raises InstallError when one is there already."""
@@ -123,7 +129,8 @@ class Journal:
         )
         self.step("write")
         new = f"{self.directory}/journal.new"
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o666)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0) | _NO_LINK
+        descriptor = os.open(new, flags, 0o666)
         try:
             view = memoryview(text.encode("ascii"))
             while view:

@@ -98,7 +98,8 @@ def sync_environment(
             if (stand_in := asks_for_nothing(files, options=options, engine=engine)) is None:
                 raise
             return SyncOutcome(changes=Changes(), target=stand_in, is_empty=True)
-        with environment_lock(target.prefix, environ=environ, reporter=reporter):
+        is_dry = options.dry_run or options.check
+        with environment_lock(target.prefix, environ=environ, reporter=reporter, is_dry=is_dry):
             if options.venv is not None and not os.path.isfile(f"{target.prefix}/pyvenv.cfg"):
                 # Another process had made it, failed, and took it away again.
                 target, is_new = find_or_make(options, cwd=cwd, environ=environ, cache_dir=cache_dir)

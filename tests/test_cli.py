@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -162,6 +163,40 @@ def test_completion_scripts_are_valid(tmp_path: Path, shell: str, check: str) ->
     except FileNotFoundError:
         pytest.skip(f"{shell} is not installed")
     assert process.returncode == 0, process.stderr
+
+
+def completed(shell: str, directory: Path, line: str) -> list[str]:
+    """Return what *shell* offers for the last word of *line* in *directory*."""
+    script = directory / "completion"
+    script.write_text(completion_text(shell))
+    if shell == "bash":
+        ask = (
+            f"source {script}; COMP_LINE='{line}'; COMP_WORDS=({line}); [[ $COMP_LINE == *' ' ]] && COMP_WORDS+=('');"
+            "COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); COMP_POINT=${#COMP_LINE}; _shtab_envsync envsync;"
+            "printf '%s\\n' \"${COMPREPLY[@]}\""
+        )
+        argv = ["bash", "--norc", "-c", ask]
+    else:
+        argv = ["fish", "--no-config", "-c", f"source {script}; complete -C '{line}'"]
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not installed")
+    ended = subprocess.run(argv, cwd=directory, capture_output=True, text=True, check=True)
+    return sorted(words[0] for offer in ended.stdout.splitlines() if (words := offer.split("\t"))[0])
+
+
+@pytest.mark.parametrize("shell", ["bash", "fish"])
+def test_shells_complete_names_of_files(tmp_path: Path, shell: str) -> None:
+    (tmp_path / "requirements.lock").touch()
+    for start in ("sync", "sync -c", "run", "sync requirements.lock"):
+        assert completed(shell, tmp_path, f"envsync {start} requ") == ["requirements.lock"]
+    assert completed(shell, tmp_path, "envsync sync --link-mode h") == ["hardlink"]
+    assert set(completed(shell, tmp_path, "envsync --")) == {"--help", "--print-completion", "--version"}
+    assert completed(shell, tmp_path, "envsync --print-completion z") == ["zsh"]
+
+
+def test_completion_scripts_let_files_through() -> None:
+    assert completion_text("bash").endswith("complete -o bashdefault -o default -F _shtab_envsync envsync")
+    assert ":_files" in completion_text("zsh")
 
 
 LINES = [

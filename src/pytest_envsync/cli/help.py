@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pytest_envsync.options.option import Option
 
 SHELLS = ("bash", "zsh", "fish")
+_PRINT_COMPLETION = "Print the completion script of a shell: bash, zsh or fish"
 _SUMMARY = "Python environments that hold exactly what a lockfile says."
 _WIDEST = 120
 _SETTINGS = (
@@ -58,7 +59,7 @@ def _overview(family: str, names: Sequence[str]) -> str:
             "Options:",
             "  --help              Show the help of a command: `envsync sync --help`",
             "  --version           Show the version",
-            "  --print-completion  Print the completion script of a shell: bash, zsh or fish",
+            f"  --print-completion  {_PRINT_COMPLETION}",
         ]
     return "\n".join(lines)
 
@@ -83,6 +84,8 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
 
 def command_parser(command: Command, *, parser: argparse.ArgumentParser | None = None) -> argparse.ArgumentParser:
     """Return the argparse view of one command: for help and completion, and for the test of the scan."""
+    # Help names the files in the usage line; a completion script leaves out what has no text.
+    about_files = argparse.SUPPRESS if parser is None else "A file"
     if parser is None:
         parser = argparse.ArgumentParser(
             prog=f"envsync {command.name}",
@@ -95,7 +98,8 @@ def command_parser(command: Command, *, parser: argparse.ArgumentParser | None =
         )
     if command.files:
         many = None if command.maximum == 1 else "*"
-        parser.add_argument("files", nargs=many, metavar=command.files, help=argparse.SUPPRESS)
+        files = parser.add_argument("files", nargs=many, metavar=command.files, help=about_files)
+        _let_complete(files)
     groups: dict[str, argparse._ArgumentGroup] = {}
     for option in command.options:
         heading = option.heading or "Options"
@@ -131,7 +135,16 @@ def _add_spellings(
     else:
         action = "append" if option.is_list else "store"
         metavar, choices = option.metavar or "VALUE", choices_of(option) or None
-        group.add_argument(*flags, dest=option.name, action=action, metavar=metavar, choices=choices, help=shown)
+        added = group.add_argument(
+            *flags, dest=option.name, action=action, metavar=metavar, choices=choices, help=shown
+        )
+        if option.relative or metavar in {"FILE", "PATH", "DIR"}:
+            _let_complete(added)
+
+
+def _let_complete(action: argparse.Action) -> None:
+    """Let shells offer the names of files for the value of *action*: shtab reads this attribute."""
+    action.complete = {"bash": "_shtab_compgen_files", "zsh": "_files"}  # type: ignore[attr-defined]
 
 
 def _help(option: Option) -> str:
@@ -150,6 +163,7 @@ def whole_parser() -> argparse.ArgumentParser:
     """Return the argparse view of all commands that people use."""
     parser = argparse.ArgumentParser(prog="envsync", description=_SUMMARY, allow_abbrev=False)
     parser.add_argument("--version", action="store_true", help="Show the version")
+    parser.add_argument("--print-completion", choices=SHELLS, metavar="SHELL", help=_PRINT_COMPLETION)
     commands = parser.add_subparsers(metavar="COMMAND")
     inner: dict[str, argparse._SubParsersAction[argparse.ArgumentParser]] = {}
     for command in COMMANDS:
@@ -176,7 +190,9 @@ def completion_text(shell: str) -> str:
         raise UsageError(
             "completion needs the distribution `shtab`", hint="install `pytest-envsync[completion]`"
         ) from error
-    return str(shtab.complete(whole_parser(), shell=shell)).rstrip()
+    text = str(shtab.complete(whole_parser(), shell=shell)).rstrip()
+    # Where nothing of ours fits, such as behind `--`, bash offers the names of files.
+    return text.replace("complete -o bashdefault -F", "complete -o bashdefault -o default -F")
 
 
 def _fish_completion() -> str:
@@ -185,16 +201,30 @@ def _fish_completion() -> str:
     first = "not __fish_seen_subcommand_from sync run env cache"
     for name, text in [*((c.name, c.summary) for c in COMMANDS if " " not in c.name), *FAMILIES.items()]:
         lines.append(_fish_line(first, f"-f -a {name}", text))
+    lines.append(_fish_line(first, "-l version", "Show the version"))
+    lines.append(_fish_line(first, f"-l print-completion -x -a '{' '.join(SHELLS)}'", _PRINT_COMPLETION))
+    lines.append(_fish_line("true", "-s h -l help", "Show the help"))
+    verbs = {family: _verbs(family) for family in FAMILIES}
     for command in COMMANDS:
         if command.is_hidden:
             continue
         family, _, verb = command.name.rpartition(" ")
         condition = f"__fish_seen_subcommand_from {verb}"
         if family:
-            lines.append(_fish_line(f"__fish_seen_subcommand_from {family}", f"-f -a {verb}", command.summary))
+            none_yet = f"not __fish_seen_subcommand_from {' '.join(verbs[family])}"
+            seen = f"__fish_seen_subcommand_from {family}; and {none_yet}"
+            lines.append(_fish_line(seen, f"-f -a {verb}", command.summary))
             condition = f"__fish_seen_subcommand_from {family}; and {condition}"
         lines += [_fish_option(condition, option) for option in command.options if option.help and option.flags]
     return "\n".join(lines)
+
+
+def _verbs(family: str) -> list[str]:
+    return [
+        command.name.rpartition(" ")[2]
+        for command in COMMANDS
+        if command.name.startswith(f"{family} ") and not command.is_hidden
+    ]
 
 
 def _fish_option(condition: str, option: Option) -> str:

@@ -331,6 +331,19 @@ def test_what_a_request_does_not_say_ignores_nothing_and_settings_that_broke_hin
     assert not stray.exists()
 
 
+@pytest.mark.parametrize("command", ["diff", "restore"])
+def test_an_environment_whose_sync_was_cut_short_is_not_judged(envsync: Envsync, demo: Path, command: str) -> None:
+    place = demo.parent / "made"
+    assert envsync("sync", "--venv", place, demo.name).returncode == 0
+    (place / ".envsync-transaction").mkdir()
+    result = envsync("env", command, place)
+    assert result.returncode == 2
+    assert "was cut short" in result.stderr
+    assert "finishes or undoes" in result.stderr
+    assert envsync("sync", "--venv", place, demo.name).returncode == 0
+    assert envsync("env", command, place).returncode == 0
+
+
 def test_a_private_copy_and_a_sync_in_it(envsync: Envsync, demo: Path, tmp_path: Path, cache_dir: Path) -> None:
     place = tmp_path / "private"
     request = {"files": [str(demo)], "cwd": str(tmp_path), "private": {"destination": str(place), "link_mode": None}}

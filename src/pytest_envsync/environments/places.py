@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_envsync.diff import Diff, load_snapshot, save_snapshot
+from pytest_envsync.environment.journal import JOURNAL_NAME
 from pytest_envsync.environment.locking import environment_lock
 from pytest_envsync.environments.bytecode import settle_bytecode
 from pytest_envsync.environments.copies import record_beside, snapshot_beside
@@ -93,6 +94,11 @@ def find_place(text: str, *, engine: Engine) -> Place:
 
 
 def _by_path(path: str, environments: str, engine: Engine) -> Place:
+    if os.path.isdir(f"{path}/{JOURNAL_NAME}"):
+        raise StoreError(
+            f"a sync of `{path}` was cut short, or is not done yet: what is there is neither the old nor the new set",
+            hint="sync it once more; that finishes or undoes what was begun",
+        )
     if not os.path.isfile(record_beside(path)) and os.path.isfile(record_beside(os.path.realpath(path))):
         path = os.path.realpath(path)
     home = os.path.dirname(path)

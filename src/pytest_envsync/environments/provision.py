@@ -109,7 +109,7 @@ class Provision:
         if not self.resolution.candidates and not options.allow_empty_requirements:
             _refuse_empty(self.resolution, self.request.files, engine=self.engine)
         digests = self._digests()
-        packages = {candidate.name: candidate.version or "" for candidate in self.resolution.candidates}
+        packages = {candidate.name: self._version(candidate, digests) for candidate in self.resolution.candidates}
         if complete is not None:
             self.request = complete(self.request, packages, self.base)
         self.question = question_key(self.request, cwd=self.engine.cwd, base_prefix=self.base.base_prefix)
@@ -124,6 +124,13 @@ class Provision:
         )
         self.home = str(self.engine.cache_dir / "environments" / self.key)
         return self.home
+
+    def _version(self, candidate: Candidate, digests: Mapping[str, str]) -> str:
+        """Return the version of *candidate*; of a source its wheel tells it, and nothing else has to."""
+        if candidate.version is not None:
+            return candidate.version
+        wheel = self.engine.store.get(digests[candidate.name])
+        return "" if wheel is None else wheel.version
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:

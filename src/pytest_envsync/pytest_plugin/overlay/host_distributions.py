@@ -148,7 +148,8 @@ def _requirements(held: Held, extras: set[str], target: Target) -> list[Requirem
 
 
 def _check_locked(name: str, version: str, requirement: Requirement, by: Held | None) -> None:
-    if not requirement.specifier or requirement.specifier.contains(version, prereleases=True):
+    # Of one whose version nobody knows the probe says whether it fits.
+    if not version or requirement.specifier.contains(version, prereleases=True):
         return
     asking = f"{by.name} {by.version}" if by else "the session"
     if by is not None and by.name == "pytest":

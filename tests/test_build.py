@@ -391,3 +391,42 @@ def test_a_directory_may_have_any_name(world: World, name: str, prefix: str) -> 
     world.sync(f"{prefix}{tree}" if "'" not in name else f"{prefix}demo @ {tree.as_uri()}".replace("-e demo @ ", "-e "))
     assert world.installed() == {"demo": "1.0"}
     assert not world.sync(f"{prefix}{tree.as_uri()}").changes
+
+
+def test_a_backend_that_ends_without_a_word_is_named(world: World) -> None:
+    error = world.refused(str(world.broken("\ndef build_wheel(*a, **k):\n    os._exit(0)\n")))
+    assert "call to `backend.build_wheel` failed: the backend ended without a result" in str(error)
+    assert "Errno" not in str(error)
+    assert error.exit_status == 2
+
+
+def test_a_backend_that_cannot_be_imported_is_quoted_once(world: World) -> None:
+    table = '[build-system]\nrequires = []\nbuild-backend = "absent"\nbackend-path = ["."]\n'
+    table += '[project]\nname = "demo"\nversion = "1.0"\n'
+    error = world.refused(str(world.tree(extra={"pyproject.toml": table})))
+    assert str(error).count("Cannot find module 'absent'") == 1, error
+
+
+@pytest.mark.parametrize(
+    ("filename", "words"),
+    [
+        ("demo-3.0.tar.gz", "says version 3.0, but what was built of it is 1.0"),
+        ("demo-1.0+x.tar.gz", "says version 1.0+x, but what was built of it is 1.0"),
+        ("demo-1.0.0.tar.gz", None),
+        # The name of another project, or of none, says nothing about this one.
+        ("other-3.0.tar.gz", None),
+        ("v3.0.tar.gz", None),
+    ],
+)
+def test_the_name_of_a_local_sdist_is_compared_with_what_was_built_of_it(
+    world: World, filename: str, words: str | None
+) -> None:
+    made = make_sdist(world.root / "links", files=project_files("demo", "1.0"))
+    place = made.rename(made.with_name(filename))
+    line = f"demo @ {place.as_uri()}"
+    if words is None:
+        world.sync(line)
+        assert world.installed() == {"demo": "1.0"}
+        return
+    error = world.refused(line)
+    assert (error.exit_status, words in str(error)) == (1, True), error

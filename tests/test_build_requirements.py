@@ -299,3 +299,39 @@ def test_a_foreign_platform_builds_with_this_machine_s_interpreter(world: World,
     tree = world.tree(extra={"pyproject.toml": table("tool")})
     world.sync(str(tree), find_links=(str(links),), python_platform="windows", target=str(world.root / "place"))
     assert (world.root / "place" / "demo.py").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [(None, "File not found: `c.txt`"), ("== 1.0.nosuch\n", "c.txt:1:")],
+    ids=["missing", "no requirement"],
+)
+@pytest.mark.parametrize("asked", ["a wheel", "nothing"])
+def test_build_constraints_are_read_whatever_is_built(world: World, asked: str, text: str | None, words: str) -> None:
+    line = str(make_wheel(world.root / "wheels")) if asked == "a wheel" else ""
+    if asked == "a wheel":
+        # Also where the inputs are remembered.
+        (world.root / "c.txt").write_text("setuptools>1\n")
+        world.sync(line, build_constraints=("c.txt",))
+        world.sync(line, build_constraints=("c.txt",))
+        (world.root / "c.txt").unlink()
+    if text is not None:
+        (world.root / "c.txt").write_text(text)
+    error = world.refused(line, build_constraints=("c.txt",))
+    assert (error.exit_status, words in str(error)) == (2, True), error
+
+
+def test_a_time_limit_that_is_none_is_told_whatever_is_built(world: World) -> None:
+    error = world.refused(str(make_wheel(world.root / "wheels")), environ={"ENVSYNC_BUILD_TIMEOUT": "abc"})
+    assert error.exit_status == 2
+    assert "ENVSYNC_BUILD_TIMEOUT" in str(error)
+
+
+def test_a_build_constraint_that_leaves_nothing_is_named_with_its_place(world: World, links: Path) -> None:
+    make_tool(links, "1.0")
+    (world.root / "c.txt").write_text("# of builds\ntool>99\n")
+    tree = world.tree(extra={"pyproject.toml": table("tool>=1")})
+    error = world.refused(str(tree), find_links=(str(links),), build_constraints=("c.txt",))
+    assert error.exit_status == 1
+    assert "the build constraint `tool>99` (c.txt:2) leaves no version of `tool>=1`" in str(error)
+    assert "check the name" not in f"{error} {error.hint}"

@@ -38,6 +38,7 @@ FLOORS: dict[str, int] = {
     "sources": 4,
     "asked_extras": 4,
     "build_additions": 4,
+    "build_constraints": 4,
     "sync": 4,
     "synced": 4,
     "build_requirements": 4,

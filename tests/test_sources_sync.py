@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -123,8 +124,11 @@ def test_an_sdist_by_path_by_address_and_from_links(world: World, index: IndexSe
     for line in (f"demo @ {sdist.as_uri()}", "demo==1.0", f"demo @ {url} --hash=sha256:{sha256(sdist)}", url):
         world.sync(line, find_links=(str(world.root / "links"),), reinstall=True)
         assert world.installed() == {"demo": "1.0"}
-        # One content, one build, however it is named.
-        assert world.built == []
+        # One content, one build, however it is named; what is fetched is built again when that is asked for.
+        assert bool(world.built) is (url in line)
+    world.sync(f"demo @ {sdist.as_uri()}")
+    world.sync(url)
+    assert world.built == []
 
 
 def test_an_sdist_of_an_index_is_fetched_once_and_built_once(world: World, index: IndexServer) -> None:
@@ -137,6 +141,22 @@ def test_an_sdist_of_an_index_is_fetched_once_and_built_once(world: World, index
     other = World(world.root / "second")
     other.sync("demo==1.0", **options)  # type: ignore[arg-type]  # as above
     assert other.built == []
+    assert sum(request.path.endswith(".tar.gz") for request in index.requests) == 1
+
+
+def test_reinstall_and_refresh_build_what_is_fetched_again_and_fetch_nothing(world: World, index: IndexServer) -> None:
+    index.add(make_sdist(world.root / "files"))
+    options: dict[str, Any] = {"index_url": index.url, "no_index": False}
+    world.sync("demo==1.0", **options)
+    for more in ({"reinstall": True}, {"reinstall_package": ("Demo",)}):
+        world.sync("demo==1.0", **options, **more)
+        assert world.built == ["demo==1.0"]
+    # What is installed stays as it is.
+    world.sync("demo==1.0", **options, refresh=True)
+    assert world.built == []
+    other = World(world.root / "second")
+    other.sync("demo==1.0", **options, refresh_package=("demo",))
+    assert other.built == ["demo==1.0"]
     assert sum(request.path.endswith(".tar.gz") for request in index.requests) == 1
 
 
@@ -180,7 +200,7 @@ def test_an_address_is_asked_whether_it_changed_and_offline_nobody_is(world: Wor
     world.sync(url)
     for offline in (False, True):
         world.sync(url, reinstall=True, offline=offline)
-        assert world.built == []
+        assert len(world.built) == 1
     assert ["range" in {name.lower() for name in request.headers} for request in index.requests] == [True, False, True]
     changed = project_files(extra={"demo.py": "VERSION = 'changed'\n"})
     make_sdist(world.root / "files", files=changed)

@@ -9,9 +9,10 @@ import sys
 import time
 from pathlib import Path
 
+import iniconfig
 import pytest
 
-from factories import write_tree
+from factories import project_files, setuptools_free_backend, write_tree
 from session_project import SessionProject
 from source_world import git, make_repository, touch
 from test_build import is_running
@@ -204,3 +205,67 @@ def test_a_backend_that_fails_ends_the_session_with_its_last_words(project: Sess
     assert "--envsync-project none" in run.stderr
     without = project.pytest("--envsync", "requirements.lock", "--envsync-project", "none", module=False)
     assert without.returncode == 5, without.out
+
+
+@pytest.mark.parametrize("line", ["-e .", "./"])
+def test_a_dependency_of_pytest_may_be_the_working_tree(project: SessionProject, line: str) -> None:
+    package = Path(iniconfig.__file__).parent
+    modules = {f"iniconfig/{path.name}": path.read_text() for path in package.glob("*.py")}
+    # Only the backend knows the version, and that its wheel has the package.
+    table = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    table += '[project]\nname = "iniconfig"\ndynamic = ["version"]\n'
+    backend = setuptools_free_backend("iniconfig", "9.9").replace(
+        'p.name: p.read_bytes() for p in pathlib.Path(".").glob("iniconfig*.py")',
+        'str(p): p.read_bytes() for p in pathlib.Path("iniconfig").glob("*.py")',
+    )
+    test = "import importlib.metadata, iniconfig\ndef test_it():\n"
+    test += "    print('FOUND', importlib.metadata.version('iniconfig'), iniconfig.__file__)\n"
+    project.write({**modules, "pyproject.toml": table, "backend.py": backend, "test_it.py": test})
+    project.lock("requirements.lock", pins=[line])
+    run = project.pytest("--envsync", "requirements.lock", module=False)
+    assert run.returncode == 0, run.out
+    (found,) = [text for text in run.stdout.splitlines() if "FOUND 9.9" in text]
+    assert (str(project.path / "iniconfig") in found) is (line == "-e .")
+
+
+def test_relative_paths_of_a_lock_start_at_the_root_of_the_session(project: SessionProject) -> None:
+    write_tree(project.path, project_files("mine"))
+    write_tree(project.path / "tests", project_files("other"))
+    write_tree(project.path / "library", project_files("library"))
+    project.lock("locked.txt", pins=["-e .", "./library"])
+    project.write(
+        {
+            "pytest.ini": "[pytest]\naddopts = --import-mode=importlib -s\n",
+            "tests/test_it.py": (
+                "import importlib.metadata, pytest\n"
+                "def test_it():\n"
+                "    names = {found.name for found in importlib.metadata.distributions()}\n"
+                "    print('FOUND', sorted(names & {'mine', 'other', 'library'}))\n"
+                "@pytest.mark.envsync('locked.txt')\n"
+                "def test_marker(synced_env):\n"
+                "    print('MARKED', sorted(synced_env.packages))\n"
+                "@pytest.mark.envsync('locked.txt', private=True)\n"
+                "def test_private(synced_env):\n"
+                "    with open('again.txt', 'w') as file:\n"
+                "        file.write('-e .\\n./library\\n./extra\\n')\n"
+                "    synced_env.sync('again.txt')\n"
+                "    print('SYNCED', sorted(synced_env.packages))\n"
+            ),
+        }
+    )
+    write_tree(project.path / "extra", project_files("extra"))
+    paths = set()
+    for place, words in ((project.path, "locked.txt"), (project.path / "tests", "../locked.txt")):
+        run = project.pytest("--envsync", words, "--envsync-project", "none", module=False, cwd=place)
+        assert run.returncode == 0, run.out
+        for text in (
+            "FOUND ['library', 'mine']",
+            "MARKED ['library', 'mine']",
+            "SYNCED ['extra', 'library', 'mine']",
+        ):
+            assert text in run.stdout, run.out
+        options = ["--no-index", f"--find-links={project.wheels}", "--install-project", "none"]
+        path = project.run(sys.executable, "-m", "pytest_envsync", "env", "path", *options, words, cwd=place)
+        assert path.returncode == 0, path.out
+        paths.add(path.stdout.strip())
+    assert len(paths) == 1

@@ -18,6 +18,7 @@ from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from pytest_envsync.build_constraints import read_build_constraints
 from pytest_envsync.cache import exclusive, lock_timeout
 from pytest_envsync.errors import InputError
 from pytest_envsync.hashes import HashPolicy
@@ -188,6 +189,7 @@ class IsolatedEnvironments:
 
         constraints = self._build_constraints()
         specifiers: dict[str, str] = {}
+        said: dict[str, str] = {}
         hashes: dict[str, tuple[Digest, ...]] = {}
         for item in constraints.constraints:
             if item.name is not None and isinstance(item.source, IndexSource):
@@ -200,6 +202,10 @@ class IsolatedEnvironments:
                     )
                 joined = [specifiers.get(item.name, ""), item.source.specifier]
                 specifiers[item.name] = ",".join(filter(None, joined))
+                if item.source.specifier:
+                    place = f" ({item.origin})" if item.origin is not None else ""
+                    words = f"`{item.name}{item.source.specifier}`{place}"
+                    said[item.name] = " and ".join(filter(None, [said.get(item.name, ""), words]))
                 hashes[item.name] = (*hashes.get(item.name, ()), *item.digests)
         return Provider(
             target=self.target,
@@ -208,6 +214,7 @@ class IsolatedEnvironments:
             asked_of=self._asked,
             wheel_of=lambda candidate: self._prepared(candidate, chain, ready).wheel,
             constraints=specifiers,
+            said=said,
             hashes=hashes,
             require_hashes=self.options.require_hashes,
         )
@@ -215,16 +222,7 @@ class IsolatedEnvironments:
     def _build_constraints(self) -> Requirements:
         with self._lock:
             if self._constraints is None:
-                from pytest_envsync.inputs.sources import read_requirements
-
-                self._constraints = read_requirements(
-                    [],
-                    options=self.options,
-                    target=self.target,
-                    read=self.engine.read,
-                    cwd=self.engine.cwd,
-                    environ=self.engine.environ,
-                )
+                self._constraints = read_build_constraints(self.options, target=self.target, engine=self.engine)
             return self._constraints
 
     def _project_files(self) -> ProjectFiles:

@@ -101,7 +101,8 @@ class Provider(AbstractProvider[Asked, Offer, tuple[str, frozenset[str]]]):
 
     *files_of* gives the files of a project, *asked_of* the places that were asked for them, as they may be shown;
     *wheel_of* brings the wheel of a candidate into the store, which tells what it depends on. *constraints* map a name
-    to a specifier; *hashes* the allowed digests of a name, which each must have when *require_hashes* is set.
+    to a specifier, *said* to what says so and where; *hashes* the allowed digests of a name, which each must have
+    when *require_hashes* is set.
     """
 
     def __init__(
@@ -113,6 +114,7 @@ class Provider(AbstractProvider[Asked, Offer, tuple[str, frozenset[str]]]):
         asked_of: Callable[[str], Sequence[str]],
         wheel_of: Callable[[Candidate], StoredWheel],
         constraints: Mapping[str, str],
+        said: Mapping[str, str],
         hashes: Mapping[str, tuple[Digest, ...]],
         require_hashes: bool = False,
     ) -> None:
@@ -122,6 +124,7 @@ class Provider(AbstractProvider[Asked, Offer, tuple[str, frozenset[str]]]):
         self.asked_of = asked_of
         self.wheel_of = wheel_of
         self.constraints = constraints
+        self.said = said
         self.hashes = hashes
         self.require_hashes = require_hashes
 
@@ -183,6 +186,20 @@ class Provider(AbstractProvider[Asked, Offer, tuple[str, frozenset[str]]]):
                 seen.append(f"!={candidate.version}")
 
         return matches
+
+    def excludes(self, name: str, asked: Iterable[Asked]) -> bool:
+        """Whether nothing of *name* is left only because of its constraint: without it *asked* could be met."""
+        if not self.constraints.get(name):
+            return False
+        wanted = ",".join(item.specifier for item in asked if item.name == name and item.specifier)
+        every = ",".join(filter(None, [wanted, self.constraints[name]]))
+        free, bound = (
+            self.selector.choose(
+                Demand(name=name, source=IndexSource(text), shown=name, specifier=text), self.files_of(name)
+            )
+            for text in (wanted, every)
+        )
+        return free is not None and bound is None
 
     def _direct(
         self, name: str, extras: frozenset[str], asked: Sequence[Asked], sources: set[Source], refused: set[str]
@@ -247,6 +264,12 @@ def _impossible(error: ResolutionImpossible[Asked, Offer], provider: Provider) -
     names = sorted({item.name for item in asked})
     for item in sorted(asked, key=str):
         files = provider.files_of(item.name) if item.source is None else ()
+        if item.source is None and provider.excludes(item.name, asked):
+            return BuildError(
+                f"the build constraint {provider.said[item.name]} leaves no version of `{item}`\n{reasons}",
+                subject=item.name,
+                hint="change it in the file that --build-constraints names",
+            )
         if item.source is None and (not files or len(asked) == 1):
             demand = Demand(name=item.name, source=IndexSource(), shown=str(item), specifier=item.specifier)
             refusal = explain(demand, files, provider.selector, asked=provider.asked_of(item.name))

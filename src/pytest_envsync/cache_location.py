@@ -32,3 +32,10 @@ def cache_location(cache_dir: str | None, environ: Mapping[str, str], *, cwd: st
         if not os.path.isabs(base):  # noqa: PTH117 - the specification ignores relative values
             base = os.path.join(home, ".cache")  # noqa: PTH118 - as above
     return os.path.join(base, "pytest-envsync")  # noqa: PTH118 - as above
+
+
+def temporary_cache() -> str:
+    """Make a root for one run; whoever asked for it removes it."""
+    from tempfile import mkdtemp
+
+    return mkdtemp(prefix="envsync-")

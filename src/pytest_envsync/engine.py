@@ -37,6 +37,7 @@ class Engine:
     """The resources of one run; a context manager.
 
     *cache_dir* is the root of the cache, made (and tested for writing) at the first use of the store.
+    Relative paths of requirements start at *root*, which is *cwd* unless it is given.
     With *temporary* the cache is removed at the end (``--no-cache``).
     """
 
@@ -49,14 +50,17 @@ class Engine:
         environ: Mapping[str, str],
         reporter: Reporter,
         temporary: bool = False,
+        root: str | None = None,
     ) -> None:
         self.cache_root = os.fspath(cache_dir)
         self.options = options
         self.cwd = cwd
+        self.root = root or cwd
         self.environ = environ
         self.reporter = reporter
         self.is_temporary = temporary
         self._lock = allocate_lock()
+        self._standard_input: bytes | None = None
         self._store: Store | None = None
         self._client: Client | None = None
         self._pool: ThreadPoolExecutor | None = None
@@ -136,7 +140,9 @@ class Engine:
     def read(self, location: str) -> bytes:
         """Read a requirements file: an absolute path, an address, or ``-`` for standard input."""
         if location == "-":
-            return sys.stdin.buffer.read()
+            if self._standard_input is None:
+                self._standard_input = sys.stdin.buffer.read()
+            return self._standard_input
         if "://" in location:
             return self.client.read(location)
         with open(location, "rb") as file:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pytest_envsync.addresses import is_url
 from pytest_envsync.build_additions import installed_requirements, with_matches
+from pytest_envsync.build_constraints import check_build_limit, read_build_constraints
 from pytest_envsync.distributions import PreparedWheel
 from pytest_envsync.errors import EnvsyncError, InputError
 from pytest_envsync.hashes import HashPolicy
@@ -45,7 +46,9 @@ def resolve(
 
     Raises InputError, SelectionError, FetchError, UsageError.
     """
-    key = resolution_key(files, options, target, engine.cwd, switches=engine.switches)
+    check_build_limit(engine.environ)
+    places = () if engine.root == engine.cwd else (f"root {engine.root}",)
+    key = resolution_key(files, options, target, engine.cwd, switches=(*engine.switches, *places))
     if not (options.refresh or options.refresh_package or options.reinstall or options.reinstall_package):
         trusts = not options.verify_files
         remembered = recall(engine.cache_root, key, engine.environ, trusts_stamps=trusts)
@@ -59,8 +62,18 @@ def resolve(
     from pytest_envsync.inputs.sources import read_requirements
 
     requirements = read_requirements(
-        files, options=options, target=target, read=engine.read, cwd=engine.cwd, environ=engine.environ
+        files,
+        options=options,
+        target=target,
+        read=engine.read,
+        cwd=engine.cwd,
+        environ=engine.environ,
+        root=engine.root,
     )
+    if options.build_constraints:
+        # Whether anything is built or not: a mistake in them is one of the input.
+        constraints = read_build_constraints(options, target=target, engine=engine)
+        requirements = replace(requirements, files=(*requirements.files, *constraints.files))
     for warning in requirements.warnings:
         engine.reporter.warn(warning)
     _check_local_indexes(requirements)
@@ -106,7 +119,7 @@ def _check_local_indexes(requirements: Requirements) -> None:
         if place is not None and not is_url(place) and not os.path.exists(place):
             raise InputError(
                 f"`{place}` is no index: it is neither an address nor a directory that exists",
-                hint="a relative path starts at the working directory",
+                hint="a relative path starts at the working directory, in a session at its root directory",
             )
 
 

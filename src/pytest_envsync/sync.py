@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_envsync.cache import make_root
-from pytest_envsync.cache_location import cache_location
+from pytest_envsync.cache_location import cache_location, temporary_cache
 from pytest_envsync.changes import Changes
 from pytest_envsync.engine import Engine
 from pytest_envsync.environment.journal import journal_directory, remove_path
@@ -73,11 +73,12 @@ def sync_environment(
     cwd: str,
     environ: Mapping[str, str],
     reporter: Reporter,
+    root: str | None = None,
 ) -> SyncOutcome:
     """Make the environment that *options* name hold what *files* say, nothing more, nothing less.
 
-    *files* are paths relative to *cwd*, addresses, or ``-``. With ``dry_run`` or ``check``
-    nothing is changed. An error leaves the environment as it was.
+    *files* are paths relative to *cwd*, addresses, or ``-``; relative paths in them start at *root*, which is *cwd*
+    unless it is given. With ``dry_run`` or ``check`` nothing is changed. An error leaves the environment as it was.
 
     Raises EnvsyncError.
     """
@@ -86,10 +87,16 @@ def sync_environment(
         from pytest_envsync.wheels.index.tls import check_bundle
 
         check_bundle(options.cert)
-    cache_dir, temporary = _cache(options, cwd, environ)
+    cache_dir = temporary_cache() if options.no_cache else cache_location(options.cache_dir, environ, cwd=cwd)
     make_root(cache_dir)
     with Engine(
-        cache_dir=cache_dir, options=options, cwd=cwd, environ=environ, reporter=reporter, temporary=temporary
+        cache_dir=cache_dir,
+        options=options,
+        cwd=cwd,
+        environ=environ,
+        reporter=reporter,
+        temporary=options.no_cache,
+        root=root,
     ) as engine:
         try:
             target, is_new = find_or_make(options, cwd=cwd, environ=environ, cache_dir=cache_dir, reporter=reporter)
@@ -109,14 +116,6 @@ def sync_environment(
                 if is_new:  # what was made for this sync alone goes with it
                     remove_path(target.prefix)
                 raise
-
-
-def _cache(options: SyncOptions, cwd: str, environ: Mapping[str, str]) -> tuple[str, bool]:
-    if not options.no_cache:
-        return cache_location(options.cache_dir, environ, cwd=cwd), False
-    from tempfile import mkdtemp
-
-    return mkdtemp(prefix="envsync-"), True
 
 
 class _Sync:

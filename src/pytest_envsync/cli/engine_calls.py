@@ -91,10 +91,10 @@ def _given(call: Call) -> dict[str, Any]:
     return {name: value for name, value in call.arguments.values.items() if name in {"cache_dir", "offline", "project"}}
 
 
-def _environments(settings: Settings, reporter: TerminalReporter) -> Environments:
+def _environments(settings: Settings, reporter: TerminalReporter, *, root: str | None = None) -> Environments:
     cache_dir = cache_directory(settings.options.cache_dir, settings.environ, cwd=settings.cwd)
     return Environments(
-        cache_dir, cwd=settings.cwd, environ=settings.environ, reporter=reporter, options=settings.options
+        cache_dir, cwd=settings.cwd, environ=settings.environ, reporter=reporter, options=settings.options, root=root
     )
 
 
@@ -119,7 +119,7 @@ def _provision(call: Call, reporter: TerminalReporter) -> Mapping[str, Any]:
     overlay = request.get("overlay")
     if overlay:
         wanted = wanted.with_overlay((overlay["path"], overlay["digest"]))
-    environments = _environments(settings, reporter)
+    environments = _environments(settings, reporter, root=request.get("root"))
     environment = environments.provide(wanted, holder_pid=int(request.get("holder") or os.getppid()))
     private = request.get("private")
     if private:
@@ -184,5 +184,6 @@ def _apply(call: Call, reporter: TerminalReporter) -> Mapping[str, Any]:
         cwd=settings.cwd,
         environ=settings.environ,
         reporter=reporter,
+        root=request.get("root"),
     )
     return {"changes": outcome.changes.as_list(), "warnings": list(outcome.warnings)}

@@ -47,6 +47,7 @@ __all__ = [
 class Environments:
     """The cached environments below *cache_dir*. Safe to use from several threads and processes.
 
+    Relative paths of requirements start at *root*, which is *cwd* unless it is given.
     *options* are for what no request brings its own for: how a wheel is fetched again when the store is damaged.
     """
 
@@ -58,9 +59,11 @@ class Environments:
         environ: Mapping[str, str],
         reporter: Reporter | None = None,
         options: SyncOptions | None = None,
+        root: str | None = None,
     ) -> None:
         self.cache_dir = cache_dir.absolute()
         self.cwd = cwd
+        self.root = root
         self.environ = environ
         self.reporter = reporter or SilentReporter()
         self.options = options or SyncOptions()
@@ -78,6 +81,7 @@ class Environments:
             cache_dir=self.cache_dir,
             options=options or self.options,
             cwd=self.cwd,
+            root=self.root,
             environ=self.environ,
             reporter=self.reporter,
         )

@@ -28,11 +28,13 @@ _BYTE_ORDER_MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-l
 class Reading:
     """What one question to the inputs reads: files, variables of the environment, warnings.
 
-    *cwd* is absolute; relative paths of requirements start there.
+    *cwd* is absolute; what options name starts there. Relative paths of requirements start at *root*, which
+    is the same place unless it is given.
     """
 
-    def __init__(self, read: Reader, *, cwd: str, environ: Mapping[str, str]) -> None:
+    def __init__(self, read: Reader, *, cwd: str, environ: Mapping[str, str], root: str | None = None) -> None:
         self.cwd = cwd
+        self.root = root or cwd
         self.warnings: list[str] = []
         self._read = read
         self._environ = environ
@@ -74,7 +76,7 @@ class Reading:
         return decode(self.content(location, shown=shown, via=via), shown, via)
 
     def expand(self, text: str) -> str:
-        """Replace each ``${NAME}`` that is defined; ``${PROJECT_ROOT}`` is the working directory.
+        """Replace each ``${NAME}`` that is defined; ``${PROJECT_ROOT}`` is *root*.
 
         A variable that is not defined stays as it is, and there is no escape.
         """
@@ -86,7 +88,7 @@ class Reading:
         name = match[1]
         value = self._variables[name] = self._environ.get(name)
         if value is None and name == "PROJECT_ROOT":
-            return self.cwd
+            return self.root
         return match[0] if value is None else value
 
     def locate(self, name: str, base: str) -> str:

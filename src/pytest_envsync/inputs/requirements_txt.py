@@ -193,7 +193,7 @@ class _File:
         if not editable and line.endswith((".txt", ".in")):
             self._refuse_file_name(line)
         requirement = parse_line(
-            line, base=self.reading.cwd, expand=self.reading.expand, origin=origin, editable=editable
+            line, base=self.reading.root, expand=self.reading.expand, origin=origin, editable=editable
         )
         if digests:
             requirement = replace(requirement, digests=merge_digests(requirement, digests))
@@ -266,11 +266,11 @@ class _File:
         elif option == "--find-links":
             self.collected.find_links.append(read_place(value, self._directory()))
         elif option == "--extra-index-url":
-            self.collected.extra_index_urls.append(read_place(value, self.reading.cwd))
+            self.collected.extra_index_urls.append(read_place(value, self.reading.root))
         elif self.collected.index_url is not None:
             raise InputError("Multiple `--index-url` values provided")
         else:
-            self.collected.index_url = read_place(value, self.reading.cwd)
+            self.collected.index_url = read_place(value, self.reading.root)
             self.collected.index_url_origin = origin
 
     def _directory(self) -> str:

@@ -119,7 +119,7 @@ class _Script:
         self._reading = reading
         tool = root.table("tool")
         self._uv = None if tool is None else tool.table("uv")
-        self._indexes = read_indexes(self._uv, reading.cwd)
+        self._indexes = read_indexes(self._uv, reading.root)
         self._sources = PinnedSources(
             self._uv,
             base=base,
@@ -136,12 +136,12 @@ class _Script:
         collected.constraints = self._requirements(uv, "constraint-dependencies")
         collected.overrides = self._requirements(uv, "override-dependencies")
         collected.excludes = [normalize_name(name) for name in uv.texts("exclude-dependencies") or ()]
-        cwd = self._reading.cwd
+        root = self._reading.root
         collected.index, collected.index_rules = list(self._indexes.ordinary), list(self._indexes.rules)
-        collected.extra_index_urls = [read_place(text, cwd) for text in uv.texts("extra-index-url") or ()]
-        collected.find_links = [read_place(text, cwd) for text in uv.texts("find-links") or ()]
+        collected.extra_index_urls = [read_place(text, root) for text in uv.texts("extra-index-url") or ()]
+        collected.find_links = [read_place(text, root) for text in uv.texts("find-links") or ()]
         url = uv.text("index-url")
-        collected.index_url = self._indexes.default if url is None else read_place(url, cwd)
+        collected.index_url = self._indexes.default if url is None else read_place(url, root)
         collected.index_url_origin = None if collected.index_url is None else self._root.origin
         collected.no_index = bool(uv.flag("no-index"))
         collected.no_binary = _selection(uv, "no-binary")

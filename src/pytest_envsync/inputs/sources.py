@@ -33,17 +33,19 @@ def read_requirements(
     read: Reader,
     cwd: str,
     environ: Mapping[str, str],
+    root: str | None = None,
 ) -> Requirements:
     """Read *files* (paths, addresses, ``-``) and the constraints, groups and extras that *options* name.
 
-    Relative paths start at *cwd*, which is absolute. *environ* fills in ``${NAME}``. Settings of *options* that
-    files may give as well (indexes, hashes, what may be built) are not mixed in: whoever uses them asks both.
+    Relative paths start at *cwd*, which is absolute, those of requirements at *root* if it is given. *environ*
+    fills in ``${NAME}``. Settings of *options* that files may give as well (indexes, hashes, what may be built)
+    are not mixed in: whoever uses them asks both.
     Groups are not read when the files ask for nothing at all and that is not allowed, as in the reference.
 
     Raises InputError, and whatever *read* raises but OSError.
     """
     kinds = [(name, kind_of(name)) for name in files]
-    reading = Reading(read, cwd=cwd, environ=environ)
+    reading = Reading(read, cwd=cwd, environ=environ, root=root)
     constraints = [name for name in options.constraints if name.strip()]
     if any(kind == "pylock" for _, kind in kinds):
         return _read_pylock(kinds, constraints, reading=reading, options=options, target=target)
@@ -193,7 +195,7 @@ def _read_pylock(
     location = reading.locate(name, reading.cwd)
     base = base_of(location, reading.cwd)
     # The paths of a lockfile that came over the network are looked up here, as the reference does.
-    base = reading.cwd if "://" in base else base
+    base = reading.root if "://" in base else base
     lock = read_pylock(reading.text(location, shown=name), shown=name, base=base)
     packages = active_packages(
         lock,

@@ -279,7 +279,9 @@ def _requested(
         python=wanted.python or settings.options.python,
         recreate=asked.recreate,
     )
-    environments = Environments(preparation.cache_dir, cwd=asked.directory, environ=settings.environ, reporter=reporter)
+    environments = Environments(
+        preparation.cache_dir, cwd=asked.directory, environ=settings.environ, reporter=reporter, root=asked.rootdir
+    )
     return environments, request, completion
 
 

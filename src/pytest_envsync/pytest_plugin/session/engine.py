@@ -60,6 +60,7 @@ class Engine:
         said = self._surroundings.line
         return {
             "cwd": self._surroundings.directory,
+            "root": self._surroundings.rootdir,
             "arguments": said["arguments"],
             "options": {**said["options"], **options},
             "ini": self._surroundings.ini,

@@ -25,6 +25,7 @@ TAIL = 40
 _TERMINAL_COMMANDS = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _SIGKILL = 9
+_ANSWER = "output.json"
 LEGACY_BACKEND = "setuptools.build_meta:__legacy__"
 LEGACY_REQUIRES = ("setuptools>=40.8.0",)
 
@@ -159,7 +160,7 @@ class Backend:
             raise self._error(
                 hook,
                 f"the backend `{self.system.backend}` cannot be imported: {''.join(said[-1:])}",
-                said=said,
+                said=said[:-1] and said,
                 hint="add it to `build-system.requires`; with --no-build-isolation, install it first",
             ) from error
         except HookMissing as error:
@@ -179,6 +180,12 @@ class Backend:
         except CalledProcessError as error:
             hint = "the system ends a process so when memory is short" if error.returncode == -_SIGKILL else None
             raise self._error(hook, _ending(error.returncode), hint=hint) from error
+        except FileNotFoundError as error:
+            if Path(error.filename or "").name != _ANSWER:
+                raise self._error(hook, str(error)) from error
+            broken = self._error(hook, "the backend ended without a result")
+            broken.exit_status = 2  # as the reference has it
+            raise broken from error
         except (ValueError, OSError) as error:
             # ValueError: a `backend-path` that leaves the tree, an answer that is no JSON.
             raise self._error(hook, str(error)) from error
@@ -197,7 +204,7 @@ class Backend:
                 with_descendants=True,
             )
             if status == 0:
-                _write_down_warnings(Path(cmd[-1], "output.json"), output)
+                _write_down_warnings(Path(cmd[-1], _ANSWER), output)
         if status != 0:
             raise subprocess.CalledProcessError(status, list(cmd))
 

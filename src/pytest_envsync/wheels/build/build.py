@@ -21,8 +21,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from pytest_envsync.cache import exclusive, lock_timeout
+from pytest_envsync.direct_url import url_path
 from pytest_envsync.errors import BuildError, EnvsyncError
-from pytest_envsync.requirements import DirectorySource, SpecifiedRequirement, normalize_name
+from pytest_envsync.filenames import version_in
+from pytest_envsync.requirements import ArchiveSource, DirectorySource, SpecifiedRequirement, VcsSource, normalize_name
 from pytest_envsync.versions import canonical_version
 from pytest_envsync.wheels.build.answers import read_answer, write_answer
 from pytest_envsync.wheels.build.backend import Backend, read_build_system
@@ -106,6 +108,7 @@ class Builder:
         self.processes = processes
         self.repositories = Repositories(cache_dir, environ, processes=processes, offline=options.offline)
         self._extra: dict[tuple[str, bool], tuple[str, ...]] = {}
+        self._done: set[str] = set()
         self._slots = threading.BoundedSemaphore(build_jobs(environ))
 
     def within(self, chain: tuple[str, ...]) -> Builder:
@@ -130,8 +133,7 @@ class Builder:
         """
         with self._workplace(candidate) as workplace:
             key = f"built:{self._key(workplace)}"
-            # What is told by its content is the same whatever is to be looked at again; a directory is not.
-            again = isinstance(candidate.requested, DirectorySource) and self._is_asked_again(candidate.name)
+            again = self._is_built_again(workplace, key)
             if not again and (known := self._kept(key)) is not None:
                 return _checked(known, workplace), False
             if not candidate.may_build:
@@ -140,6 +142,7 @@ class Builder:
                     subject=candidate.name,
                     hint=f"take `{candidate.name}` out of --only-binary, drop --no-build, or name a wheel of it",
                 )
+            self._check_circle(workplace)
             self.reporter.building(workplace.subject)
             with self.store.hold(), self._logged(workplace) as log:
                 backend = self._backend(workplace, log)
@@ -148,6 +151,7 @@ class Builder:
                     known = None if again else self._kept(key)
                     wheel = _checked(known or self._build(backend, workplace), workplace)
                     self.store.remember(key, wheel.sha256)
+                    self._done.add(key)
             if known is None:
                 self.reporter.built(workplace.subject)
             return wheel, known is None
@@ -237,10 +241,17 @@ class Builder:
     def _fits(self, wheel: StoredWheel) -> bool:
         return not frozenset(self.target.tags).isdisjoint(wheel.tags)
 
-    def _is_asked_again(self, name: str) -> bool:
-        if self.options.refresh or self.options.reinstall:
-            return True
-        return name in set(map(normalize_name, (*self.options.refresh_package, *self.options.reinstall_package)))
+    def _is_built_again(self, workplace: Workplace, key: str) -> bool:
+        """Whether ``--reinstall`` or ``--refresh`` means that it is built though its wheel is kept.
+
+        A commit and a local archive stay what they are, and what a build needs is not what was asked for.
+        """
+        source, file, given = workplace.source, workplace.candidate.file, self.options
+        is_fetched = not isinstance(source, VcsSource) and file is not None and url_path(file.url) is None
+        if key in self._done or not (isinstance(source, DirectorySource) or (is_fetched and not self.chain)):
+            return False
+        named = set(map(normalize_name, (*given.refresh_package, *given.reinstall_package)))
+        return given.refresh or given.reinstall or workplace.candidate.name in named
 
     def _build(self, backend: Backend, workplace: Workplace) -> StoredWheel:
         archive = backend.build(
@@ -260,15 +271,9 @@ class Builder:
 
     def _backend(self, workplace: Workplace, log: Path) -> Backend:
         """Return the backend of the tree in an environment that holds all it wants. Nothing is locked meanwhile."""
+        self._check_circle(workplace)
         tree, subject = workplace.tree(), workplace.subject
         name = workplace.candidate.name or subject
-        if name in self.chain:
-            circle = " -> ".join([*self.chain[self.chain.index(name) :], name])
-            raise BuildError(
-                f"building `{name}` needs `{name}` itself: {circle}",
-                subject=name,
-                hint="a wheel of one of them breaks the circle: drop --no-binary for it, or give one with --find-links",
-            )
         system = read_build_system(tree, subject)
 
         def backend_in(environment: BuildEnvironment) -> Backend:
@@ -293,6 +298,17 @@ class Builder:
         more = backend.requires(editable=workplace.editable, settings=settings)
         new = [item for item in more if item not in system.requires]
         return backend_in(self._environment([*requires, *new], name, subject)) if new else backend
+
+    def _check_circle(self, workplace: Workplace) -> None:
+        """Raise BuildError when a build of it is what this build is for."""
+        name = workplace.candidate.name or workplace.subject
+        if name in self.chain:
+            circle = " -> ".join([*self.chain[self.chain.index(name) :], name])
+            raise BuildError(
+                f"building `{name}` needs `{name}` itself: {circle}",
+                subject=name,
+                hint="a wheel of one of them breaks the circle: drop --no-binary for it, or give one with --find-links",
+            )
 
     def _more(self, name: str) -> list[str]:
         """Return what the settings let a build of *name* need beside what it says."""
@@ -354,6 +370,13 @@ class Builder:
 def _checked(wheel: StoredWheel, workplace: Workplace) -> StoredWheel:
     """Return the built *wheel* if it is what was asked for. Raises BuildError."""
     candidate = workplace.candidate
+    named = _version_of_path(candidate)
+    if named is not None and not _is_asked_version(wheel.version, named):
+        raise BuildError(
+            f"the name of `{workplace.subject}` says version {named}, but what was built of it is {wheel.version}",
+            subject=candidate.name,
+            hint="give the file the name of the version that it holds",
+        )
     if wheel.name != candidate.name:
         detail = f"a wheel of `{wheel.name}`, but `{candidate.name}` was asked for"
     elif candidate.version is not None and not _is_asked_version(wheel.version, candidate.version):
@@ -361,6 +384,14 @@ def _checked(wheel: StoredWheel, workplace: Workplace) -> StoredWheel:
     else:
         return wheel
     raise BuildError(f"the backend of `{workplace.subject}` built {detail}", subject=candidate.name)
+
+
+def _version_of_path(candidate: Candidate) -> str | None:
+    """Return the version that the name of a local sdist gives, if it is one of the candidate's name."""
+    if not isinstance(candidate.requested, ArchiveSource) or candidate.kind != "sdist":
+        return None
+    path = url_path(candidate.requested.url)
+    return None if path is None else version_in(Path(path).name, candidate.name)
 
 
 def _is_asked_version(built: str, asked: str) -> bool:

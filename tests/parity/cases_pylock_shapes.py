@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from case import Case, Text, case
+from case import Case, Step, Text, case
 from cases_sources import tree
 
 TOP = 'lock-version = "1.0"\ncreated-by = "x"\n'
@@ -55,6 +55,8 @@ CASES: list[Case] = [
     shape("path-and-url", f'{TOP}{AAA}[[packages.wheels]]\nurl = {URL}\npath = "@WHEELS@/aaa-1.0-py3-none-any.whl"\n{HASHES}\n'),
     shape("path-abs", f'{TOP}{AAA}[[packages.wheels]]\npath = "@WHEELS@/aaa-1.0-py3-none-any.whl"\n{HASHES}\n'),
     shape("path-url-file", f'{TOP}{AAA}[[packages.wheels]]\nurl = "file://@WHEELS@/aaa-1.0-py3-none-any.whl"\n{HASHES}\n'),
+    shape("version-with-another-zero", f'{TOP}{AAA.replace("1.0", "1.0.0")}{WHEEL}\n', then=(Step(args="pylock.toml"),)),
+    shape("version-with-another-zero-as-data", f'{TOP}{AAA.replace("1.0", "1.0.0")}{WHEEL}\n', "--output-format json pylock.toml"),
     shape("v2", 'lock-version = "2.0"\ncreated-by = "x"\npackages=[]\n', status=2),
     shape("v11", f'lock-version = "1.1"\ncreated-by = "x"\n{AAA}{WHEEL}\n'),
     shape("v1", f'lock-version = "1"\ncreated-by = "x"\n{AAA}{WHEEL}\n'),

@@ -52,12 +52,12 @@ def choose_pin(package: LockedPackage, selector: Selector) -> Candidate:
     chosen = wheel or _usable_sdist(package, selector, rejections)
     if chosen is None:
         raise _no_artifact(package, selector, rejections)
-    _check_version(package, chosen)
+    version = _checked_version(package, chosen)
     digests = _digests(package, chosen.digests, chosen.filename, selector.policy.hashes)
     url = chosen.location if is_url(chosen.location) else file_url(chosen.location)
     return Candidate(
         name=package.name,
-        version=package.version,
+        version=version,
         kind="wheel" if wheel is not None else "sdist",
         requested=IndexSource(f"=={package.version}" if package.version else ""),
         file=File(chosen.filename, url, chosen.digests, chosen.size, package.requires_python),
@@ -107,10 +107,13 @@ def _no_artifact(package: LockedPackage, selector: Selector, rejections: Sequenc
     return InputError("\n".join(lines), origin=package.origin, hint=hint)
 
 
-def _check_version(package: LockedPackage, file: LockedFile) -> None:
-    """Refuse a file whose name speaks of another project or version than the lockfile does."""
+def _checked_version(package: LockedPackage, file: LockedFile) -> str | None:
+    """Return the version as the file spells it, where lockfile and file differ in zeros alone.
+
+    Refuses a file whose name speaks of another project or version than the lockfile does.
+    """
     if kind_of(file.filename) != "wheel" or package.version is None:
-        return
+        return package.version
     text = version_in(file.filename, package.name)
     found = canonical_version(text) if text is not None else None
     wanted = canonical_version(package.version)
@@ -119,6 +122,7 @@ def _check_version(package: LockedPackage, file: LockedFile) -> None:
             f"`{file.filename}` is listed for `{package.name}=={package.version}`, which its name does not say",
             origin=package.origin,
         )
+    return text if found == wanted else package.version
 
 
 def _digests(

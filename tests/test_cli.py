@@ -196,7 +196,7 @@ def test_shells_complete_names_of_files(tmp_path: Path, shell: str) -> None:
 
 def test_completion_scripts_let_files_through() -> None:
     assert completion_text("bash").endswith("complete -o bashdefault -o default -F _shtab_envsync envsync")
-    assert ":_files" in completion_text("zsh")
+    assert '"*:A file:_files"' in completion_text("zsh")
 
 
 LINES = [

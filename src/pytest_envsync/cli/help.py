@@ -191,6 +191,9 @@ def completion_text(shell: str) -> str:
             "completion needs the distribution `shtab`", hint="install `pytest-envsync[completion]`"
         ) from error
     text = str(shtab.complete(whole_parser(), shell=shell)).rstrip()
+    if shell == "zsh":
+        # Several files may be given, not one.
+        return text.replace('"(*)::A file:_files"', '"*:A file:_files"')
     # Where nothing of ours fits, such as behind `--`, bash offers the names of files.
     return text.replace("complete -o bashdefault -F", "complete -o bashdefault -o default -F")
 

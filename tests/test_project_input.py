@@ -192,7 +192,7 @@ def test_groups_of_an_empty_set_are_not_read(tmp_path: Path) -> None:
             "missing/pyproject.toml:g",
             "Failed to read dependency groups from: {here}/missing/pyproject.toml: File not found",
         ),
-        ("cycle", "Failed to read dependency groups from: pyproject.toml: Cyclic dependency group"),
+        ("cycle", "malformed dependency groups: Cyclic dependency group"),
         ("text", "contained a string rather than a list"),
         ("table", "Invalid dependency group item"),
         ("missing", "Dependency group 'gone' not found"),
@@ -201,11 +201,16 @@ def test_groups_of_an_empty_set_are_not_read(tmp_path: Path) -> None:
     ],
 )
 def test_groups_that_are_refused(tmp_path: Path, group: str, phrase: str) -> None:
-    content = (
-        "[dependency-groups]\ncycle = [{include-group = 'cycle'}]\ntext = 'aaa'\ntable = [{x = 1}]\n"
-        "missing = [{include-group = 'gone'}]\ninvalid = ['a=1']\n"
-    )
-    write(tmp_path, "pyproject.toml", content + ("twice = []\nTwice = []\n" if group == "twice" else ""))
+    content = {
+        "nope": "aaa = []\n",
+        "cycle": "cycle = [{include-group = 'cycle'}]\n",
+        "text": "text = 'aaa'\n",
+        "table": "table = [{x = 1}]\n",
+        "missing": "missing = [{include-group = 'gone'}]\n",
+        "invalid": "invalid = ['a=1']\n",
+        "twice": "twice = []\nTwice = []\n",
+    }
+    write(tmp_path, "pyproject.toml", f"[dependency-groups]\n{content.get(group, '')}")
     write(tmp_path, "r.txt", "aaa\n")
     with pytest.raises(InputError) as caught:
         ask(tmp_path, "r.txt", groups=(group,))

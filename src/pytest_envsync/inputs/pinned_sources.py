@@ -8,13 +8,13 @@ PYTEST_DONT_REWRITE
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_envsync.addresses import file_url, is_url
 from pytest_envsync.errors import InputError
 from pytest_envsync.inputs.file_options import read_place
-from pytest_envsync.inputs.marker_grammar import check_marker
+from pytest_envsync.inputs.project_form import check_source
 from pytest_envsync.inputs.references import Reference, read_reference
 from pytest_envsync.inputs.toml_table import Table
 from pytest_envsync.markers import is_active
@@ -24,8 +24,6 @@ from pytest_envsync.values import replace
 
 if TYPE_CHECKING:
     from pytest_envsync.options import SyncOptions
-
-_KINDS = ("git", "url", "path", "index", "workspace")
 
 
 class PinnedSources:
@@ -48,13 +46,24 @@ class PinnedSources:
         self._markers = markers
         self._indexes = indexes
         self._tables: dict[str, list[Table]] = {}
-        table = None if tool is None or ":all:" in without else tool.table("sources")
-        excluded = {normalize_name(name) for name in without}
+        self._without = without if ":all:" in without else {normalize_name(name) for name in without}
+        table = None if tool is None else tool.table("sources")
         for key in table.values if table is not None else ():
-            if normalize_name(key) not in excluded and table is not None:
+            if table is not None:
                 several = isinstance(table.values[key], list)
                 one = table.tables(key) if several else [table.table(key)]
                 self._tables[normalize_name(key)] = [item for item in one or () if item is not None]
+        for item in (item for items in self._tables.values() for item in items):
+            check_source(item)
+
+    def bound(self) -> Iterator[tuple[str, str, str, Table]]:
+        """Yield what is bound to an extra or group: the name, ``extra`` or ``group``, which one, the source's table."""
+        for name, tables in self._tables.items():
+            for table in tables:
+                for key in ("extra", "group"):
+                    wanted = table.text(key)
+                    if wanted is not None:
+                        yield name, key, wanted, table
 
     def apply(
         self, requirement: SpecifiedRequirement, *, extra: str | None = None, group: str | None = None
@@ -64,6 +73,8 @@ class PinnedSources:
         *extra* and *group* are those whose list it stands in. Raises InputError.
         """
         if requirement.name is None or not isinstance(requirement.source, IndexSource):
+            return requirement
+        if ":all:" in self._without or requirement.name in self._without:
             return requirement
         for table in self._tables.get(requirement.name, ()):
             if self._holds(table, extra, group):
@@ -78,16 +89,10 @@ class PinnedSources:
         marker = table.text("marker")
         if marker is None:
             return True
-        try:
-            return is_active(check_marker(marker), self._markers)
-        except (InputError, ValueError) as error:
-            raise table.error(str(error), "marker") from error
+        return is_active(marker, self._markers)
 
     def _pinned(self, requirement: SpecifiedRequirement, source: IndexSource, table: Table) -> SpecifiedRequirement:
-        given = [kind for kind in _KINDS if table.values.get(kind) is not None]
-        if len(given) != 1:
-            raise table.error(f"expected one of {', '.join(f'`{kind}`' for kind in _KINDS)}")
-        kind = given[0]
+        kind = check_source(table)
         if kind == "index":
             name = table.required_text("index")
             if name not in self._indexes:
@@ -107,8 +112,6 @@ class PinnedSources:
         try:
             if kind == "git":
                 return self._repository(place, table)
-            if kind == "url" and not is_url(place):
-                raise table.error(f"relative URL without a base: `{place}`", "url")
             subdirectory = table.text("subdirectory")
             fragment = f"{'&' if '#' in place else '#'}subdirectory={subdirectory}" if subdirectory else ""
             reference = read_reference(f"{place}{fragment}", base=self._base)

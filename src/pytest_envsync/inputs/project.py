@@ -11,14 +11,18 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pytest_envsync.errors import InputError
+from pytest_envsync.errors import InputError, SelectionError
 from pytest_envsync.inputs.collected import Collected
+from pytest_envsync.inputs.groups import Groups
 from pytest_envsync.inputs.paths import directory_of
 from pytest_envsync.inputs.pinned_sources import PinnedSources, configured_names, read_indexes
+from pytest_envsync.inputs.project_form import check_project
 from pytest_envsync.inputs.reading import Reading
 from pytest_envsync.inputs.requirement_line import parse_requirement
 from pytest_envsync.inputs.toml_table import Table, line_of, parse_toml
+from pytest_envsync.markers import is_active
 from pytest_envsync.requirements import IndexSource, Origin, ProjectTree, SpecifiedRequirement, normalize_name
+from pytest_envsync.versions import meets
 
 if TYPE_CHECKING:
     from pytest_envsync.options import SyncOptions
@@ -60,16 +64,17 @@ class Project:
             indexes={**configured_names(options), **indexes.named},
             without=(":all:",) if options.no_sources else options.no_sources_package,
         )
+        self._markers = target.markers
         self._table = self._root.table("project")
+        if self._table is not None:
+            check_project(self._table)
+        self._groups = Groups(self._root, shown=shown, text=self._text, expand=reading.expand)
 
     def is_static(self) -> bool:
         """Whether the dependencies, and those of the extras, are stated."""
         if self._table is None:
             return False
         dynamic = self._table.texts("dynamic") or ()
-        self._table.required_text("name")
-        if self._table.text("version") is None and "version" not in dynamic:
-            raise self._table.error("missing field `version`, which is not in `dynamic` either")
         return "dependencies" not in dynamic and "optional-dependencies" not in dynamic
 
     def extras(self) -> dict[str, tuple[str, ...]]:
@@ -83,69 +88,69 @@ class Project:
     def dependencies(self, extras: Sequence[str]) -> list[SpecifiedRequirement]:
         """Return the dependencies of the project and of the *extras* (normalised names) that it has.
 
-        An extra that names the project itself with further extras brings these too. Raises InputError.
+        A line that names the project itself with extras brings these too, and asks no index for a stranger of that
+        name. Raises InputError, SelectionError for such a line that the project's own version does not meet.
         """
         if self._table is None:
             return []
-        name = normalize_name(self._table.required_text("name"))
-        found = [self._requirement(text) for text in self._table.texts("dependencies") or ()]
         optional = self.extras()
-        waiting, seen = list(extras), set[str]()
+        waiting: list[str | None] = [None, *extras]
+        seen, found = set[str | None](), list[SpecifiedRequirement]()
         while waiting:
             extra = waiting.pop(0)
             if extra in seen:
                 continue
             seen.add(extra)
-            for text in optional.get(extra, ()):
+            stated = (self._table.texts("dependencies") or ()) if extra is None else optional.get(extra, ())
+            for text in stated:
                 requirement = self._requirement(text, extra=extra)
-                if requirement.name == name and isinstance(requirement.source, IndexSource):
-                    waiting.extend(requirement.extras)
-                else:
+                if not self._is_itself(requirement):
                     found.append(requirement)
+                elif requirement.marker is None or is_active(requirement.marker, self._markers):
+                    waiting.extend(requirement.extras)
         return found
+
+    def _is_itself(self, requirement: SpecifiedRequirement) -> bool:
+        """Whether *requirement* is one for this project. Raises SelectionError when its version is another."""
+        if self._table is None or requirement.name != normalize_name(self._table.required_text("name")):
+            return False
+        source, version = requirement.source, self._table.text("version")
+        if not isinstance(source, IndexSource):
+            return False
+        applies = requirement.marker is None or is_active(requirement.marker, self._markers)
+        if applies and version is not None and not meets(source.specifier, version):
+            raise SelectionError(
+                f"`{requirement.name}{source.specifier}` names the project itself, which has version {version}",
+                subject=requirement.name,
+                origin=requirement.origin,
+                hint="the index is not asked for another project of this name; correct the specifier",
+            )
+        return True
 
     def group(self, name: str) -> list[SpecifiedRequirement]:
         """Return the requirements of a group, with those of the groups it includes. Raises InputError."""
-        from packaging.dependency_groups import DependencyGroupResolver
-
-        groups = self._root.table("dependency-groups")
-        known = {} if groups is None else groups.values
-        if normalize_name(name) not in {normalize_name(key) for key in known}:
+        if not self._groups.knows(name):
             raise InputError(f"The dependency group '{name}' was not found in the project: {self.shown}")
-        try:
-            resolved = DependencyGroupResolver(known).resolve(name)
-        except Exception as error:
-            # The library wraps what is wrong in a group of exceptions, one of its own before Python 3.11.
-            reasons = _reasons(error)
-            if reasons is None:
-                raise
-            raise InputError(
-                f"Failed to read dependency groups from: {self.shown}: {'; '.join(reasons)}",
-                origin=Origin(self.shown, line_of(self._text, "[dependency-groups]")),
-            ) from error
-        return [self._requirement(str(requirement), group=name) for requirement in resolved]
+        python = self._markers.get("python_full_version")
+        return [self._requirement(text, group=name) for text in self._groups.requirements(name, python)]
+
+    def check_sources(self) -> None:
+        """Raise InputError for a source that is bound to an extra or group without the requirement."""
+        lists = {("extra", extra): texts for extra, texts in (self.extras() if self._table is not None else {}).items()}
+        for name, key, wanted, table in self._sources.bound():
+            if key == "extra" and self._table is None:
+                continue
+            texts: Sequence[str] | None = lists.get((key, normalize_name(wanted)))
+            if key == "group":
+                texts = self._groups.requirements(wanted) if self._groups.knows(wanted) else None
+            if texts is None or name not in {self._requirement(text).name for text in texts}:
+                raise table.error(f"the {key} `{wanted}` does not hold `{name}`, whose source is for it alone")
 
     def _requirement(self, text: str, *, extra: str | None = None, group: str | None = None) -> SpecifiedRequirement:
         line = line_of(self._text, text) or line_of(self._text, re.split(r"[^A-Za-z0-9._-]", text, maxsplit=1)[0])
         origin = Origin(self.shown, line)
         requirement = parse_requirement(text, base=None, expand=self._reading.expand, origin=origin)
         return self._sources.apply(requirement, extra=extra, group=group)
-
-
-def _reasons(error: BaseException) -> list[str] | None:
-    """Return what the library says about groups, or None for an error that is not about them."""
-    inner = getattr(error, "exceptions", None)
-    if inner is None:
-        if isinstance(error, (ValueError, TypeError, LookupError, RecursionError)):
-            return [str(error).splitlines()[0] if str(error) else type(error).__name__]
-        return None
-    found: list[str] = []
-    for one in inner:
-        reasons = _reasons(one)
-        if reasons is None:
-            return None
-        found += reasons
-    return found
 
 
 def read_project(
@@ -158,6 +163,7 @@ def read_project(
     project = Project(location, shown=shown, reading=reading, target=target, options=options)
     if not project.is_static():
         return read_tree(location, shown=shown, reading=reading, options=options), None
+    project.check_sources()
     extras = project.extras()
     asked = list(extras) if options.all_extras else [normalize_name(name) for name in options.extras]
     entries = project.dependencies([name for name in asked if name in extras])
@@ -201,6 +207,7 @@ def read_groups(groups: Sequence[str], *, reading: Reading, options: SyncOptions
         if location not in projects:
             try:
                 projects[location] = Project(location, shown=shown, reading=reading, target=target, options=options)
+                projects[location].check_sources()
             except InputError as error:
                 message = f"Failed to read dependency groups from: {location}: {error.message}"
                 raise InputError(message, origin=error.origin, hint=error.hint) from error

@@ -32,6 +32,7 @@ _SHAPES = {
     "config_settings_package": "NAME:KEY=VALUE",
     "exclude_newer_package": "NAME=WHEN",
     "extras": "NAME",
+    "groups": "[PATH:]NAME",
     "no_binary": "NAME",
     "only_binary": "NAME",
     "reinstall_package": "NAME",
@@ -77,6 +78,8 @@ def check_value(option: Option, text: str, place: str) -> str:
 def _has_shape(text: str, shape: str) -> bool:
     if shape == "NAME":
         return text in {":all:", ":none:"} or _is_name(text)
+    if shape == "[PATH:]NAME":
+        return ":" in text or _is_name(text)
     if shape == "KEY=VALUE":
         return text.find("=") > 0
     separator = ":" if ":" in shape else "="
@@ -95,6 +98,8 @@ def read_list(option: Option, text: str, place: str) -> tuple[str, ...]:
     if _SHAPES.get(option.name) == "NAME":
         names = text.split(",") if option.kind == "commas" else [text]
         return tuple(check_value(option, item, place) for item in names)
+    if option.name == "groups":
+        return (check_value(option, text, place),)
     items = text.split(option.separator) if option.separator else [text]
     return tuple(check_value(option, item.strip(), place) for item in items if item.strip())
 

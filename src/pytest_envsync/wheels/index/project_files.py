@@ -77,6 +77,8 @@ class ProjectFiles:
         with self._lock:
             if self._indexes is None:
                 self._indexes = effective_indexes(self._requirements, self._options)
+            if reference is not None and self.is_without_indexes:
+                return ()
             if reference is not None:
                 return (named_index(reference, self._indexes, index_rules(self._requirements, self._options)),)
             return self._torch_indexes(project) or self._indexes

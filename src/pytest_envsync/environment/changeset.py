@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pytest_envsync.digesting import sha256
 from pytest_envsync.distributions import InstalledDistribution
 from pytest_envsync.environment.claims import Claim, find_claims
-from pytest_envsync.environment.disk import Disk, files_below, find_renames
+from pytest_envsync.environment.disk import Disk, files_below, find_renames, linked_directories
 from pytest_envsync.environment.install import (
     Overlap,
     Prepared,
@@ -93,10 +93,13 @@ class _Search:
             tree.setdefault(directory, {}).setdefault(name, Written(content, 0o666, ""))
         for directory in departure.directories:
             departure.files.update(files_below(self.disk, directory))
+        # What arrives in the place of a linked directory replaces the link: nothing is written through it.
+        departure.files.update(linked_directories(self.disk, tree, {self.roots["purelib"], self.roots["platlib"]}))
         departure.files.update(self._replaced(tree))
         claimed = self._settle_claims(tree, departure) if departure.files else set()
         renames = find_renames(self.disk, departure.files, departure.directories, claimed)
-        directories, additions = _Ground(self.disk, renames).prepare(tree)
+        self._check_links(path for path in renames if self.disk.kind(path) == "link")
+        directories, additions = _Ground(self.disk, renames, self.roots.values()).prepare(tree)
         self.warnings += overlap_warnings(self.overlaps, plain_path(self.target.prefix))
         return ChangeSet(
             renames=tuple(renames),
@@ -122,6 +125,22 @@ class _Search:
                 for name in items.keys() & present.keys():
                     if present[name] != "directory":
                         yield f"{directory}/{name}"
+
+    def _check_links(self, links: Iterable[str]) -> None:
+        """Refuse to take away a linked directory that holds files of what stays; tell of each that goes.
+
+        Raises InstallError.
+        """
+        for link in links:
+            claims = find_claims(self.kept, set(files_below(self.disk, link)))
+            place = os.path.realpath(link)
+            if claims:
+                owner = min(claim.distribution.name for claim in claims.values())
+                raise InstallError(
+                    f"`{link}` is a link to the directory `{place}`, which also holds files of `{owner}`",
+                    hint="put the directory itself in the place of the link",
+                )
+            self.warnings.append(f"`{link}` was a link to `{place}`: the link is gone, what is there stays")
 
     def _settle_claims(self, tree: Tree, departure: Departure) -> set[str]:
         """Give each file to the last by name of those that have it; return the paths that stay as they are.
@@ -200,9 +219,10 @@ def _is_another(claim: Claim, digest: str) -> bool:
 class _Ground:
     """Which directories will stand once the renames are done."""
 
-    def __init__(self, disk: Disk, renames: Iterable[str]) -> None:
+    def __init__(self, disk: Disk, renames: Iterable[str], roots: Iterable[str]) -> None:
         self.disk = disk
         self.renames = set(renames)
+        self.roots = tuple(f"{root}/" for root in roots)
         self.stands: dict[str, bool] = {}
         self.made: list[str] = []
         self.additions: list[str] = []
@@ -223,6 +243,9 @@ class _Ground:
                 self.additions.append(path)
         return self.made, self.additions
 
+    def _is_inside(self, link: str) -> bool:
+        return f"{plain_path(os.path.realpath(link))}/".startswith(self.roots)
+
     def _reach(self, directory: str) -> bool:
         """Return whether *directory* stands already; otherwise it is noted to be made."""
         known = self.stands.get(directory)
@@ -236,6 +259,11 @@ class _Ground:
             above = self._reach(parent)
             kind = self.disk.names(parent).get(name) if above and directory not in self.renames else None
             stands = kind in {"directory", "link"}
+            if kind == "link" and not self._is_inside(directory):
+                raise InstallError(
+                    f"`{directory}` is a link to `{os.path.realpath(directory)}`, outside of the environment",
+                    hint="put a directory in the place of the link, or leave out the distribution",
+                )
             if kind == "file":
                 raise InstallError(
                     f"`{directory}` is a file, where a directory is needed",

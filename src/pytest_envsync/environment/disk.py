@@ -87,6 +87,24 @@ def files_below(disk: Disk, directory: str) -> Iterable[str]:
             yield f"{directory}/{name}"
 
 
+def linked_directories(disk: Disk, directories: Iterable[str], sites: Collection[str]) -> set[str]:
+    """Return the links to directories that stand where *directories*, or those above them, are below *sites*."""
+    found: set[str] = set()
+    plain: set[str] = set(sites)
+    within = tuple(f"{site}/" for site in sites)
+    for directory in directories:
+        if not directory.startswith(within):
+            continue
+        below: list[str] = []
+        while directory not in plain:
+            plain.add(directory)
+            below.append(directory)
+            directory = directory.rpartition("/")[0]  # noqa: PLW2901 - the way up
+        # The highest link hides what is beneath it.
+        found.update([path for path in reversed(below) if disk.kind(path) == "link"][:1])
+    return found
+
+
 def find_renames(disk: Disk, files: Iterable[str], directories: Collection[str], claimed: Collection[str]) -> list[str]:
     """Return the fewest paths whose renaming takes *files* and *directories* away, sorted.
 

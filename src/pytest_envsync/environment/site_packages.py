@@ -108,7 +108,8 @@ def _metadata_entries(root: str) -> Iterator[tuple[str, InstalledKind]]:
         for entry in listing:
             name = entry.name
             if name.endswith(".dist-info"):
-                if entry.is_dir():
+                # A link has its files elsewhere, outside perhaps; the reference does not see it either.
+                if entry.is_dir(follow_symlinks=False):
                     entries.append((name, "dist-info"))
             elif name.endswith(".egg-info"):
                 entries.append((name, "egg-info-directory" if entry.is_dir() else "egg-info-file"))

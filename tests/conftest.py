@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -22,6 +23,11 @@ LEAKING_NAMES = {
     "http_proxy", "https_proxy", "all_proxy", "PYTHONDONTWRITEBYTECODE", "NO_COLOR", "FORCE_COLOR", "XDG_CACHE_HOME",
     "XDG_CONFIG_HOME", "SSL_CERT_FILE", "SSL_CERT_DIR", "TOX_ENV_DIR",
 }  # fmt: skip
+
+# A runner that is started in the background of a shell ignores these, and so would all that the tests start and stop.
+for _ignored, _usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(_ignored) is signal.SIG_IGN:
+        signal.signal(_ignored, _usual)
 
 
 @pytest.fixture(autouse=True)

@@ -55,6 +55,11 @@ def test_repeated_lines_join_specifiers_and_hashes() -> None:
     assert str(demand.origin) == "reqs.txt:1"
 
 
+def test_of_repeated_pins_the_last_hashes_count() -> None:
+    (demand,) = merge(line("demo", "==1", ONE), line("demo", "==1", TWO, number=2), line("demo", "==1", number=3))
+    assert demand.digests == (TWO,)
+
+
 def test_false_markers_excludes_and_unrelated_constraints_do_not_count() -> None:
     demands = merge(
         line("demo", "==1"),

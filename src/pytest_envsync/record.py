@@ -241,8 +241,8 @@ def parse_entry_points(text: str) -> dict[str, tuple[EntryPoint, ...]]:
 
     Names are case-sensitive, ``=`` is the only delimiter, extras in brackets are dropped, and of a name that
     is there twice the last counts. A name may hold path separators: whoever writes the script has to
-    look at them. Raises ValueError for a line that is no assignment and for a value that is not
-    ``module:attribute``, each part an identifier.
+    look at them. Raises ValueError for a line before the first section, for one that is no assignment and for a
+    value that is not ``module:attribute``, each part an identifier.
     """
     found: dict[str, dict[str, EntryPoint]] = {section: {} for section in SCRIPT_SECTIONS}
     section: str | None = None
@@ -253,6 +253,8 @@ def parse_entry_points(text: str) -> dict[str, tuple[EntryPoint, ...]]:
         if line[0] == "[" and line[-1] == "]":
             section = line[1:-1].strip()
             continue
+        if section is None:
+            raise ValueError(f"entry_points.txt line {number}: expected the header of a section, found `{line[:80]}`")
         if section not in found:
             continue
         name, separator, value = (part.strip() for part in line.partition("="))

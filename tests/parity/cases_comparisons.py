@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from case import Case, case
+from case import Case, Step, case
 
 LISTED = "--no-index -f @WHEELS@ r.txt"
 PROJECT = '[project]\nname = "x"\nversion = "1"\n'
@@ -69,4 +69,12 @@ CASES: list[Case] = [
         )
     ),
     project("index-without-indexes", f'{STATED}{SOURCES}aaa = {{ index = "q" }}\n[[tool.uv.index]]\nname = "q"\nurl = "@INDEX@"\n', "--no-index -f @WHEELS@ pyproject.toml", status=1),
+    case("address-of-nobody", "aaa @ http://127.0.0.1:9/aaa-1.0-py3-none-any.whl\n", environ={"UV_HTTP_RETRIES": "0"}, status=2),
+    case("pin-twice-with-another-hash-last", f"aaa==1.0 --hash=sha256:@SHA256:aaa-1.0@\naaa==1.0 --hash=sha256:{'0' * 64}\n", status=1),
+    case("pin-twice-with-its-hash-last", f"aaa==1.0 --hash=sha256:{'0' * 64}\naaa==1.0 --hash=sha256:@SHA256:aaa-1.0@\n"),
+    case("pin-twice-with-one-hash", "aaa==1.0 --hash=sha256:@SHA256:aaa-1.0@\naaa==1.0\n"),
+    case("entry-points-without-a-section", "@ODD@/nosection-1.0-py3-none-any.whl\n", status=2, differs="nothing of it is left behind"),
+    case("entry-points-with-an-open-header", "@ODD@/openheader-1.0-py3-none-any.whl\n", status=2, differs="nothing of it is left behind"),
+    case("wheel-without-a-version-of-its-format", "@ODD@/noformat-1.0-py3-none-any.whl\n", status=2),
+    case("wheel-under-another-name", "@ODD@/renamed-1.0-py3-none-any.whl\n", then=(Step(files={"r.txt": "@ODD@/renamed-1.0+l-py3-none-any.whl\n"}),)),
 ]  # fmt: skip

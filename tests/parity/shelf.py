@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shutil
 import sys
 import zipfile
 from collections.abc import Mapping
@@ -187,6 +188,13 @@ class Shelf:
         make_wheel(odd, "badscheme", "1.0", data={"nonsense/x": "1"})
         make_wheel(odd, "twoinfos", "1.0", files={"x.py": "", "other-1.0.dist-info/METADATA": "x"})
         make_wheel(odd, "metalocal", "1.0+local", metadata=metadata_text("metalocal", "1.0"))
+        make_wheel(odd, "nosection", "1.0", files={"nosection-1.0.dist-info/entry_points.txt": "a = nosection:x\n"})
+        make_wheel(
+            odd, "openheader", "1.0", files={"openheader-1.0.dist-info/entry_points.txt": "[console_scripts\na = x:x\n"}
+        )
+        make_wheel(odd, "noformat", "1.0", wheel="Root-Is-Purelib: true\nTag: py3-none-any\n")
+        renamed = make_wheel(odd, "renamed", "1.0")
+        shutil.copy(renamed, odd / "renamed-1.0+l-py3-none-any.whl")
         (odd / "nozip-1.0-py3-none-any.whl").write_bytes(b"this is not a zip file")
         self._without("norecord", "RECORD")
         self._without("nometadata", "METADATA")

@@ -104,7 +104,11 @@ def _check_names(wanted: Mapping[str, Prepared]) -> None:
         if wheel.name != name:
             raise InstallError(f"`{wheel.filename}` holds `{wheel.name}`, where `{name}` was asked for", exit_status=1)
         version = candidate.version
-        if version is not None and not any(is_same_version(version, said) for said in _versions(wheel)):
+        # The same bytes may be in the store by another name, one that has no local part.
+        asked = (
+            () if version is None else (version, *([version.partition("+")[0]] if candidate.kind == "wheel" else ()))
+        )
+        if asked and not any(is_same_version(item, said) for item in asked for said in _versions(wheel)):
             raise InstallError(
                 f"`{wheel.filename}` holds `{name}` {wheel.version}, where {candidate.version} was asked for"
             )

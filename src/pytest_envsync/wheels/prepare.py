@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pytest_envsync.distributions import Candidate, PreparedWheel, StoredWheel
-from pytest_envsync.errors import BuildError, SelectionError
+from pytest_envsync.errors import BuildError, FetchError, SelectionError
 from pytest_envsync.hashes import HashPolicy
 from pytest_envsync.requirements import ArchiveSource
 from pytest_envsync.values import NamedTuple
@@ -228,6 +228,16 @@ class _Preparation:
                 yield (stage, *waiting.pop(0))
 
     def _fetch(self, candidate: Candidate) -> PreparedWheel | _Fetched:
+        try:
+            return self._fetched(candidate)
+        except FetchError as error:
+            # The reference asks a direct address while it resolves.
+            is_server = error.status is None or error.status >= 500
+            if is_server and isinstance(candidate.requested, ArchiveSource) and error.exit_status == 1:
+                error.exit_status = 2
+            raise
+
+    def _fetched(self, candidate: Candidate) -> PreparedWheel | _Fetched:
         from pytest_envsync.wheels.fetch import fetch_archive
 
         validator = self._validator(candidate)

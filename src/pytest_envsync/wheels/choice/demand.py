@@ -233,8 +233,14 @@ def _direct_digests(items: Sequence[SpecifiedRequirement], policy: HashPolicy) -
 def _index_digests(
     group: Sequence[SpecifiedRequirement], constraints: Sequence[SpecifiedRequirement], policy: HashPolicy
 ) -> tuple[Digest, ...]:
-    """Join the hashes of repeated lines; those of pinned constraints narrow them, or stand in for none."""
-    asked = tuple(dict.fromkeys(digest for item in group for digest in item.digests))
+    """Join the hashes of repeated lines; those of pinned constraints narrow them, or stand in for none.
+
+    Of lines that pin, the last that has any decides, as in the reference: it takes back what stands above it.
+    """
+    lists = [item.digests for item in group if item.digests]
+    if all(isinstance(item.source, IndexSource) and pinned_version(item.source.specifier) for item in group):
+        lists = lists[-1:]
+    asked = tuple(dict.fromkeys(digest for digests in lists for digest in digests))
     for constraint in constraints:
         pinned = isinstance(constraint.source, IndexSource) and pinned_version(constraint.source.specifier)
         if not pinned or not constraint.digests:

@@ -19,7 +19,7 @@ from pytest_envsync.options import SyncOptions
 from pytest_envsync.requirements import normalize_name
 from pytest_envsync.wheels.index.freshness import freshness_of
 from pytest_envsync.wheels.index.page_cache import KeptPage, PageCache
-from pytest_envsync.wheels.index.simple import ACCEPT, PageError, parse_page
+from pytest_envsync.wheels.index.simple import ACCEPT, ContentTypeError, PageError, parse_page
 
 ABSENT = frozenset({404, 410})
 """The statuses by which an index says that it does not know a project."""
@@ -124,6 +124,7 @@ def _parsed(body: Body, project: str | None, *, born: float, lifetime: float) ->
             f"`{masked(body.url)}` is no index page: {error}",
             url=masked(body.url),
             status=body.status,
+            exit_status=1 if isinstance(error, ContentTypeError) and project else 2,
             hint="the address of an index usually ends in /simple/",
         ) from error
     etag, last_modified = body.headers.get("etag", ""), body.headers.get("last-modified", "")

@@ -90,7 +90,11 @@ def read_identity(
     ``Wheel-Version`` are not as they must be; *skip_filename_check* lets METADATA say what it likes.
     """
     metadata = _parsed(parse_metadata, read, f"{dist_info}/METADATA", filename)
-    wheel = _parsed(parse_wheel, read, f"{dist_info}/WHEEL", filename)
+    try:
+        wheel = _parsed(parse_wheel, read, f"{dist_info}/WHEEL", filename)
+    except WheelError as error:
+        error.exit_status = 2  # the reference reads it when it installs
+        raise
     if wheel.version[0] > 1:
         wanted = ".".join(map(str, wheel.version))
         raise WheelError(filename, f"its Wheel-Version is {wanted}; only 1.x is understood", exit_status=2)

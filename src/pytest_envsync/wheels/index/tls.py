@@ -5,8 +5,8 @@ PYTEST_DONT_REWRITE
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_envsync.addresses import Realm
@@ -61,7 +61,9 @@ def trusting_context(
 def check_bundle(cert: str) -> None:
     """Refuse a bundle of ``--cert`` that cannot be read or holds none, also where no server is asked. UsageError."""
     try:
-        if b"-----BEGIN " not in Path(cert).read_bytes():
+        with open(cert, "rb") as file:  # noqa: PTH123 - a sync that asks no server does without pathlib
+            content = file.read()
+        if b"-----BEGIN " not in content:
             raise UsageError(
                 f"there are no certificates in `{cert}`", hint="--cert takes a file of certificates in PEM form"
             )
@@ -84,7 +86,7 @@ def careless_context() -> ssl.SSLContext:
 
 def _existing(environ: Mapping[str, str], name: str, reporter: Reporter) -> str | None:
     path = environ.get(name)
-    if path and not Path(path).exists():
+    if path and not os.path.exists(path):  # noqa: PTH110 - as above
         reporter.warn(f"{name} is ignored: there is no `{path}`")
         return None
     return path or None

@@ -2,8 +2,9 @@
 
 What a reader does not see stands in HTML comments in front of the block that needs it:
 
-* ``wheel: NAME VERSION [OPTION=VALUE...]``: the index has this wheel, with a module and a command of its name.
-  ``tag=`` and ``python=`` (requires-python) go into it; ``digest=`` is the sha256 that the page shows for it.
+* ``wheel: NAME VERSION [OPTION=VALUE...]``: the index has this wheel, with a module of its name.
+  ``command`` adds a command of its name; ``tag=`` and ``python=`` (requires-python) go into it;
+  ``digest=`` is the sha256 that the page shows for it.
 * ``file: PATH``: the rest of the comment is written to PATH; without a rest, the next block is.
 * ``venv: PATH [pip]``: a virtual environment.
 * ``run: COMMAND``: run it, show nothing; ``$HOST_PYTHON`` is the Python that can import the engine.
@@ -266,18 +267,18 @@ class Scenario:
 
     def add_wheel(self, name: str, version: str, *options: str) -> None:
         """Put a wheel on the index; *options* are those of the directive."""
-        chosen = dict(option.split("=", 1) for option in options)
+        chosen = dict(option.split("=", 1) for option in options if "=" in option)
         module = name.replace("-", "_")
         wheel = make_wheel(
             self.directory / "wheels",
             name,
             version,
             files={
-                f"{module}/__init__.py": f'VERSION = __version__ = "{version}"\n\n'
+                f"{module}/__init__.py": f'__version__ = "{version}"\n\n'
                 f'def main() -> None:\n    print("{name} {version}")\n',
                 f"{module}/py.typed": "",
             },
-            entry_points={"console_scripts": {name: f"{module}:main"}},
+            entry_points={"console_scripts": {name: f"{module}:main"}} if "command" in options else None,
             tag=chosen.get("tag", "py3-none-any"),
         )
         self.index.add(wheel, requires_python=chosen.get("python"))

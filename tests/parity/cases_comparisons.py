@@ -77,4 +77,18 @@ CASES: list[Case] = [
     case("entry-points-with-an-open-header", "@ODD@/openheader-1.0-py3-none-any.whl\n", status=2, differs="nothing of it is left behind"),
     case("wheel-without-a-version-of-its-format", "@ODD@/noformat-1.0-py3-none-any.whl\n", status=2),
     case("wheel-under-another-name", "@ODD@/renamed-1.0-py3-none-any.whl\n", then=(Step(files={"r.txt": "@ODD@/renamed-1.0+l-py3-none-any.whl\n"}),)),
+    *(
+        case(f"time-limit-{number}", "aaa\n", LISTED, environ={variable: text}, status=status)
+        for number, (variable, text, status) in enumerate((
+            ("UV_HTTP_TIMEOUT", "abc", 2), ("UV_HTTP_TIMEOUT", "1.5", 2), ("UV_HTTP_TIMEOUT", "-1", 2), ("UV_HTTP_TIMEOUT", "0", 0), ("UV_HTTP_TIMEOUT", "", 0),
+            ("UV_REQUEST_TIMEOUT", "abc", 2), ("HTTP_TIMEOUT", "abc", 2), ("UV_HTTP_CONNECT_TIMEOUT", "abc", 2),
+        ))
+    ),
+    *(
+        case(f"publish-address-{number}", "aaa\n", LISTED, files={"uv.toml": f"publish-url = {text}\n"}, status=status)
+        for number, (text, status) in enumerate((('"x"', 2), ("3", 2), ('"https://x/y"', 0)))
+    ),
+    case("constraints-in-a-script", "aaa\n", "-c s.py r.txt", files={"s.py": "# /// script\n# dependencies = ['aaa<2']\n# ///\n"}),
+    case("constraints-in-a-setup-file", "aaa\n", "-c setup.py r.txt", files={"setup.py": "aaa<2\n"}, status=2),
+    case("project-by-address", args="@INDEX@/pyproject.toml", status=2, says="Remote `pyproject.toml` inputs are not supported"),
 ]  # fmt: skip

@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from pytest_envsync.addresses import is_remote, masked
 from pytest_envsync.errors import InputError, SelectionError
 from pytest_envsync.inputs.collected import Collected
 from pytest_envsync.inputs.groups import Groups
@@ -160,6 +161,8 @@ def read_project(
 
     The second value holds the extras it knows, None when only a build can tell. Raises InputError.
     """
+    if is_remote(location):
+        raise InputError(f"Remote `pyproject.toml` inputs are not supported: {masked(location)}")
     project = Project(location, shown=shown, reading=reading, target=target, options=options)
     if not project.is_static():
         return read_tree(location, shown=shown, reading=reading, options=options), None

@@ -139,7 +139,7 @@ def _read_constraints(name: str, reading: Reading) -> Collected:
     from pytest_envsync.inputs.requirements_txt import read_requirements_txt
 
     filename = file_name(name)
-    if filename.lower().endswith((".toml", ".py", ".pyw")) or filename == "setup.cfg":
+    if filename.lower().endswith(".toml") or filename in {"setup.cfg", "setup.py"}:
         what = "a `pylock.toml`" if is_pylock_name(filename) else f"a {filename.rpartition('.')[2].upper()}"
         raise InputError(
             f"The file `{name}` appears to be {what} file, "

@@ -138,6 +138,10 @@ def _check_counts(environ: Mapping[str, str]) -> None:
             text = environ.get(variable)
             if text and not (text.isascii() and text.isdecimal() and int(text)):
                 raise UsageError(f"{variable} must be a whole number from 1, found `{text}`")
+    for variable in ("UV_HTTP_TIMEOUT", "UV_REQUEST_TIMEOUT", "HTTP_TIMEOUT", "UV_HTTP_CONNECT_TIMEOUT"):
+        text = environ.get(variable)
+        if text and not (text.isascii() and text.isdecimal() and len(text) < 20):
+            raise UsageError(f"{variable} must be a whole number of seconds, found `{text}`")
 
 
 def _environ(

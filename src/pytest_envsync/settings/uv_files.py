@@ -9,6 +9,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+from pytest_envsync.addresses import is_url
 from pytest_envsync.errors import UsageError
 from pytest_envsync.options.table import BY_NAME, OPTIONS
 from pytest_envsync.options.values import from_python
@@ -128,6 +129,9 @@ class UvConfiguration:
     def _check_keys(self, path: str, table: Mapping[str, Any]) -> None:
         """Refuse keys of a ``uv.toml`` that uv does not have; name those of a ``pyproject.toml``."""
         is_shared = path.endswith("pyproject.toml")
+        address = table.get("publish-url")
+        if address is not None and not is_shared and not (isinstance(address, str) and is_url(address)):
+            raise UsageError(f"{path}: `publish-url` must be an address, found {address!r}")
         allowed = _BOTH | _TOP_ONLY | _WITHOUT_EFFECT | (_PROJECT_ONLY if is_shared else frozenset())
         inner = table.get("pip", {})
         allowed_inner = _BOTH | _PIP_ONLY | _PIP_WITHOUT_EFFECT

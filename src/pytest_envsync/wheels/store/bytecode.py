@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_envsync.atomic import write_at_once
 from pytest_envsync.distributions import StoredFile
@@ -24,6 +24,9 @@ from pytest_envsync.patterns import pattern
 from pytest_envsync.snapshot import open_regular
 from pytest_envsync.source_hash import source_hash_of
 from pytest_envsync.wheels.store.manifest import columns_of, packed, read_rows
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _NAME = pattern(
     r"(?P<folder>(?:.*/)?)__pycache__/(?P<stem>[^/]+)\.(?P<tag>cpython-[0-9]+t?)(?:\.opt-[0-9a-zA-Z]+)?\.pyc\Z",
@@ -88,7 +91,8 @@ def adopt(
         if source is None or not _is_unchanged(f"{entry}/tree/{source.path}", source):
             continue
         if is_of_pytest(cache_tag):
-            content = Path(entry, "tree", source.path).read_bytes()
+            with open(f"{entry}/tree/{source.path}", "rb") as file:
+                content = file.read()
             row = _take(path, place, root, partial(_is_rewritten_from, source=content, magic=magic))
         else:
             row = _take(path, place, root, partial(_is_compiled_from, source=source, magic=magic))

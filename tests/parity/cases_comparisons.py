@@ -85,8 +85,18 @@ CASES: list[Case] = [
         ))
     ),
     *(
+        case(f"packages-of-a-variable-{number}", "aaa\n", LISTED, environ={variable: text}, status=status)
+        for number, (variable, text, status) in enumerate((
+            ("UV_NO_BUILD_PACKAGE", "aaa,bbb", 2), ("UV_NO_BUILD_PACKAGE", "aaa bbb", 0), ("UV_NO_BINARY_PACKAGE", "aaa,bbb", 2), ("UV_NO_BINARY_PACKAGE", "aaa", 0),
+        ))
+    ),
+    *(
         case(f"publish-address-{number}", "aaa\n", LISTED, files={"uv.toml": f"publish-url = {text}\n"}, status=status)
         for number, (text, status) in enumerate((('"x"', 2), ("3", 2), ('"https://x/y"', 0)))
+    ),
+    *(
+        case(f"white-space-{number}", text, status=status)
+        for number, (text, status) in enumerate((("aaa\n\x0cccc\n", 2), ("\x0caaa\n", 2), ("aaa\x0c\nccc\n", 0), ("aaa\n\x0bccc\n", 2), ("aaa\n\t ccc\n", 0), ("aaa\n \t\nccc\n", 0)))
     ),
     case("constraints-in-a-script", "aaa\n", "-c s.py r.txt", files={"s.py": "# /// script\n# dependencies = ['aaa<2']\n# ///\n"}),
     case("constraints-in-a-setup-file", "aaa\n", "-c setup.py r.txt", files={"setup.py": "aaa<2\n"}, status=2),

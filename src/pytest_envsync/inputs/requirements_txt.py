@@ -167,6 +167,11 @@ class _File:
                 break
             pieces.append(piece[:-1])
         content = " ".join(filter(None, (piece.strip() for piece in pieces)))
+        first = pieces[0].lstrip(" \t")[:1]
+        if first.isspace():
+            raise InputError(
+                f"the line begins with {first!r}, which is no blank", origin=Origin(self.shown, line, self.via)
+            )
         if content:
             column = len(pieces[0]) - len(pieces[0].lstrip()) + 1
             statement = _Statement(content, Origin(self.shown, line, self.via), column)

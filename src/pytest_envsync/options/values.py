@@ -77,17 +77,17 @@ def check_value(option: Option, text: str, place: str) -> str:
 
 def _has_shape(text: str, shape: str) -> bool:
     if shape == "NAME":
-        return text in {":all:", ":none:"} or _is_name(text)
+        return text in {":all:", ":none:"} or is_name(text)
     if shape == "[PATH:]NAME":
-        return ":" in text or _is_name(text)
+        return ":" in text or is_name(text)
     if shape == "KEY=VALUE":
         return text.find("=") > 0
     separator = ":" if ":" in shape else "="
     name, found, rest = text.partition(separator)
-    return bool(found) and _is_name(name) and (separator == "=" or rest.find("=") > 0)
+    return bool(found) and is_name(name) and (separator == "=" or rest.find("=") > 0)
 
 
-def _is_name(text: str) -> bool:
+def is_name(text: str) -> bool:
     """Whether *text* is a name of a project or extra (PEP 508)."""
     inner = text.replace("-", "a").replace("_", "a").replace(".", "a")
     return bool(text) and text.isascii() and inner.isalnum() and text[0].isalnum() and text[-1].isalnum()

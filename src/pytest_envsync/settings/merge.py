@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from pytest_envsync.errors import UsageError
 from pytest_envsync.options import SyncOptions
 from pytest_envsync.options.table import BY_NAME, OPTIONS
-from pytest_envsync.options.values import from_python
+from pytest_envsync.options.values import from_python, is_name
 from pytest_envsync.settings.arguments import ALL, scan
 from pytest_envsync.settings.files import Configuration, read_configuration
 from pytest_envsync.settings.pip_files import read_pip_configuration
@@ -142,6 +142,11 @@ def _check_counts(environ: Mapping[str, str]) -> None:
         text = environ.get(variable)
         if text and not (text.isascii() and text.isdecimal() and len(text) < 20):
             raise UsageError(f"{variable} must be a whole number of seconds, found `{text}`")
+    for variable in ("UV_NO_BUILD_PACKAGE", "UV_NO_BINARY_PACKAGE"):
+        # They mean nothing to a sync, but the reference refuses what is no name.
+        text = environ.get(variable, "")
+        if not all(map(is_name, text.split())):
+            raise UsageError(f"{variable} must be names of projects with blanks between them, found `{text}`")
 
 
 def _environ(

@@ -62,7 +62,7 @@ def test_pages_name_no_option_that_does_not_exist() -> None:
     commands = [("env", name) for name in ("list", "path", "diff", "restore", "remove", "prune")]
     commands += [("cache", name) for name in ("dir", "size", "verify", "prune", "clean")]
     known = set(OF_OTHERS) | set(OPTION.findall(help_of("pytest")))
-    for command in [("sync",), ("run",), *commands]:
+    for command in [(), ("sync",), ("run",), *commands]:
         known |= set(OPTION.findall(help_of("pytest_envsync", *command)))
     known |= set(OPTION.findall((DOCS / "settings.md").read_text(encoding="utf-8")))
     named = {(page.name, option) for page in PAGES for option in OPTION.findall(page.read_text(encoding="utf-8"))}

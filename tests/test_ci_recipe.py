@@ -20,7 +20,7 @@ import attrs
 
 
 def test_version():
-    assert attrs.VERSION in {"25.4.0", "26.1.0"}
+    assert attrs.__version__ in {"25.4.0", "26.1.0"}
 """
 
 

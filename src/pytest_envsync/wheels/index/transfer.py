@@ -112,6 +112,7 @@ class Transfer:
         return FetchError(
             f"size mismatch for `{self._shown}`: expected {self._size} bytes, found {found}",
             url=self._shown,
+            status=200,
             hint="the file changed, or the lockfile is stale; lock again to accept it",
             exit_status=1,
         )

@@ -17,24 +17,14 @@ from pytest_envsync.options import SyncOptions
 from pytest_envsync.sync import sync_environment
 from pytest_envsync.wheels.store.store import Store
 from pytest_envsync.wheels.store.upkeep import clean
+from small_disk import mounted_disk
 
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of two mebibytes."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=2m", "envsync-test", str(place)]
-    try:
-        mounted = subprocess.run(command, check=False, capture_output=True).returncode == 0
-    except OSError:
-        mounted = False
-    if not mounted:
-        pytest.skip("no file system can be mounted here")
-    try:
+    with mounted_disk(tmp_path / "disk", "2m") as place:
         yield place
-    finally:
-        subprocess.run(["umount", "-l", str(place)], check=True)
 
 
 def fill(disk: Path, *, leave: int = 0) -> Path:

@@ -36,6 +36,7 @@ from pytest_envsync.wheels.store.manifest import (
     write_values,
 )
 from pytest_envsync.wheels.store.store import Store
+from small_disk import mounted_disk
 
 ROOT_ONLY = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can drop rights")
 
@@ -262,19 +263,8 @@ def test_a_process_that_is_killed_while_it_adds_leaves_no_entry(store: Store, wh
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of half a mebibyte."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=512k", "envsync-test", str(place)]
-    try:
-        mounted = subprocess.run(command, check=False, capture_output=True).returncode == 0
-    except OSError:
-        mounted = False
-    if not mounted:
-        pytest.skip("no file system can be mounted here")
-    try:
+    with mounted_disk(tmp_path / "disk", "512k") as place:
         yield place
-    finally:
-        subprocess.run(["umount", "-l", str(place)], check=True)
 
 
 def test_a_full_disk_is_said_and_leaves_nothing(small_disk: Path, wheels: Path) -> None:

@@ -129,6 +129,7 @@ def test_cache_keys_replace_the_default(
         ("[{file = 1}]", "`file` must be text"),
         ('[{file = "[a"}]', "a bracket of `[a` is not closed"),
         ('[{file = "{a,b"}]', "a brace of"),
+        ('[{file = "[z-a].py"}]', "a range of `[z-a].py` ends before it begins"),
         ("[{git = 1}]", "`git` must be true"),
         ("[{git = {bogus = true}}]", "`bogus` of `git` is unknown"),
     ],

@@ -365,6 +365,21 @@ def test_pylock_builds_sdists_and_directories(world: World) -> None:
     assert "built version 1.0, but 3.0 was asked for" in str(error)
 
 
+@pytest.mark.parametrize("name", ["{outside}/locked-1.0.tar.gz", "../../../locked-1.0.tar.gz"])
+def test_the_name_that_a_lockfile_gives_an_sdist_leads_nowhere(world: World, name: str) -> None:
+    outside = world.root / "outside"
+    outside.mkdir()
+    sdist = make_sdist(world.root / "files", "locked")
+    (world.root / "pylock.toml").write_text(
+        'lock-version = "1.0"\ncreated-by = "test"\n'
+        f'[[packages]]\nname = "locked"\nversion = "1.0"\n[packages.sdist]\nname = "{name.format(outside=outside)}"\n'
+        f'path = "files/{sdist.name}"\nhashes = {{ sha256 = "{sha256(sdist)}" }}\n'
+    )
+    world.sync(files=("pylock.toml",))
+    assert world.installed() == {"locked": "1.0"}
+    assert [*outside.iterdir(), *world.cache.rglob(sdist.name)] == []
+
+
 def test_a_dry_run_builds_nothing(world: World) -> None:
     outcome = world.sync(str(world.tree()), dry_run=True)
     assert (len(outcome.unseen), world.built, world.installed()) == (1, [], {})

@@ -114,7 +114,7 @@ def matching_files(path: str, text: str) -> Iterator[str]:
 def patterns(text: str) -> list[tuple[re.Pattern[str] | None, ...]]:
     """Return what *text* says behind its fixed part, once for each choice: a pattern for each part, None for ``**``.
 
-    Empty for text without wildcards. Raises ValueError for brackets that are not closed.
+    Empty for text without wildcards. Raises ValueError for brackets that are not closed, or hold a range backwards.
     """
     parts = text.split("/")
     fixed = next((number for number, part in enumerate(parts) if _MAGIC.search(part)), None)
@@ -124,7 +124,7 @@ def patterns(text: str) -> list[tuple[re.Pattern[str] | None, ...]]:
     if len(rest) == 1 and rest != ["**"]:
         rest = ["**", *rest]
     return [
-        tuple(None if part == "**" else re.compile(_expression(part)) for part in choice.split("/") if part)
+        tuple(None if part == "**" else _expression(part) for part in choice.split("/") if part)
         for choice in _choices("/".join(rest))
     ]
 
@@ -140,7 +140,7 @@ def _choices(text: str) -> list[str]:
     return [found for choice in match.group(1).split(",") for found in _choices(f"{head}{choice}{tail}")]
 
 
-def _expression(part: str) -> str:
+def _expression(part: str) -> re.Pattern[str]:
     """Return the regular expression for one part of a pattern."""
     expression, rest = "", part
     while rest:
@@ -158,7 +158,10 @@ def _expression(part: str) -> str:
             expression += f"[{'^' if inverse else ''}{_escaped(content[inverse:])}]"
         else:
             expression += re.escape(sign)
-    return f"(?s:{expression})\\Z"
+    try:
+        return re.compile(f"(?s:{expression})\\Z")
+    except re.error as error:
+        raise ValueError(f"a range of `{part}` ends before it begins") from error
 
 
 def _escaped(content: str) -> str:

@@ -117,7 +117,8 @@ class Workplace:
         """Return the archive, fetched and checked, and its sha256."""
         if self._archive is None:
             filename = self.candidate.file.filename if self.candidate.file is not None else "archive.tar.gz"
-            place = self.directory("archive") / filename
+            # A lockfile may give any text for a name; what it says of directories must lead nowhere.
+            place = self.directory("archive") / filename.replace("\\", "/").rpartition("/")[2]
             self._archive = (place, self.archives.fetch(self.candidate, place))
         return self._archive
 

@@ -181,14 +181,17 @@ def make_sdist(
     version: str = "1.0",
     *,
     files: Mapping[str, Content] | None = None,
+    requires: Sequence[str] = (),
     format: str = "tar.gz",  # noqa: A002 - the word of PEP 517 front ends
 ) -> Path:
-    """Write an sdist and return its path; by default one that builds without an index."""
+    """Write an sdist and return its path; by default one that builds without an index, and says it has *requires*."""
     escaped = name.replace("-", "_")
     root = f"{escaped}-{version}"
     members = {
         **(files if files is not None else project_files(name, version)),
-        "PKG-INFO": metadata_text(name, version).replace("Metadata-Version: 2.1", "Metadata-Version: 2.2"),
+        "PKG-INFO": metadata_text(name, version, requires=requires).replace(
+            "Metadata-Version: 2.1", "Metadata-Version: 2.2"
+        ),
     }
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / f"{root}.{format}"

@@ -9,12 +9,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from factories import make_sdist, make_wheel, project_files, setuptools_free_backend, write_tree
+from pytest_envsync import build_environments
+from pytest_envsync.build_environments import make_builder
 from pytest_envsync.errors import BuildError, UsageError
 from pytest_envsync.options import SyncOptions
+from pytest_envsync.wheels.build.build import Builder
 from pytest_envsync.wheels.build.settings import build_jobs, config_settings
 from source_world import World
 
@@ -430,3 +434,17 @@ def test_the_name_of_a_local_sdist_is_compared_with_what_was_built_of_it(
         return
     error = world.refused(line)
     assert (error.exit_status, words in str(error)) == (1, True), error
+
+
+def test_all_builds_of_a_sync_have_one_builder(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+
+    def make(*given: Any, **named: Any) -> Builder:
+        made.append(make_builder(*given, **named))
+        time.sleep(0.2)  # long enough for another thread to find none yet
+        return made[-1]
+
+    monkeypatch.setattr(build_environments, "make_builder", make)
+    lines = [f"{name} @ {world.tree(name)}" for name in ("one", "two")]
+    world.sync(*lines, environ={"UV_CONCURRENT_BUILDS": "2"})
+    assert (sorted(world.installed()), len(made)) == (["one", "two"], 1)

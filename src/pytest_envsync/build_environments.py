@@ -12,11 +12,10 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor, Future
+from collections.abc import Mapping, Sequence
 from copy import copy
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from pytest_envsync.build_constraints import read_build_constraints
 from pytest_envsync.cache import exclusive, lock_timeout
@@ -30,20 +29,17 @@ from pytest_envsync.wheels.build.build import BuildEnvironment, Builder
 from pytest_envsync.wheels.build.settings import backend_environ
 
 if TYPE_CHECKING:
-    from typing import ParamSpec
-
     from pytest_envsync.build_requirements import Provider
-    from pytest_envsync.distributions import Candidate, File
+    from pytest_envsync.distributions import Candidate, File, StoredWheel
     from pytest_envsync.engine import Engine
     from pytest_envsync.hashes import Digest
     from pytest_envsync.options import SyncOptions
     from pytest_envsync.target import Target
+    from pytest_envsync.wheels.build.static import SourceMetadata
     from pytest_envsync.wheels.index.project_files import ProjectFiles
     from pytest_envsync.wheels.prepare import PreparedWheel
 
-    P = ParamSpec("P")
-
-T = TypeVar("T")
+Place = tuple[str, str]
 
 
 def make_builder(engine: Engine, *, target: Target, options: SyncOptions) -> Builder:
@@ -178,12 +174,13 @@ class IsolatedEnvironments:
 
         if not requires:
             return {}
-        ready: dict[tuple[str, str], PreparedWheel] = {}
-        provider = self._provider(chain, ready)
-        chosen = resolve_build_requirements(requires, provider)
-        return {name: self._prepared(candidate, chain, ready) for name, candidate in chosen.items()}
+        ready: dict[Place, PreparedWheel] = {}
+        chosen = resolve_build_requirements(requires, self._provider(chain, ready))
+        # All at once, now that they are settled: what has to be built is built beside each other.
+        self._prepare(list(chosen.values()), chain, ready)
+        return {name: ready[_place(candidate)] for name, candidate in chosen.items()}
 
-    def _provider(self, chain: tuple[str, ...], ready: dict[tuple[str, str], PreparedWheel]) -> Provider:
+    def _provider(self, chain: tuple[str, ...], ready: dict[Place, PreparedWheel]) -> Provider:
         from pytest_envsync.build_requirements import Provider
         from pytest_envsync.wheels.finder import selection_for
 
@@ -212,7 +209,7 @@ class IsolatedEnvironments:
             policy=selection_for(constraints, self.options),
             files_of=self._files,
             asked_of=self._asked,
-            wheel_of=lambda candidate: self._prepared(candidate, chain, ready).wheel,
+            metadata_of=lambda candidate: self._metadata(candidate, chain, ready),
             constraints=specifiers,
             said=said,
             hashes=hashes,
@@ -248,26 +245,44 @@ class IsolatedEnvironments:
         places = self._project_files()
         return places.places(places.indexes_for(name))
 
-    def _prepared(
-        self, candidate: Candidate, chain: tuple[str, ...], ready: dict[tuple[str, str], PreparedWheel]
-    ) -> PreparedWheel:
-        place = candidate.name, candidate.file.url if candidate.file is not None else str(candidate.requested)
-        known = ready.get(place)
-        if known is None:
-            from pytest_envsync.wheels.prepare import prepare_wheels
+    def _metadata(
+        self, candidate: Candidate, chain: tuple[str, ...], ready: dict[Place, PreparedWheel]
+    ) -> SourceMetadata | StoredWheel:
+        """Return what *candidate* depends on. A source is not built for that where it says so itself."""
+        if candidate.kind != "wheel" and self.builder is not None:
+            return self.builder.within(chain).metadata(candidate)
+        self._prepare([candidate], chain, ready)
+        return ready[_place(candidate)].wheel
 
-            known = prepare_wheels(
-                [candidate],
-                store=self.engine.store,
-                client=lambda: self.engine.client,
-                pool=_InThisThread,
-                target=self.target,
-                policy=HashPolicy.REQUIRE if self.options.require_hashes else HashPolicy.VERIFY,
-                progress=self.engine.reporter,
-                builder=None if self.builder is None else self.builder.within(chain),
-            )[candidate.name]
-            ready[place] = known
-        return known
+    def _prepare(
+        self, candidates: Sequence[Candidate], chain: tuple[str, ...], ready: dict[Place, PreparedWheel]
+    ) -> None:
+        """Bring the wheels of *candidates* into the store, and add to *ready* those that it lacks."""
+        missing = [candidate for candidate in candidates if _place(candidate) not in ready]
+        if not missing:
+            return
+        from pytest_envsync.wheels.prepare import prepare_wheels
+
+        builder = None if self.builder is None else self.builder.within(chain)
+        found = prepare_wheels(
+            missing,
+            store=self.engine.store,
+            client=lambda: self.engine.client,
+            pool=lambda: self.engine.pool,
+            target=self.target,
+            policy=HashPolicy.REQUIRE if self.options.require_hashes else HashPolicy.VERIFY,
+            progress=self.engine.reporter,
+            builder=builder,
+            builds=len(missing),  # those that wait for what they need themselves take no slot
+            call_off=None if builder is None else builder.close,
+            is_nested=True,
+        )
+        ready.update((_place(candidate), found[candidate.name]) for candidate in missing)
+
+
+def _place(candidate: Candidate) -> Place:
+    """Return what tells *candidate* from others: its name, and where it is."""
+    return candidate.name, candidate.file.url if candidate.file is not None else str(candidate.requested)
 
 
 def _for_builds(options: SyncOptions) -> SyncOptions:
@@ -306,19 +321,3 @@ def _usable(home: Path) -> Path | None:
         except (OSError, ValueError):
             continue
     return None
-
-
-class _InThisThread(Executor):
-    """An executor that runs what it is given at once.
-
-    A build runs in a thread of the pool; waiting there for other threads of the same pool could wait for ever.
-    """
-
-    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Run *fn* now and return its outcome."""
-        future: Future[T] = Future()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except BaseException as error:  # noqa: BLE001 - a future carries whatever was raised
-            future.set_exception(error)
-        return future

@@ -1,7 +1,7 @@
 """Which distributions a build needs: ``build-system.requires`` with all they depend on.
 
 resolvelib does the search; the versions come from the same indexes, find-links, cut-offs and constraints as those
-of a sync, the dependencies from the wheels' own metadata.
+of a sync, the dependencies from the distributions' own metadata.
 
 PYTEST_DONT_REWRITE
 """
@@ -9,7 +9,7 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
@@ -18,7 +18,7 @@ from resolvelib.resolvers import RequirementInformation, ResolutionTooDeep
 
 from pytest_envsync.addresses import masked
 from pytest_envsync.direct_url import direct_url_of, source_text
-from pytest_envsync.distributions import Candidate, File, StoredWheel
+from pytest_envsync.distributions import Candidate, File
 from pytest_envsync.errors import BuildError, InputError, SelectionError
 from pytest_envsync.hashes import Digest
 from pytest_envsync.requirements import IndexSource, Source, normalize_name
@@ -53,6 +53,18 @@ class Asked(NamedTuple):
         if self.source is not None:
             return f"{self.name}{extras} @ {source_text(direct_url_of(self.source))}"
         return f"{self.name}{extras}{self.specifier}"
+
+
+class Metadata(Protocol):
+    """What a distribution says of itself: a wheel of the store, or a source."""
+
+    @property
+    def version(self) -> str | None:
+        """Its version; None stands for one that nobody could tell."""
+
+    @property
+    def requires_dist(self) -> tuple[str, ...] | None:
+        """What it depends on, PEP 508 texts."""
 
 
 class Offer(NamedTuple):
@@ -100,7 +112,7 @@ class Provider(AbstractProvider[Asked, Offer, tuple[str, frozenset[str]]]):
     """Answers resolvelib's questions.
 
     *files_of* gives the files of a project, *asked_of* the places that were asked for them, as they may be shown;
-    *wheel_of* brings the wheel of a candidate into the store, which tells what it depends on. *constraints* map a name
+    *metadata_of* tells what a candidate depends on, and does no more for that than it has to. *constraints* map a name
     to a specifier, *said* to what says so and where; *hashes* the allowed digests of a name, which each must have
     when *require_hashes* is set.
     """
@@ -112,7 +124,7 @@ class Provider(AbstractProvider[Asked, Offer, tuple[str, frozenset[str]]]):
         policy: SelectionPolicy,
         files_of: Callable[[str], Sequence[File]],
         asked_of: Callable[[str], Sequence[str]],
-        wheel_of: Callable[[Candidate], StoredWheel],
+        metadata_of: Callable[[Candidate], Metadata],
         constraints: Mapping[str, str],
         said: Mapping[str, str],
         hashes: Mapping[str, tuple[Digest, ...]],
@@ -122,7 +134,7 @@ class Provider(AbstractProvider[Asked, Offer, tuple[str, frozenset[str]]]):
         self.selector = Selector(target, policy)
         self.files_of = files_of
         self.asked_of = asked_of
-        self.wheel_of = wheel_of
+        self.metadata_of = metadata_of
         self.constraints = constraints
         self.said = said
         self.hashes = hashes
@@ -210,7 +222,7 @@ class Provider(AbstractProvider[Asked, Offer, tuple[str, frozenset[str]]]):
         shown = next(str(item) for item in asked if item.source is not None)
         demand = Demand(name=name, source=sources.pop(), shown=shown, digests=self.hashes.get(name, ()))
         candidate = direct_candidate(demand, self.selector)
-        offer = Offer(name, extras, self.wheel_of(candidate).version, candidate)
+        offer = Offer(name, extras, self.metadata_of(candidate).version or "", candidate)
         is_met = all(self.is_satisfied_by(item, offer) for item in asked)
         return [offer] if is_met and offer.version not in refused else []
 
@@ -224,7 +236,7 @@ class Provider(AbstractProvider[Asked, Offer, tuple[str, frozenset[str]]]):
         """Return what *candidate* needs under the extras it was asked with."""
         if candidate.extras:
             yield Asked(candidate.name, frozenset(), f"=={candidate.version}")
-        for text in self.wheel_of(candidate.candidate).requires_dist:
+        for text in self.metadata_of(candidate.candidate).requires_dist or ():
             asked = parse_asked(text, self.markers, candidate.extras or ("",))
             if asked is not None:
                 yield asked

@@ -269,6 +269,8 @@ def _prepared(
     from pytest_envsync.wheels.build.settings import build_jobs
     from pytest_envsync.wheels.prepare import prepare_wheels
 
+    # One for all threads: what is called off must be what they work with.
+    builder = engine.builder(target) if any(candidate.kind != "wheel" for candidate in candidates) else None
     with _lockfile_to_blame(resolution):
         return prepare_wheels(
             candidates,
@@ -278,7 +280,7 @@ def _prepared(
             target=target,
             policy=_policy(resolution, options),
             progress=engine.reporter,
-            builder=lambda candidate: engine.builder(target)(candidate),  # noqa: PLW0108 - made only when something is built
+            builder=builder,
             builds=build_jobs(engine.environ),
             call_off=engine.end_builds,
             validate="zip" not in engine.unchecked,
@@ -286,7 +288,7 @@ def _prepared(
             refresh=options.refresh
             or options.reinstall
             or frozenset(map(normalize_name, (*options.refresh_package, *options.reinstall_package))),
-        )  # fmt: skip
+        )
 
 
 @contextmanager

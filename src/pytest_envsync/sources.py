@@ -143,17 +143,29 @@ def _asks_somebody(candidate: Candidate) -> bool:
 
 
 def _at_once(act: Callable[[Any], Any], items: Sequence[Any], *, engine: Engine) -> list[Any]:
-    """Return what *act* gives for each of *items*, on the threads of the pool. Raises the error of the first."""
+    """Return what *act* gives for each of *items*, on the threads of the pool. Raises the error of the first.
+
+    One that failed ends the others; those have no error of their own.
+    """
     if len(items) < 2:
         return [act(item) for item in items]
+    from concurrent.futures import FIRST_EXCEPTION, wait
+
+    from pytest_envsync.wheels.build.processes import CalledOff
+
     futures = [engine.pool.submit(act, item) for item in items]
     try:
-        return [future.result() for future in futures]
-    except BaseException:
-        for future in futures:
-            future.cancel()
-        engine.end_builds()
-        raise
+        wait(futures, return_when=FIRST_EXCEPTION)
+    finally:
+        if not all(future.done() and future.exception() is None for future in futures):
+            for future in futures:
+                future.cancel()
+            engine.end_builds()
+            wait(futures)
+    errors = [error for future in futures if not future.cancelled() and (error := future.exception()) is not None]
+    for error in sorted(errors, key=lambda error: isinstance(error, CalledOff)):
+        raise error
+    return [future.result() for future in futures]
 
 
 def _build_info(candidate: Candidate, options: SyncOptions) -> dict[str, Any] | None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pytest_envsync.distributions import Candidate, PreparedWheel, StoredWheel
-from pytest_envsync.errors import BuildError, FetchError, SelectionError
+from pytest_envsync.errors import BuildError, SelectionError
 from pytest_envsync.hashes import HashPolicy
 from pytest_envsync.requirements import ArchiveSource
 from pytest_envsync.values import NamedTuple
@@ -41,6 +41,7 @@ Build = Callable[[Candidate], tuple[StoredWheel, bool]]
 _LARGE = 4 * 2**20  # bytes; eight threads on 40 files of 2 MB were slower than one, for the lock of the interpreter
 _CORES = max(1, min(os.cpu_count() or 1, 8))
 _WIDTH = {"small": 16, "large": 4, "unpack": _CORES}
+_MOMENT = 0.05  # seconds that a nested call leaves what it wants done to the threads of the pool
 Stage = Literal["small", "large", "build", "unpack"]
 
 
@@ -59,12 +60,15 @@ def prepare_wheels(
     refresh: bool | Collection[str] = False,
     validate: bool = True,
     skip_filename_check: bool = False,
+    is_nested: bool = False,
 ) -> dict[str, PreparedWheel]:
     """Return the wheel of each candidate, by normalised name and in the order of names.
 
     *client* and *pool* are asked for only when something is not in the store. *refresh* (all, or names) looks at an
     address again that is known. *builds* of them may run at once. *call_off* ends those that run, which is asked for
     when something failed or was interrupted. *validate* and *skip_filename_check* are those of ``Store.add``.
+    *is_nested*: this may run in a thread of the pool itself, all of which may wait in this way; what none of them has
+    begun is then run here.
 
     Raises the error of the first name, in order, of those that failed before the rest was called off: FetchError,
     HashMismatch, WheelError, BuildError, StoreError, InputError for files on this machine and sizes that are not
@@ -94,6 +98,7 @@ def prepare_wheels(
                 refresh=refresh,
                 validate=validate,
                 skip_filename_check=skip_filename_check,
+                is_nested=is_nested,
                 scratch=Path(scratch),
             )
             ready |= preparation.run(pool())
@@ -128,6 +133,8 @@ class _Fetched(NamedTuple):
 
 
 Step = Callable[[], PreparedWheel | _Fetched]
+if TYPE_CHECKING:
+    Outcome = Future[PreparedWheel | _Fetched]
 
 
 class _Preparation:
@@ -147,6 +154,7 @@ class _Preparation:
         refresh: bool | Collection[str],
         validate: bool,
         skip_filename_check: bool,
+        is_nested: bool,
         scratch: Path,
     ) -> None:
         self._candidates = candidates
@@ -160,25 +168,26 @@ class _Preparation:
         self._refresh = refresh
         self._validate = validate
         self._skip_filename_check = skip_filename_check
+        self._is_nested = is_nested
         self._scratch = scratch
         self._called_off = threading.Event()
         self._waiting: dict[Stage, list[tuple[str, Step]]] = {"unpack": [], "large": [], "small": [], "build": []}
 
     def run(self, pool: Executor) -> dict[str, PreparedWheel]:
         """Return all wheels by name. Raises the error of the first name that failed."""
-        from concurrent.futures import FIRST_COMPLETED, wait
+        from concurrent.futures import wait
 
         self._line_up()
-        running: dict[Future[PreparedWheel | _Fetched], tuple[str, Stage]] = {}
+        running: dict[Outcome, tuple[str, Stage, Step]] = {}
         ready: dict[str, PreparedWheel] = {}
         errors: dict[str, BaseException] = {}
         try:
             while running or (not errors and any(self._waiting.values())):
                 if not errors:
-                    for stage, name, step in self._startable([stage for _, stage in running.values()]):
-                        running[pool.submit(step)] = name, stage
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    name, _ = running.pop(future)
+                    for stage, name, step in self._startable([stage for _, stage, _ in running.values()]):
+                        running[pool.submit(step)] = name, stage, step
+                for future in self._finished(running):
+                    name, *_ = running.pop(future)
                     error = future.exception()
                     if error is not None:
                         errors[name] = error
@@ -192,10 +201,23 @@ class _Preparation:
             self._call_off()
             wait(running)
             raise
-        for _, error in sorted(errors.items()):
-            if not isinstance(error, CalledOff):
-                raise error
+        # That of one that was called off says nothing: another one failed, here or where this is nested in.
+        for _, error in sorted(errors.items(), key=lambda item: (isinstance(item[1], CalledOff), item[0])):
+            raise error
         return ready
+
+    def _finished(self, running: dict[Outcome, tuple[str, Stage, Step]]) -> set[Outcome]:
+        """Wait until something of *running* is done, and return what is; nested, do it where nobody has begun it."""
+        from concurrent.futures import FIRST_COMPLETED, wait
+
+        while not (done := wait(running, _MOMENT if self._is_nested else None, FIRST_COMPLETED).done):
+            waiting = next((future for future in running if future.cancel()), None)
+            if waiting is not None:
+                name, stage, step = running.pop(waiting)
+                here = _done_here(step)
+                running[here] = name, stage, step
+                return {here}
+        return done
 
     def _call_off(self) -> None:
         self._called_off.set()
@@ -228,16 +250,6 @@ class _Preparation:
                 yield (stage, *waiting.pop(0))
 
     def _fetch(self, candidate: Candidate) -> PreparedWheel | _Fetched:
-        try:
-            return self._fetched(candidate)
-        except FetchError as error:
-            # The reference asks a direct address while it resolves.
-            is_server = error.status is None or error.status >= 500
-            if is_server and isinstance(candidate.requested, ArchiveSource) and error.exit_status == 1:
-                error.exit_status = 2
-            raise
-
-    def _fetched(self, candidate: Candidate) -> PreparedWheel | _Fetched:
         from pytest_envsync.wheels.fetch import fetch_archive
 
         validator = self._validator(candidate)
@@ -336,6 +348,18 @@ class _Preparation:
             )
         wheel, fresh = self._builder(candidate)
         return PreparedWheel(candidate, wheel, fresh)
+
+
+def _done_here(step: Step) -> Outcome:
+    """Take *step* in this thread, and return its outcome as one of the pool would come."""
+    from concurrent.futures import Future
+
+    done: Outcome = Future()
+    try:
+        done.set_result(step())
+    except BaseException as error:  # noqa: BLE001 - a future carries whatever was raised
+        done.set_exception(error)
+    return done
 
 
 def _size_of(candidate: Candidate) -> int:

@@ -23,11 +23,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from pytest_envsync.cache import exclusive, lock_timeout
 from pytest_envsync.direct_url import url_path
 from pytest_envsync.errors import BuildError, EnvsyncError
-from pytest_envsync.filenames import version_in
-from pytest_envsync.requirements import ArchiveSource, DirectorySource, SpecifiedRequirement, VcsSource, normalize_name
-from pytest_envsync.versions import canonical_version
+from pytest_envsync.requirements import DirectorySource, SpecifiedRequirement, VcsSource, normalize_name
 from pytest_envsync.wheels.build.answers import read_answer, write_answer
 from pytest_envsync.wheels.build.backend import Backend, read_build_system
+from pytest_envsync.wheels.build.checking import checked
 from pytest_envsync.wheels.build.git import Repositories
 from pytest_envsync.wheels.build.processes import Processes
 from pytest_envsync.wheels.build.settings import (
@@ -42,6 +41,7 @@ from pytest_envsync.wheels.build.settings import (
 )
 from pytest_envsync.wheels.build.source_tree import Workplace, unnamed_candidate
 from pytest_envsync.wheels.build.static import SourceMetadata, read_metadata, static_metadata
+from pytest_envsync.wheels.build.turns import Turns
 
 if TYPE_CHECKING:
     from pytest_envsync.distributions import Candidate, StoredWheel
@@ -109,6 +109,7 @@ class Builder:
         self.repositories = Repositories(cache_dir, environ, processes=processes, offline=options.offline)
         self._extra: dict[tuple[str, bool], tuple[str, ...]] = {}
         self._done: set[str] = set()
+        self._turns = Turns()
         self._slots = threading.BoundedSemaphore(build_jobs(environ))
 
     def within(self, chain: tuple[str, ...]) -> Builder:
@@ -135,7 +136,7 @@ class Builder:
             key = f"built:{self._key(workplace)}"
             again = self._is_built_again(workplace, key)
             if not again and (known := self._kept(key)) is not None:
-                return _checked(known, workplace), False
+                return checked(known, workplace), key in self._done
             if not candidate.may_build:
                 raise BuildError(
                     f"`{workplace.subject}` would have to be built, which --no-build or --only-binary refuses",
@@ -143,18 +144,26 @@ class Builder:
                     hint=f"take `{candidate.name}` out of --only-binary, drop --no-build, or name a wheel of it",
                 )
             self._check_circle(workplace)
-            self.reporter.building(workplace.subject)
-            with self.store.hold(), self._logged(workplace) as log:
-                backend = self._backend(workplace, log)
-                with self._turn_of(key, f"building {candidate.name}"):
-                    # Another process may have built it while this one waited.
-                    known = None if again else self._kept(key)
-                    wheel = _checked(known or self._build(backend, workplace), workplace)
-                    self.store.remember(key, wheel.sha256)
-                    self._done.add(key)
-            if known is None:
-                self.reporter.built(workplace.subject)
-            return wheel, known is None
+            with self._own_turn(key, workplace):
+                # Another thread may have built it while this one waited.
+                again = again and key not in self._done
+                if not again and (known := self._kept(key)) is not None:
+                    return checked(known, workplace), False
+                return self._built(workplace, key, again=again)
+
+    def _built(self, workplace: Workplace, key: str, *, again: bool) -> tuple[StoredWheel, bool]:
+        self.reporter.building(workplace.subject)
+        with self.store.hold(), self._logged(workplace) as log:
+            backend = self._backend(workplace, log)
+            with self._turn_of(key, f"building {workplace.candidate.name}"):
+                # Another process may have built it while this one waited.
+                known = None if again else self._kept(key)
+                wheel = checked(known or self._build(backend, workplace), workplace)
+                self.store.remember(key, wheel.sha256)
+                self._done.add(key)
+        if known is None:
+            self.reporter.built(workplace.subject)
+        return wheel, known is None
 
     def name_of(self, requirement: SpecifiedRequirement) -> str:
         """Return the normalised name of a source that was given without one.
@@ -195,23 +204,36 @@ class Builder:
                 hint="give a wheel of it, or drop --no-build",
             )
         settings = config_settings(self.options, name)
-        with self.store.hold(), self._logged(workplace) as log:
-            backend = self._backend(workplace, log)
-            with self._turn_of(place.stem, f"asking {workplace.subject}"):
-                # Another process may have asked while this one waited.
-                found = read_answer(place)
-                if found is None or not found.is_complete:
-                    found = self._made_metadata(backend, workplace, settings)
-                    write_answer(place, found)
+        self._check_circle(workplace)
+        with self._own_turn(place.stem, workplace):
+            # Another thread may have asked while this one waited.
+            found = read_answer(place)
+            if found is not None and found.is_complete:
                 return found
+            with self.store.hold(), self._logged(workplace) as log:
+                backend = self._backend(workplace, log)
+                with self._turn_of(place.stem, f"asking {workplace.subject}"):
+                    # Another process may have.
+                    found = read_answer(place)
+                    if found is None or not found.is_complete:
+                        found = self._made_metadata(backend, workplace, settings)
+                        write_answer(place, found)
+                    return found
 
     def _made_metadata(self, backend: Backend, workplace: Workplace, settings: Mapping[str, Any]) -> SourceMetadata:
         editable = workplace.editable
         dist_info = backend.metadata(workplace.directory("metadata"), editable=editable, settings=settings)
         if dist_info is not None:
             return read_metadata(dist_info, workplace.subject)
+        self.reporter.building(workplace.subject)
         wheel = backend.build(workplace.directory("wheel"), editable=editable, settings=settings)
         stored = self.store.add(wheel, filename=wheel.name, built=True)
+        self.reporter.built(workplace.subject)
+        if settings == config_settings(self.options, workplace.candidate.name):
+            # It is what a build of the same source would come to.
+            key = f"built:{self._key(workplace)}"
+            self.store.remember(key, stored.sha256)
+            self._done.add(key)
         return SourceMetadata(stored.name, stored.version, stored.requires_dist)
 
     def _workplace(self, candidate: Candidate) -> Workplace:
@@ -327,6 +349,11 @@ class Builder:
         shared = {normalize_name(item) for item in self.options.no_build_isolation_package}
         return self.options.no_build_isolation or name in shared
 
+    def _own_turn(self, key: str, workplace: Workplace) -> AbstractContextManager[None]:
+        """Wait until no other thread of this process is at *key*."""
+        name = workplace.candidate.name or workplace.subject
+        return self._turns.turn(key, name, chain=self.chain, check=self.processes.check)
+
     def _turn_of(self, key: str, doing: str) -> AbstractContextManager[object]:
         return self._locked(f"build-{hashlib.sha256(key.encode()).hexdigest()[:24]}", doing)
 
@@ -365,35 +392,3 @@ class Builder:
         log = self.logs / f"build-{name}-{os.getpid()}-{threading.get_ident() % 1_000_000}-{os.urandom(2).hex()}.log"
         yield log
         log.unlink(missing_ok=True)
-
-
-def _checked(wheel: StoredWheel, workplace: Workplace) -> StoredWheel:
-    """Return the built *wheel* if it is what was asked for. Raises BuildError."""
-    candidate = workplace.candidate
-    named = _version_of_path(candidate)
-    if named is not None and not _is_asked_version(wheel.version, named):
-        raise BuildError(
-            f"the name of `{workplace.subject}` says version {named}, but what was built of it is {wheel.version}",
-            subject=candidate.name,
-            hint="give the file the name of the version that it holds",
-        )
-    if wheel.name != candidate.name:
-        detail = f"a wheel of `{wheel.name}`, but `{candidate.name}` was asked for"
-    elif candidate.version is not None and not _is_asked_version(wheel.version, candidate.version):
-        detail = f"version {wheel.version}, but {candidate.version} was asked for"
-    else:
-        return wheel
-    raise BuildError(f"the backend of `{workplace.subject}` built {detail}", subject=candidate.name)
-
-
-def _version_of_path(candidate: Candidate) -> str | None:
-    """Return the version that the name of a local sdist gives, if it is one of the candidate's name."""
-    if not isinstance(candidate.requested, ArchiveSource) or candidate.kind != "sdist":
-        return None
-    path = url_path(candidate.requested.url)
-    return None if path is None else version_in(Path(path).name, candidate.name)
-
-
-def _is_asked_version(built: str, asked: str) -> bool:
-    """Whether a build of *asked* may come out as *built*: a local part may be added to it."""
-    return canonical_version(asked) in {canonical_version(built), canonical_version(built.partition("+")[0])}

@@ -157,3 +157,25 @@ def test_pruning_is_due_once_a_day(tmp_path: Path) -> None:
     (tmp_path / "pruned").touch()
     assert not is_prune_due(str(tmp_path))
     assert is_prune_due(str(tmp_path), now=time.time() + DAY + 1)
+
+
+def test_whoever_only_lists_drops_no_lease_that_is_being_taken(directory: str) -> None:
+    """``env list`` looks without the locks under which leases are taken."""
+    code = f"""if True:
+        import sys
+        from pytest_envsync.leases import held_leases
+        print(flush=True)
+        while True:
+            held_leases({directory!r})
+    """
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        lost = 0
+        for _ in range(600):
+            lease = take_lease(directory, 1, os.getpid())
+            time.sleep(0.0005)
+            lost += not Path(lease.path).exists()
+            Path(lease.path).unlink(missing_ok=True)
+        process.kill()
+    assert lost == 0

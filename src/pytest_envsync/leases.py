@@ -17,6 +17,8 @@ import time
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from pytest_envsync.atomic import write_at_once
+
 DAY = 86_400.0  # seconds
 USED = "used"
 """The file beside the generations whose time says when one of them was last used."""
@@ -96,10 +98,9 @@ def take_lease(directory: str, generation: int, pid: int) -> Lease:
     started = process_start(pid)
     if started is None:
         raise ProcessLookupError(f"there is no process {pid} to hold a lease")
-    os.makedirs(directory, exist_ok=True)
     path = os.path.join(directory, f"{generation}-{pid}-{started}-{os.urandom(4).hex()}")
-    with open(path, "x", encoding="utf-8") as file:
-        file.write("\n".join(surroundings()))
+    # At once: whoever lists the environments looks without their locks, and drops a lease that says nothing.
+    write_at_once(path, "\n".join(surroundings()).encode())
     return Lease(path, generation, pid, started)
 
 
@@ -161,10 +162,8 @@ def _is_held(lease: Lease, here: tuple[str, str]) -> bool:
         if place != here[0]:
             # Another host or container: its processes cannot be seen. It is believed for a day.
             return time.time() - os.stat(lease.path).st_mtime < DAY
-    except FileNotFoundError:
-        return False
-    except ValueError:
-        others, boot = [], ""  # cut short: its process alone counts, if that is the one of now
+    except (FileNotFoundError, ValueError):
+        return False  # what was cut short is left by a machine that went down, and all its processes with it
     if boot != here[1]:
         return False
     holders = [(str(lease.pid), lease.started), *(tuple(other.split()) for other in others)]

@@ -113,6 +113,46 @@ def test_an_interrupt_from_the_terminal(project: SessionProject, cache_dir: Path
     check(output.decode(), cache_dir)
 
 
+OUTLIVING = """\
+import os, pathlib, sys, time
+
+def test_it():
+    mine = pathlib.Path(sys.prefix, "mine")
+    mine.touch()
+    pathlib.Path("ready").touch()
+    limit = time.monotonic() + 120
+    while not os.path.exists("go") and time.monotonic() < limit:
+        time.sleep(0.02)
+    pathlib.Path("seen").write_text(str(mine.exists()))
+"""
+
+
+@pytest.mark.parametrize("locks", [["requirements.lock"], ["requirements.lock", "other.lock"]], ids=["one", "matrix"])
+def test_a_session_outlives_whoever_waits_for_it(project: SessionProject, cache_dir: Path, locks: list[str]) -> None:
+    """Its environments were compared, and its files undone under it."""
+    project.lock("other.lock", project.wheel("demo", "2.0"))
+    project.write({"conftest.py": "", "test_it.py": OUTLIVING, "test_other.py": "def test_other(): pass\n"})
+    words = [f"--envsync={lock}" for lock in locks]
+    workers = ["-n", "2"] if len(locks) > 1 else []
+    plain = ["-p", "no:cacheprovider", *project.offline()]
+    with subprocess.Popen(
+        [sys.executable, "runner.py", *words, *workers, *plain, "test_it.py"],
+        cwd=project.path,
+        stdout=subprocess.DEVNULL,
+    ) as parent:
+        wait_for_test(project)
+        parent.kill()
+        parent.wait()
+        runs = [project.pytest(word, "test_other.py") for word in words]
+        (project.path / "go").touch()
+        assert [(run.returncode, "repaired" in run.out) for run in runs] == [(0, False)] * len(words)
+        limit = time.monotonic() + 60
+        while leases(cache_dir):
+            assert time.monotonic() < limit
+            time.sleep(0.02)
+    assert (project.path / "seen").read_text() == "True"
+
+
 @pytest.mark.parametrize("start", [["-m", "pytest"], ["runner.py"]], ids=["replaced", "child"])
 def test_the_debugger_at_a_terminal(project: SessionProject, start: list[str]) -> None:
     project.write({"test_it.py": "import demo\ndef test_it():\n    x = 6 * 7\n    assert x == 0\n"})

@@ -8,15 +8,18 @@ PYTEST_DONT_REWRITE
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from pytest_envsync.leases import share_lease
 from pytest_envsync.pytest_plugin import guard
 
 if TYPE_CHECKING:
@@ -33,7 +36,8 @@ _TURN = 0.5  # seconds between two looks at a child whose end may go unnoticed
 def run_child(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     """Run *argv* with the streams of this process and return its status; signals go to it.
 
-    The status of a child that a signal ended is 128 and the signal's number, as in a shell.
+    The child holds the leases on its environments too: it outlives this process when that is killed. The status of a
+    child that a signal ended is 128 and the signal's number, as in a shell.
     """
     import subprocess
 
@@ -44,6 +48,7 @@ def run_child(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         status = _Attended(argv, environ).run()
     else:
         child = subprocess.Popen(list(argv), env=dict(environ))
+        _share_leases(environ.get(guard.VARIABLE), child.pid)
         # The console sends an interrupt to both; it is the child's to treat.
         before = signal.signal(signal.SIGINT, signal.SIG_IGN) if os.name != "posix" and _in_main_thread() else None
         try:
@@ -56,6 +61,27 @@ def run_child(argv: Sequence[str], environ: Mapping[str, str]) -> int:
 
 def _in_main_thread() -> bool:
     return threading.current_thread() is threading.main_thread()
+
+
+def _share_leases(session: str | None, pid: int) -> None:
+    """Let the process *pid* hold the leases that the guard file *session* names."""
+    if session is None:
+        return
+    try:
+        values = json.loads(Path(session).read_bytes())
+    except (OSError, ValueError):
+        return  # the command has it already, and may do with it what it likes
+    for lease in _leases_in(values):
+        share_lease(lease, pid)
+
+
+def _leases_in(values: Any) -> Iterator[str]:
+    """Yield the leases that the values of a guard file name: of its environment, or of those of its matrix."""
+    cells = values["matrix"]["cells"] if "matrix" in values else [{"values": values}]
+    for cell in cells:
+        lease = ((cell["values"] or {}).get("environment") or {}).get("lease")
+        if lease is not None:
+            yield lease
 
 
 class _Attended:
@@ -79,6 +105,7 @@ class _Attended:
         before[signal.SIGINT] = signal.signal(signal.SIGINT, self._interrupted)
         try:
             self._child = subprocess.Popen(self._argv, env=self._environ)
+            _share_leases(self._session, self._child.pid)
             for number in self._early:
                 self._child.send_signal(number)
             return self._attend(self._child)

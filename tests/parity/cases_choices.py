@@ -1,0 +1,49 @@
+"""Cases on which of several files is taken, and on indexes that do not do their part: §7 of the reference's behaviour."""
+
+from __future__ import annotations
+
+from case import Case, case
+
+
+def between(name: str, args: str, **more: object) -> Case:
+    """Return a case of the project that has several files of one version."""
+    return case(name, "tie\n", f"{args} r.txt", index=False, **more)  # type: ignore[arg-type] # keywords of case
+
+
+LOCK = 'lock-version = "1.0"\ncreated-by = "tests"\n[[packages]]\nname = "aaa"\nversion = "1.0"\n[[packages.wheels]]\n'
+ZEROS = "0" * 64
+
+
+def fetching(name: str, address: str, status: int) -> list[Case]:
+    """Return cases of a file that cannot be had: given directly, listed by an index, in a lock."""
+    lock = f'{LOCK}url = "{address}/aaa-1.0-py3-none-any.whl"\nhashes = {{ sha256 = "{ZEROS}" }}\n'
+    return [
+        case(f"fetching-{name}", f"aaa @ {address}/aaa-1.0-py3-none-any.whl\n", status=status),
+        case(f"fetching-{name}-sdist", f"sdonly @ {address}/sdonly-1.0.tar.gz\n", status=status),
+        case(f"fetching-{name}-lock", args="pylock.toml", files={"pylock.toml": lock}, status=status),
+    ]
+
+
+CASES: list[Case] = [
+    *fetching("nobody", "http://127.0.0.1:9", 2),
+    *fetching("nothing", "@BASE@/nothing", 1),
+    *fetching("refused", "@BASE@/status/401", 2),
+    *fetching("gone", "@BASE@/status/410", 2),
+    *fetching("broken", "@BASE@/status/500", 2),
+    case("fetching-by-ftp", args="pylock.toml", files={"pylock.toml": f'{LOCK}url = "ftp://x/aaa-1.0-py3-none-any.whl"\nhashes = {{ sha256 = "{ZEROS}" }}\n'}, status=2),
+    case("fetching-offline", "aaa @ @FILES@/aaa-1.0-py3-none-any.whl\n", "--offline r.txt", status=1),
+    case("index-that-is-gone", "aaa\n", "--extra-index-url @BASE@/status/410 r.txt", status=2),
+    *(between(f"equals-of-an-index-{name}", f"-i @BASE@/{name}/") for name in ("up", "down", "turned")),
+    between("equals-of-a-directory", "--no-index -f @DIR@/ties --only-binary tie"),
+    between("equals-of-a-page", "--no-index -f @BASE@/down/tie/"),
+    *(
+        between(f"one-version-in-two-indexes-{strategy}", f"-i @BASE@/best/ --extra-index-url @BASE@/plain/ --index-strategy {strategy}")
+        for strategy in ("first-index", "unsafe-first-match", "unsafe-best-match")
+    ),
+    between("one-version-in-two-indexes-and-the-better-first", "-i @BASE@/plain/ --extra-index-url @BASE@/best/ --index-strategy unsafe-best-match"),
+    *(case(f"page-that-is-none-{name}", "aaa\n", f"-i @BASE@/{name}/ r.txt", index=False, status=1) for name in ("list", "broken", "null")),
+    *(
+        case(f"refused-and-another-index-{strategy}", "aaa\n", f"--index-strategy {strategy} --extra-index-url @LOCKED@ r.txt", status=status)
+        for strategy, status in (("first-index", 1), ("unsafe-first-match", 0), ("unsafe-best-match", 0))
+    ),
+]  # fmt: skip

@@ -404,6 +404,24 @@ def test_a_backend_that_ends_without_a_word_is_named(world: World) -> None:
     assert error.exit_status == 2
 
 
+def test_a_backend_that_ends_while_it_is_asked_what_it_needs_has_failed(world: World) -> None:
+    error = world.refused(str(world.broken("\ndef get_requires_for_build_wheel(*a, **k):\n    os._exit(0)\n")))
+    assert "the backend ended without a result" in str(error)
+    assert error.exit_status == 1
+
+
+def test_a_byte_order_mark_is_no_part_of_a_project(world: World) -> None:
+    tree = world.tree()
+    path = tree / "pyproject.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes() + b"[tool.uv]\ncache-keys = ['demo.py']\n")
+    world.sync(str(tree))
+    assert world.installed() == {"demo": "1.0"}
+    path.touch()
+    assert not world.sync(str(tree)).changes
+    (tree / "demo.py").touch()
+    assert world.sync(str(tree)).changes
+
+
 def test_a_backend_that_cannot_be_imported_is_quoted_once(world: World) -> None:
     table = '[build-system]\nrequires = []\nbuild-backend = "absent"\nbackend-path = ["."]\n'
     table += '[project]\nname = "demo"\nversion = "1.0"\n'

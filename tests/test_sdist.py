@@ -272,6 +272,20 @@ def test_an_archive_without_one_top_directory_is_refused(tmp_path: Path, place: 
         unpack_sdist(make_tar(tmp_path, member("other/file")), place)
 
 
+def test_an_archive_that_is_the_project_itself_is_taken(tmp_path: Path, place: Path) -> None:
+    archive = tmp_path / "demo-1.0.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        for name in ("pyproject.toml", "src/demo.py"):
+            tar.addfile(tarfile.TarInfo(name))
+    assert unpack_sdist(archive, place) == place
+    assert (place / "src/demo.py").is_file()
+
+
+def test_a_member_where_one_of_another_kind_is_is_damage(tmp_path: Path, place: Path) -> None:
+    with pytest.raises(WheelError, match="the archive is damaged"):
+        unpack_sdist(make_tar(tmp_path, member("demo-1.0/a/b"), member("demo-1.0/a")), place)
+
+
 @pytest.mark.parametrize("name", ["../out", "demo-1.0/../../out"])
 def test_a_bad_sdist_changes_no_environment(tmp_path: Path, clean_surrounding: None, name: str) -> None:
     world = World(tmp_path)

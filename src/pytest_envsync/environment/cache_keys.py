@@ -47,7 +47,7 @@ def read_cache_keys(path: str) -> tuple[CacheKey, ...]:
     place = os.path.join(path, "pyproject.toml")
     try:
         with open(place, "rb") as file:
-            tool = tomli.load(file).get("tool", {})
+            tool = tomli.loads(file.read().decode("utf-8-sig")).get("tool", {})
     except (OSError, ValueError):
         return DEFAULT_KEYS  # whoever builds it says what is wrong with it
     for name in ("envsync", "uv"):

@@ -53,7 +53,7 @@ def _pyproject(path: Path) -> dict[str, Any]:
     import tomli
 
     try:
-        return tomli.loads(content.decode())
+        return tomli.loads(content.decode("utf-8-sig"))
     except (UnicodeDecodeError, tomli.TOMLDecodeError) as error:
         raise InputError(f"`{path}` cannot be read: {error}") from error
 

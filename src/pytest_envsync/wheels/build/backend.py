@@ -52,7 +52,8 @@ def read_build_system(tree: Path, subject: str) -> BuildSystem:
     import tomli
 
     try:
-        table: Any = tomli.loads(path.read_text(encoding="utf-8"))
+        # Editors write a byte order mark; TOML has none.
+        table: Any = tomli.loads(path.read_text(encoding="utf-8-sig"))
     except (tomli.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BuildError(f"`pyproject.toml` of `{subject}` cannot be read: {error}", subject=subject) from error
     return parse_build_system(table.get("build-system"), subject)
@@ -184,7 +185,7 @@ class Backend:
             if Path(error.filename or "").name != _ANSWER:
                 raise self._error(hook, str(error)) from error
             broken = self._error(hook, "the backend ended without a result")
-            broken.exit_status = 2  # as the reference has it
+            broken.exit_status = 1 if hook.startswith("get_requires") else 2  # as the reference has it
             raise broken from error
         except (ValueError, OSError) as error:
             # ValueError: a `backend-path` that leaves the tree, an answer that is no JSON.

@@ -24,14 +24,17 @@ MAX_SIZE = 2 * 1024**3
 """Bytes that an sdist may unpack to. The largest of the public index unpack to about a tenth of it."""
 MAX_MEMBERS = 200_000
 _CHUNK = 1 << 20
+# No number: of a reader. EINVAL: an offset in front of the file. The others: a member where one of another kind is.
+_DAMAGE = frozenset({None, errno.EINVAL, errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY})
 _LONGEST_READ = 8 << 20
 
 
 def unpack_sdist(archive: Path, destination: Path) -> Path:
     """Unpack *archive* (``.tar.gz`` or ``.zip``) into *destination*, which exists and is empty.
 
-    Returns the source tree: the single top-level directory. Raises WheelError for whatever a
-    well-made sdist does not hold; what was written so far lies below *destination* only.
+    Returns the source tree: the single top-level directory, or *destination* where a project lies right in it.
+    Raises WheelError for whatever a well-made sdist does not hold; what was written so far lies below *destination*
+    only.
     """
     import tarfile
     import zlib
@@ -47,11 +50,12 @@ def unpack_sdist(archive: Path, destination: Path) -> Path:
     except (EOFError, ValueError, NotImplementedError, RuntimeError, zlib.error, tarfile.TarError) as error:
         raise WheelError(name, f"the archive is damaged: {error}") from error
     except OSError as error:
-        # EINVAL: an offset in front of the file.
-        if error.errno in {None, errno.EINVAL} or error.__class__.__name__ == "BadGzipFile":
+        if error.errno in _DAMAGE or error.__class__.__name__ == "BadGzipFile":
             raise WheelError(name, f"the archive is damaged: {error}") from error
         raise StoreError(f"`{name}` could not be unpacked: {error.strerror or error}") from error
     entries = sorted(destination.iterdir())
+    if any((destination / name).is_file() for name in ("pyproject.toml", "setup.py")):
+        return destination  # packed without the directory: the reference and pip take it so
     if len(entries) != 1 or not entries[0].is_dir():
         raise WheelError(name, f"expected one top-level directory, found {len(entries)} entries")
     return entries[0]

@@ -74,7 +74,7 @@ def _from_pyproject(path: Path) -> SourceMetadata | None:
     import tomli
 
     try:
-        document: dict[str, Any] = tomli.loads(path.read_text(encoding="utf-8"))
+        document: dict[str, Any] = tomli.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError):
         return None
     project = document.get("project")

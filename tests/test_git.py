@@ -134,9 +134,17 @@ def test_large_files_come_when_they_are_asked_for(world: World, repository: Path
     world.sync(line)
     assert "git-lfs.github.com/spec" in (world.site / "demo_large.py").read_text()
     if server_has_it:
-        world.sync("", allow_empty_requirements=True)
-        world.sync(line, environ={"UV_GIT_LFS": "true"})  # remembered without them
-        assert (world.site / "demo_large.py").read_text() == "LARGE = True\n"
+        # Each is remembered, and installed, with or without them.
+        for text, environ, has_them in [
+            (line, {"UV_GIT_LFS": "true"}, True),
+            (line, {}, False),
+            (f"{line}#lfs=true", {}, True),
+            (line, {"ENVSYNC_GIT_LFS": "0", "UV_GIT_LFS": "true"}, False),
+        ]:
+            assert world.sync(text, environ=environ).changes
+            assert ((world.site / "demo_large.py").read_text() == "LARGE = True\n") is has_them
+            assert ("git_lfs" in vcs_info(world)) is has_them
+            assert not world.sync(text, environ=environ).changes
     else:
         shutil.rmtree(repository / ".git" / "lfs")
         error = world.refused(line, environ={"UV_GIT_LFS": "true"}, reinstall=True)

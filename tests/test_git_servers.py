@@ -235,3 +235,15 @@ def test_ssh_by_the_command_that_the_user_names(world: World, repository: Path, 
     assert f'"url": "ssh://git@git.example.invalid:2222{repository}"' in world.note("demo", "direct_url.json").replace(
         '":"', '": "'
     )
+
+
+def test_another_token_builds_nothing_again(
+    world: World, server: HttpsGitServer, repository: Path, trusting: dict[str, str]
+) -> None:
+    head = git(repository, "rev-parse", "HEAD")
+    built = []
+    for token in ("monday", "tuesday"):
+        address = server.url("repository").replace("https://", f"https://job:{token}@")
+        world.sync(f"demo @ {address}@{head}", environ=trusting, reinstall=True)
+        built += world.built
+    assert len(built) == 1

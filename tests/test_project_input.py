@@ -244,6 +244,8 @@ explicit = true
         ('{ path = "../tree", editable = true }', DirectorySource("{here}/tree", editable=True)),
         ('{ git = "https://x.test/r.git", tag = "v 1", subdirectory = "a b" }',
          VcsSource("git", "https://x.test/r.git", "v 1", "a b")),
+        ('{ git = "../r", lfs = true }', VcsSource("git", "file://{here}/r", large_files=True)),
+        ('{ git = "../r", lfs = false }', VcsSource("git", "file://{here}/r", large_files=False)),
         ('{ git = "../r", rev = "a@b" }', VcsSource("git", "file://{here}/r", "a@b")),
         ('{ path = "../tree", marker = "os_name == \'nt\'" }', IndexSource("==1.0")),
         ('[{ path = "../no", marker = "os_name == \'nt\'" }, { path = "../tree" }]', DirectorySource("{here}/tree")),

@@ -36,6 +36,8 @@ def direct_url_of(source: Source) -> dict[str, Any] | None:
             "url": recorded_url(source.url),
             "vcs_info": {key: value for key, value in vcs_info.items() if value is not None},
         }
+        if source.large_files:
+            values["vcs_info"]["git_lfs"] = True
     if source.subdirectory:
         values["subdirectory"] = source.subdirectory
     return values
@@ -51,7 +53,10 @@ def source_text(direct_url: Mapping[str, Any] | None) -> str:
         commit = vcs_info.get("commit_id")
         url = f"{vcs_info.get('vcs', 'git')}+{url}{f'@{commit}' if commit else ''}"
     subdirectory = direct_url.get("subdirectory")
-    return f"{url}#subdirectory={subdirectory}" if subdirectory else url
+    fragments = [f"subdirectory={subdirectory}"] if subdirectory else []
+    if isinstance(vcs_info, dict) and vcs_info.get("git_lfs"):
+        fragments.append("lfs=true")
+    return "#".join([url, *filter(None, ["&".join(fragments)])])
 
 
 def asked_text(source: Source) -> str:
@@ -122,6 +127,8 @@ def _vcs_difference(source: VcsSource, url: str, direct_url: Mapping[str, Any]) 
         return "it came from another repository"
     if source.commit_id is None or info.get("commit_id") != source.commit_id:
         return "it was made from another commit"
+    if bool(info.get("git_lfs")) != bool(source.large_files):
+        return "it has no files of Git LFS" if source.large_files else "it has files of Git LFS"
     return None
 
 

@@ -71,7 +71,8 @@ class DirectorySource:
 @dataclass(frozen=True, slots=True)
 class VcsSource:
     """A source tree in a version control system (*vcs* is ``git``). *commit_id* is set
-    when the lockfile, or the requested revision, fixes it.
+    when the lockfile, or the requested revision, fixes it. *large_files* are those that Git LFS
+    keeps; None: as the settings say.
     """
 
     vcs: str
@@ -79,6 +80,7 @@ class VcsSource:
     requested_revision: str | None = None
     subdirectory: str | None = None
     commit_id: str | None = None
+    large_files: bool | None = None
 
 
 Source = IndexSource | ArchiveSource | DirectorySource | VcsSource

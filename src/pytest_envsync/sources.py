@@ -103,9 +103,10 @@ def settle_source(candidate: Candidate, *, options: SyncOptions, target: Target,
     stated = stated_python(candidate, options) if options.dependency_metadata else None
     candidate = replace(candidate, build_info=_build_info(candidate, options), requires_python=stated)
     match candidate.requested:
-        case VcsSource() as source if source.commit_id is None:
-            commit = engine.builder(target).repositories.resolve(source)
-            candidate = replace(candidate, requested=replace(source, commit_id=commit))
+        case VcsSource() as source:
+            commit = source.commit_id or engine.builder(target).repositories.resolve(source)
+            large_files = engine.is_set("GIT_LFS") if source.large_files is None else source.large_files
+            candidate = replace(candidate, requested=replace(source, commit_id=commit, large_files=large_files))
         case DirectorySource(path=path, subdirectory=subdirectory):
             from pytest_envsync.environment.freshness import directory_cache_info
 

@@ -18,7 +18,7 @@ from pytest_envsync.inputs.project_form import check_source
 from pytest_envsync.inputs.references import Reference, read_reference
 from pytest_envsync.inputs.toml_table import Table
 from pytest_envsync.markers import is_active
-from pytest_envsync.requirements import DirectorySource, IndexSource, SpecifiedRequirement, normalize_name
+from pytest_envsync.requirements import DirectorySource, IndexSource, SpecifiedRequirement, VcsSource, normalize_name
 from pytest_envsync.settings.index_tables import read_index_table, split_index, write_rule
 from pytest_envsync.values import replace
 
@@ -136,7 +136,10 @@ class PinnedSources:
         subdirectory = table.text("subdirectory")
         if subdirectory:
             separator, fragment = "#", f"subdirectory={quote(subdirectory)}"
-        return read_reference(f"git+{address}{at}{separator}{fragment}", base=self._base)
+        reference = read_reference(f"git+{address}{at}{separator}{fragment}", base=self._base)
+        if isinstance(reference.source, VcsSource) and table.values.get("lfs") is not None:
+            return reference._replace(source=replace(reference.source, large_files=table.flag("lfs")))
+        return reference
 
 
 class ProjectIndexes(NamedTuple):

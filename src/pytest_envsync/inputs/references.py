@@ -166,7 +166,7 @@ def _at_path(
 
 
 def _in_repository(text: str, shown: str) -> Reference:
-    """Read what follows ``git+``: an address, ``@REVISION``, ``#subdirectory=PATH``."""
+    """Read what follows ``git+``: an address, ``@REVISION``, ``#subdirectory=PATH&lfs=true``."""
     from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
     try:
@@ -199,6 +199,8 @@ def _in_repository(text: str, shown: str) -> Reference:
         requested_revision=revision if at and revision else None,
         subdirectory=_subdirectory(fragments, shown),
         commit_id=revision.lower() if _COMMIT.fullmatch(revision) else None,
+        # The reference prints this, and reads past it.
+        large_files=("lfs", "true") in fragments or None,
     )
     return Reference(None, source, _digests(fragments))
 

@@ -370,4 +370,6 @@ def _place(source: Source) -> str:
             return f"{file_url(source.path).rstrip('/')}/{behind}"
         case VcsSource():
             revision = quote(source.requested_revision or source.commit_id or "", safe="/")
+            if source.large_files:
+                behind += f"{'&' if behind else '#'}lfs=true"
             return f"{source.vcs}+{source.url}{f'@{revision}' if revision else ''}{behind}"

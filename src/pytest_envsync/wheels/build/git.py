@@ -34,7 +34,7 @@ class Repositories:
         self.environ = environ
         self.processes = processes
         self.offline = offline
-        self.with_large_files = wants_large_files(environ)
+        self._with_large_files = wants_large_files(environ)
         self._listings: dict[str, dict[str, str]] = {}
         self._lock = threading.Lock()
         self._asking: dict[str, threading.Lock] = {}
@@ -93,7 +93,7 @@ class Repositories:
         self._git(["checkout", "--quiet", "--force", "--detach", commit], cwd=destination, url=source.url)
         if (destination / ".gitmodules").exists() and not self.offline:
             self._git(["submodule", "update", "--init", "--recursive", "--quiet"], cwd=destination, url=source.url)
-        if self.with_large_files:
+        if self.has_large_files(source):
             self._bring_large_files(source, destination)
         if source.subdirectory is None:
             return destination
@@ -107,11 +107,15 @@ class Repositories:
             )
         return tree
 
+    def has_large_files(self, source: VcsSource) -> bool:
+        """Whether the files of *source* that Git LFS keeps are wanted: it says so, or else the variable."""
+        return self._with_large_files if source.large_files is None else source.large_files
+
     def _bring_large_files(self, source: VcsSource, checkout: Path) -> None:
         if not self._try(["lfs", "version"], checkout):
             raise TargetError(
                 f"the large files of `{masked(source.url)}` are asked for, and Git LFS is not installed",
-                hint="install git-lfs, or leave UV_GIT_LFS out",
+                hint="install git-lfs, or leave out what asks for them: `lfs=true`, UV_GIT_LFS",
             )
         for arguments in (["lfs", "install", "--local", "--skip-repo"], ["lfs", "pull"]):
             self._git(arguments, cwd=checkout, url=source.url)

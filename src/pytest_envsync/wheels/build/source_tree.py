@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_envsync.addresses import file_path, file_url
+from pytest_envsync.addresses import file_path, file_url, without_credentials
 from pytest_envsync.direct_url import direct_url_of, source_text
 from pytest_envsync.errors import BuildError, InputError
 from pytest_envsync.requirements import ArchiveSource, DirectorySource, IndexSource, Source, VcsSource
@@ -95,8 +95,9 @@ class Workplace:
                     state = directory_cache_info(str(place), self.environ)
                 return ["directory", str(Path(path).resolve()), subdirectory, state]
             case VcsSource(url=url, subdirectory=subdirectory):
-                large = ["large files"] if self.repositories.with_large_files else []
-                return ["vcs", url, self.commit(self.source), subdirectory, *large]
+                large = ["large files"] if self.repositories.has_large_files(self.source) else []
+                # Tokens change from day to day, and what they open does not.
+                return ["vcs", without_credentials(url), self.commit(self.source), subdirectory, *large]
             case ArchiveSource(subdirectory=subdirectory):
                 return ["archive", self._sha256(), subdirectory]
             case IndexSource():

@@ -155,8 +155,8 @@ def _same(source: Source) -> object:
             return (canonical_address(url), subdirectory)
         case DirectorySource(path=path, subdirectory=subdirectory):
             return (path, subdirectory)
-        case VcsSource(url=url, requested_revision=revision, subdirectory=subdirectory):
-            return (canonical_address(url), revision, subdirectory)
+        case VcsSource(url=url, requested_revision=revision, subdirectory=subdirectory, large_files=large_files):
+            return (canonical_address(url), revision, subdirectory, large_files)
         case IndexSource():
             return source
 

@@ -17,6 +17,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -32,7 +33,7 @@ NAME = "demo-1.0-py3-none-any.whl"
 LINK = 0o120777 << 16
 
 
-def unpacked(archive: Path, tree: Path, **options: bool) -> Unpacked:
+def unpacked(archive: Path, tree: Path, **options: Any) -> Unpacked:
     tree.mkdir()
     return unpack_wheel(archive, str(tree), archive.name, **options)
 

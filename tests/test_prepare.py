@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,10 +35,12 @@ from pytest_envsync.options import SyncOptions
 from pytest_envsync.requirements import ArchiveSource, DirectorySource, IndexSource, Origin
 from pytest_envsync.target import Target
 from pytest_envsync.values import replace
+from pytest_envsync.wheels import fetch
 from pytest_envsync.wheels.fetch import fetch_archive
 from pytest_envsync.wheels.index.client import Client
 from pytest_envsync.wheels.lookup import find_stored
 from pytest_envsync.wheels.prepare import PreparedWheel, prepare_wheels
+from pytest_envsync.wheels.proof import prove
 from pytest_envsync.wheels.store.store import Store
 
 TARGET = Target(
@@ -243,7 +246,7 @@ def test_an_index_that_is_down_leaves_nothing(kitchen: Kitchen, served: Served, 
     index.fail("/files/two", statuses=[503] * 9)
     with pytest.raises(FetchError) as caught:
         kitchen.prepare(*candidates)
-    assert (caught.value.status, caught.value.tries, caught.value.exit_status) == (503, 3, 1)
+    assert (caught.value.status, caught.value.tries, caught.value.exit_status) == (503, 3, 2)
     assert kitchen.leftovers() == []
 
 
@@ -434,6 +437,50 @@ def test_a_local_wheel_that_changed_is_no_longer_what_was_locked(kitchen: Kitche
     make_wheel(wheels, files={"demo.py": "changed = True\n"})
     with pytest.raises(HashMismatch):
         kitchen.prepare(locked)
+
+
+@pytest.fixture
+def replacing(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path, bytes], None]:
+    """Puts other bytes in the place of a file once the first ones were proved, as a build that goes on does."""
+
+    def replace_after_proof(path: Path, content: bytes) -> None:
+        def proved(*arguments: Any) -> None:
+            prove(*arguments)
+            path.write_bytes(content)
+
+        monkeypatch.setattr(fetch, "prove", proved)
+
+    return replace_after_proof
+
+
+def test_a_local_wheel_that_is_replaced_while_it_is_read_is_refused(
+    kitchen: Kitchen, wheels: Path, replacing: Callable[[Path, bytes], None]
+) -> None:
+    """It was kept, and installed, under the digest of the one before."""
+    path = make_wheel(wheels)
+    locked = local(path, asked=digests_of(path, "sha256"))
+    before = path.read_bytes()
+    replacing(path, make_wheel(wheels, files={"demo.py": "changed = True\n"}).read_bytes())
+    path.write_bytes(before)
+    with pytest.raises(WheelError, match="it was changed while it was read"):
+        kitchen.prepare(locked)
+    assert list(kitchen.store.entries()) == []
+    with pytest.raises(HashMismatch):
+        kitchen.prepare(locked)
+
+
+def test_a_local_source_that_is_replaced_while_it_is_copied_is_refused(
+    kitchen: Kitchen, wheels: Path, replacing: Callable[[Path, bytes], None]
+) -> None:
+    sdist = make_sdist(wheels)
+    file = File(sdist.name, sdist.as_uri())
+    digests = tuple(digests_of(sdist, "sha256"))
+    source = Candidate(
+        name="demo", version="1.0", kind="sdist", requested=ArchiveSource(file.url), file=file, digests=digests
+    )
+    replacing(sdist, b"something else")
+    with kitchen.client() as client, pytest.raises(HashMismatch):
+        fetch_archive(source, kitchen.root / "fetched", client=lambda: client, policy=HashPolicy.VERIFY)
 
 
 def test_a_local_wheel_that_is_missing_is_said(kitchen: Kitchen, wheels: Path) -> None:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import pytest
 
 from factories import make_wheel, sha256
 from pytest_envsync.distributions import StoredWheel
-from pytest_envsync.errors import FetchError, StoreError
+from pytest_envsync.errors import FetchError, StoreError, WheelError
 from pytest_envsync.wheels.store.damage import Damage, DamageKind
+from pytest_envsync.wheels.store.digests import digest_file
 from pytest_envsync.wheels.store.store import Store
 
 SOURCE = "demo/__init__.py"
@@ -241,3 +242,24 @@ def test_what_cannot_be_had_again_is_said(store: Store, wheel: StoredWheel, whee
     edit(Path(kept.tree, "built.py"))
     with pytest.raises(StoreError, match="no address of it is known"):
         store.repair(kept, store.check(kept))
+
+
+def test_an_archive_that_is_replaced_while_it_is_read_mends_nothing(
+    store: Store, archive: Path, wheels: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheel = store.add(archive, filename=archive.name, url=archive.as_uri())
+    edit(Path(wheel.tree, SOURCE))
+    before = archive.read_bytes()
+    other = make_wheel(wheels, files={SOURCE: "x = 2\n"}).read_bytes()
+    archive.write_bytes(before)
+
+    def replacing(path: str, algorithms: Collection[str] = ("sha256",)) -> dict[str, str]:
+        digests = digest_file(path, algorithms)
+        if Path(path) == archive:
+            archive.write_bytes(other)
+        return digests
+
+    monkeypatch.setattr("pytest_envsync.wheels.store.digests.digest_file", replacing)
+    with pytest.raises(WheelError, match="it was changed while it was read"):
+        store.repair(wheel, store.check(wheel, deep=True))
+    assert [damage.path for damage in store.check(wheel)] == [SOURCE]

@@ -45,7 +45,10 @@ def fetch_archive(
         from shutil import copyfile
 
         copyfile(path, destination)
-        return digests
+        # What is used is the copy: the file may have been replaced meanwhile.
+        copied = digest_file(os.fspath(destination), tuple(digests))
+        prove(candidate, copied, policy)
+        return copied
     digests = client().download(
         candidate.file.url,
         destination,

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pytest_envsync.distributions import Candidate, PreparedWheel, StoredWheel
 from pytest_envsync.errors import BuildError, SelectionError
+from pytest_envsync.file_stamp import Stamp, stamp_of
 from pytest_envsync.hashes import HashPolicy
 from pytest_envsync.requirements import ArchiveSource
 from pytest_envsync.values import NamedTuple
@@ -124,12 +125,16 @@ def _check_python(prepared: PreparedWheel, target: Target) -> None:
 
 
 class _Fetched(NamedTuple):
-    """An archive that is proved and waits to be unpacked. *archive* is the file itself when it lies on this machine."""
+    """An archive that is proved and waits to be unpacked.
+
+    *archive* is the file itself when it lies on this machine, *stamp* what it was when it was proved.
+    """
 
     candidate: Candidate
     archive: Path
     digests: dict[str, str]
     validator: str | None = None
+    stamp: Stamp | None = None
 
 
 Step = Callable[[], PreparedWheel | _Fetched]
@@ -289,8 +294,9 @@ class _Preparation:
 
         path = local_path(candidate) or ""
         key = status_key(path)  # before the bytes are read: a file that changes meanwhile is read again next time
+        stamp = None if key is None else stamp_of(path)
         digests = prove_local(candidate, path, policy=self._policy)
-        prepared = self._add(_Fetched(candidate, Path(path), digests))
+        prepared = self._add(_Fetched(candidate, Path(path), digests, stamp=stamp))
         if key is not None:
             self._store.remember(key, prepared.wheel.sha256)
         return prepared
@@ -314,6 +320,7 @@ class _Preparation:
             url=candidate.file.url if candidate.file is not None else None,
             validate=self._validate,
             skip_filename_check=self._skip_filename_check,
+            stamp=fetched.stamp,
         )
         if local_path(candidate) is None:
             self._remember(fetched, wheel)

@@ -14,7 +14,8 @@ from typing import NamedTuple
 from pytest_envsync.addresses import masked, without_credentials
 from pytest_envsync.cache import ELSEWHERE
 from pytest_envsync.distributions import StoredFile, StoredWheel
-from pytest_envsync.errors import StoreError
+from pytest_envsync.errors import StoreError, WheelError
+from pytest_envsync.file_stamp import Stamp, stamp_of
 from pytest_envsync.hashes import Digest
 from pytest_envsync.wheels.store.archive import read_members
 from pytest_envsync.wheels.store.digests import digest_file
@@ -37,11 +38,13 @@ def unpack_wheel(
     exact_modes: bool = False,
     validate: bool = True,
     skip_filename_check: bool = False,
+    stamp: Stamp | None = None,
 ) -> Unpacked:
     """Unpack the wheel file *archive* into *tree*, an empty directory, and judge what it says of itself.
 
     RECORD is healed where it has to be. Without *validate* neither the zip's layout nor the hashes of RECORD are
-    looked at. Raises WheelError, StoreError when there is too little room, and OSError.
+    looked at. *stamp* is the archive's from before its bytes were digested, if it lies where others may write.
+    Raises WheelError, StoreError when there is too little room, and OSError.
     """
     with open(archive, "rb", buffering=0) as file:
         members = read_members(file, filename, validate=validate)
@@ -52,6 +55,8 @@ def unpack_wheel(
         rows = {
             row.path: row for row in unpack(file, members, tree, filename, validate=validate, exact_modes=exact_modes)
         }
+    if stamp is not None and stamp_of(os.fspath(archive)) != stamp:
+        raise WheelError(filename, "it was changed while it was read", hint="do it again when it is whole")
     identity = read_identity(
         dist_info, lambda path: Path(tree, path).read_bytes(), filename, skip_filename_check=skip_filename_check
     )

@@ -32,6 +32,7 @@ from pytest_envsync.addresses import file_path, masked
 from pytest_envsync.cache import cache_fault, exclusive, make_cache, shared
 from pytest_envsync.distributions import StoredFile, StoredWheel
 from pytest_envsync.errors import LockTimeout, StoreError
+from pytest_envsync.file_stamp import Stamp, stamp_of
 from pytest_envsync.wheels.store.known import find_known, keep_known
 from pytest_envsync.wheels.store.manifest import (
     read_rows,
@@ -153,13 +154,14 @@ class Store:
         built: bool = False,
         validate: bool = True,
         skip_filename_check: bool = False,
+        stamp: Stamp | None = None,
     ) -> StoredWheel:
         """Unpack the wheel file *archive*, whose name is *filename*, and return its entry.
 
         *sha256* and *digests* (algorithm -> hex digits) are those of its bytes, as the caller computed them; without
         *sha256* they are computed here. The archive is not kept, unless it was *built*: no build makes the same bytes
         again for certain. *url* says where to get another one, if that has no secrets in it. Without *validate* the
-        zip's layout and the hashes of RECORD are not looked at.
+        zip's layout and the hashes of RECORD are not looked at. *stamp*: see ``unpack_wheel``.
         Raises WheelError for what is no valid wheel of that name, StoreError when it cannot be written.
         """
         # Reading what is there must not pay for what unpacks.
@@ -178,14 +180,10 @@ class Store:
                     check_filename(present.name, present.version, filename)
                 return present
             with self.scratch() as scratch:
-                entry = f"{scratch}/entry"
+                entry, tree = f"{scratch}/entry", f"{scratch}/entry/tree"
                 os.mkdir(entry)
                 identity, rows = self._unpack(
-                    archive,
-                    f"{entry}/tree",
-                    filename,
-                    validate=validate,
-                    skip_filename_check=skip_filename_check,
+                    archive, tree, filename, validate=validate, skip_filename_check=skip_filename_check, stamp=stamp
                 )
                 wheel = describe(
                     identity,
@@ -204,7 +202,7 @@ class Store:
                 return self._publish(entry, scratch, wheel)
 
     def _unpack(
-        self, archive: Path, tree: str, filename: str, *, validate: bool, skip_filename_check: bool
+        self, archive: Path, tree: str, filename: str, *, validate: bool, skip_filename_check: bool, stamp: Stamp | None
     ) -> Unpacked:
         from pytest_envsync.wheels.store.entry import unpack_wheel
 
@@ -221,6 +219,7 @@ class Store:
             exact_modes=self._exact_modes,
             validate=validate,
             skip_filename_check=skip_filename_check,
+            stamp=stamp,
         )
 
     def _publish(self, entry: str, scratch: str, wheel: StoredWheel) -> StoredWheel:
@@ -282,12 +281,14 @@ class Store:
 
             def unpack_again() -> str:
                 fetched = archive or self._fetch(wheel, scratch, fetch)
+                stamp = stamp_of(os.fspath(fetched))
                 actual = digest_file(os.fspath(fetched))["sha256"]
                 if actual != wheel.sha256:
                     raise _other_bytes(wheel, actual)
                 # The bytes are those that were accepted before: they are not judged a second time.
-                self._unpack(fetched, f"{scratch}/tree", wheel.filename, validate=False, skip_filename_check=True)
-                return f"{scratch}/tree"
+                place = f"{scratch}/tree"
+                self._unpack(fetched, place, wheel.filename, validate=False, skip_filename_check=True, stamp=stamp)
+                return place
 
             note = partial(note_spoiled, self.root, wheel.sha256)
             mend(self.entry(wheel.sha256), rows, damages, unpack_again, note=note)

@@ -45,8 +45,26 @@ def test_an_unknown_project_is_none(index: IndexServer) -> None:
         assert asking.page(index.url, "demo") is None
     index.fail("/simple/", statuses=[410, 403])
     with client() as asking:
-        assert asking.page(index.url, "demo") is None
+        with pytest.raises(FetchError, match="410 Gone") as caught:
+            asking.page(index.url, "demo")
+        assert caught.value.exit_status == 2
         assert asking.page(Index(index.url, missing=frozenset({403})), "other") is None
+
+
+@pytest.mark.parametrize(("status", "ends"), [(400, 2), (401, 2), (403, 2), (404, 1), (410, 2)])
+def test_a_file_that_is_not_there_is_told_apart_from_a_server_that_fails(
+    index: IndexServer, tmp_path: Path, status: int, ends: int
+) -> None:
+    index.fail("/files/", statuses=[status])
+    with client() as asking, pytest.raises(FetchError) as caught:
+        asking.download(f"{index.base}/files/demo-1.0-py3-none-any.whl", tmp_path / "demo")
+    assert (caught.value.status, caught.value.exit_status) == (status, ends)
+
+
+def test_an_address_of_another_kind_is_no_path(tmp_path: Path) -> None:
+    (tmp_path / "here").touch()
+    with client() as asking, pytest.raises(FetchError, match="is no valid address"):
+        asking.download(f"ftp://example.org{tmp_path}/here", tmp_path / "demo")
 
 
 def test_an_index_needs_no_slash_at_its_end(index: IndexServer, demo: Path) -> None:

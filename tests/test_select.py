@@ -186,6 +186,25 @@ def test_equals_are_taken_in_the_order_given() -> None:
     assert candidate.file is first
 
 
+def test_equals_are_taken_by_their_names_not_as_they_are_listed() -> None:
+    plain, both = "demo-1.0-py3-none-any.whl", "demo-1.0-py2.py3-none-any.whl"
+    turned = "demo-1.0-py3.py2-none-any.whl"
+    for names in ((plain, both), (both, plain)):
+        assert chosen(want(), *map(file, names)) == both
+        assert chosen(want(), *(file(name, index="") for name in names)) == plain
+    assert chosen(want(), file(turned, index=""), file(both, index="")) == both
+
+
+def test_of_one_version_the_first_index_wins_and_not_the_best_tag() -> None:
+    plain, specific = "demo-1.0-py3-none-any.whl", "demo-1.0-cp311-cp311-linux_x86_64.whl"
+    first, second = file(plain, index="https://a.test/simple/"), file(specific, index="https://b.test/simple/")
+    assert chosen(want(), first, second) == plain
+    assert chosen(want(), file(specific, index=""), first, second) == specific
+    hashed = file(specific, ONE, index="https://b.test/simple/")
+    demand = want("==1.0", ONE)
+    assert chosen(demand, file(plain, TWO, index="https://a.test/simple/"), hashed) == specific
+
+
 def test_requires_python_counts_by_its_lower_bound() -> None:
     new, old = file(WHEEL.format("2.0"), requires_python=">=3.12"), file(WHEEL.format("1.0"), requires_python="<3.9")
     assert chosen(want(), new, old) == old.filename

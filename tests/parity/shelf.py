@@ -41,6 +41,7 @@ class Shelf:
         self._spread()
         self._odd()
         self._links()
+        self._ties()
         self.tokens: dict[str, str] = {
             "INDEX": self.index.url,
             "BASE": self.index.base,
@@ -135,6 +136,25 @@ class Shelf:
         add(make_wheel(wheels, "nohash", "1.0"), hashes=())
         for name in ("pip", "setuptools", "wheel", "uv", "packaging"):
             add(make_wheel(wheels, name, "1.0", files={f"{name}/__init__.py": ""}))
+
+    def _ties(self) -> None:
+        """One version in wheels that fit alike, listed in several orders, and an index that fails in several ways."""
+        raw, ties, best = self.index.raw, self.directory / "ties", f"{CP}-{CP}-linux_x86_64"
+        tags = ("py3-none-any", "py2.py3-none-any", "py3.py2-none-any", best)
+        for tag in tags:
+            wheel = make_wheel(ties, "tie", "1.0", tag=tag, files={"tie.py": tag}, purelib=tag != best)
+            raw(f"/ties/{wheel.name}", wheel.read_bytes(), "application/octet-stream")
+        for name, *listed in (("plain", 0), ("best", 3), ("up", 0, 1), ("down", 1, 0), ("turned", 2, 1)):
+            links = "".join(f'<a href="/ties/tie-1.0-{tags[number]}.whl">x</a>' for number in listed)
+            raw(f"/{name}/tie/", links.encode(), "text/html")
+        for name, body in (
+            ("list", b"[]"),
+            ("broken", b"{"),
+            ("null", b'{"meta": {"api-version": "1.0"}, "files": null}'),
+        ):
+            raw(f"/{name}/aaa/", body, "application/vnd.pypi.simple.v1+json")
+        for status in (401, 410, 500):
+            self.index.fail(f"/status/{status}/", statuses=[status] * 1000)
 
     def _spread(self) -> None:
         """Wheels with more than modules in them."""

@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import HealthCheck, Phase, given, note, settings
 
+import cases_choices
 import cases_comparisons
 import cases_configuration
 import cases_hashes
@@ -57,7 +58,7 @@ TABLES: dict[str, list[Case]] = {
     "installing": cases_installing.CASES,
     "hashes": cases_hashes.CASES,
     "sources": cases_sources.CASES,
-    "indexes": cases_indexes.CASES,
+    "indexes": [*cases_indexes.CASES, *cases_choices.CASES],
     "pylock": [*cases_pylock.CASES, *cases_pylock_shapes.CASES],
     "hostile": cases_hostile.CASES,
     "comparisons": cases_comparisons.CASES,

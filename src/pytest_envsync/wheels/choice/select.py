@@ -117,9 +117,9 @@ def selection_policy(
 def select_candidate(demand: Demand, files: Sequence[File], target: Target, policy: SelectionPolicy) -> Candidate:
     """Return the candidate for *demand*, a project on an index, among the *files* of that project.
 
-    *files* may come in any order and from several indexes; of equals the first wins. Raises
-    SelectionError, carrying one Rejection for each file, when none fits. Rules: PEP 440
-    (pre-releases only if nothing else fits), PEP 592 (yanked only if pinned).
+    *files* come from listings first, then from the indexes in their order: of one version the files of
+    an index beat those of the next, whatever their tags. Raises SelectionError, carrying one Rejection for each
+    file, when none fits. Rules: PEP 440 (pre-releases only if nothing else fits), PEP 592 (yanked only if pinned).
     """
     candidate = Selector(target, policy).choose(demand, files)
     if candidate is None:
@@ -163,9 +163,23 @@ class Selector:
                 file for _, file in by_version[version] if self.refusal(file, demand, yanked_too=yanked_too) is None
             ]
             if fitting:
-                best = max(fitting, key=lambda file: self._rank(file, demand.digests))
-                return _candidate(demand, best, by_version[version][0][0])
+                return _candidate(demand, self._best(fitting, demand.digests), by_version[version][0][0])
         return None
+
+    def _best(self, files: list[File], allowed: tuple[Digest, ...]) -> File:
+        """Return the best of *files*, which are of one version and all fit."""
+        if len(files) == 1:
+            return files[0]
+        indexes = dict.fromkeys(file.index_url for file in files if file.index_url)
+        # Listings compete with the files of the first index.
+        places = {"": 0, **{url: -place for place, url in enumerate(indexes)}}
+
+        def rank(file: File) -> tuple[int, int, int, int, tuple[int, str]]:
+            match, kind, tag, build = self._rank(file, allowed)
+            return (match, places[file.index_url], kind, tag, build)
+
+        # Of equals the first wins; the order is the reference's, so that it does not depend on who lists them.
+        return max(sorted(files, key=_order_of_equals), key=rank)
 
     def refusal(self, file: File, demand: Demand, *, yanked_too: bool = False) -> Rejection | None:
         """Return why a *file* of a wanted version is refused, or None when it fits."""
@@ -200,6 +214,13 @@ class Selector:
             return (digest_match(file.digests, allowed), 0, 0, (-1, ""))
         position = self.position(file.filename) or 0
         return (digest_match(file.digests, allowed), 1, -position, build_tag(file.filename))
+
+
+def _order_of_equals(file: File) -> tuple[bool, bool, str]:
+    """Sort by names; what is listed comes first, and there a plain tag before one that stands for several."""
+    if file.index_url:
+        return (True, False, file.filename)
+    return (False, "." in tag_text(file.filename), file.filename)
 
 
 def _is_pinned_to(demand: Demand, file: File) -> bool:

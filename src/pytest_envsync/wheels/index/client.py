@@ -178,7 +178,7 @@ class Client:
         from pytest_envsync.wheels.index.transfer import Transfer
 
         transfer = Transfer(destination, shown=masked(url), algorithms=algorithms, size=size, on_bytes=on_bytes)
-        if not is_remote(url):
+        if url[:5].lower() == "file:":
             transfer.copy(Path(file_path(url)))
             return transfer.digests()
         bare = self._bare(url)
@@ -189,10 +189,11 @@ class Client:
         def attempt() -> None:
             with self._exchange(bare, transfer.request_headers()) as (response, final):
                 if response.status_code not in {200, 206}:
-                    raise refused(response.status_code, final, exit_status=1)
+                    # Of what is not there the input speaks wrongly; all else is the server's fault.
+                    raise refused(response.status_code, final, exit_status=1 if response.status_code == 404 else 2)
                 transfer.receive(response.status_code, dict(response.headers), response.iter_raw())
 
-        self._retries.persist(bare, attempt, exit_status=1)
+        self._retries.persist(bare, attempt, exit_status=2)
         return transfer.digests()
 
     def validator(self, url: str) -> str | None:
@@ -214,7 +215,7 @@ class Client:
                 dated = f"{told['last-modified']} {length}" if "last-modified" in told and length.isdecimal() else None
                 return told.get("etag") or dated
 
-        return self._retries.persist(bare, attempt, exit_status=1)
+        return self._retries.persist(bare, attempt, exit_status=2)
 
     # Requests.
 

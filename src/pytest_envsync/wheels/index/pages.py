@@ -19,10 +19,10 @@ from pytest_envsync.options import SyncOptions
 from pytest_envsync.requirements import normalize_name
 from pytest_envsync.wheels.index.freshness import freshness_of
 from pytest_envsync.wheels.index.page_cache import KeptPage, PageCache
-from pytest_envsync.wheels.index.simple import ACCEPT, ContentTypeError, PageError, parse_page
+from pytest_envsync.wheels.index.simple import ACCEPT, PageError, parse_page
 
-ABSENT = frozenset({404, 410})
-"""The statuses by which an index says that it does not know a project."""
+ABSENT = frozenset({404})
+"""The statuses by which an index says that it does not know a project (410 is a fault of the index)."""
 
 
 class Body(NamedTuple):
@@ -109,7 +109,8 @@ class Pages:
         elif body.status in absent:
             page = KeptPage(404, url, b"\n", born, freshness.lifetime)
         else:
-            raise refused(body.status, body.url, exit_status=1 if body.status in {401, 403} and project else 2)
+            is_faulty = body.status >= 400 and body.status not in {401, 403}
+            raise refused(body.status, body.url, exit_status=1 if project and not is_faulty else 2)
         if not (freshness.storable and self._cache.put(key, page)):
             self._cache.drop(key)
             self._unkept[key] = page
@@ -124,7 +125,7 @@ def _parsed(body: Body, project: str | None, *, born: float, lifetime: float) ->
             f"`{masked(body.url)}` is no index page: {error}",
             url=masked(body.url),
             status=body.status,
-            exit_status=1 if isinstance(error, ContentTypeError) and project else 2,
+            exit_status=1 if project else 2,
             hint="the address of an index usually ends in /simple/",
         ) from error
     etag, last_modified = body.headers.get("etag", ""), body.headers.get("last-modified", "")
@@ -159,7 +160,7 @@ def refused(status: int, url: str, *, exit_status: int) -> FetchError:
             "its credentials are missing or wrong; they may stand in the address, in netrc or, for"
             " `--index NAME=ADDRESS`, in UV_INDEX_NAME_USERNAME and UV_INDEX_NAME_PASSWORD"
         )
-    elif status in ABSENT:
+    elif status in {404, 410}:
         hint = "it is not there (any more); check the address, or lock again"
     shown = masked(url)
     return FetchError(

@@ -100,14 +100,14 @@ class ProjectFiles:
     def page(self, index: Index, project: str) -> Page | None:
         """Return an index's page of *project*, or None when it knows none or may not be asked (``--offline``).
 
-        Raises FetchError, but not for refused credentials where all indexes count alike.
+        Raises FetchError; refused credentials are an error only where no index behind this one may be asked.
         """
         try:
             return self._client().page(index, project)
         except OfflineError:
             return None
         except FetchError as error:
-            if error.status in index.missing or (error.status in {401, 403} and self.strategy == BEST_MATCH):
+            if error.status in index.missing or (error.status in {401, 403} and self.strategy != FIRST_INDEX):
                 return None
             raise
 

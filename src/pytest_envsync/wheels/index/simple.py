@@ -36,10 +36,6 @@ class PageError(ValueError):
     """Bytes that are no index page; the text says why."""
 
 
-class ContentTypeError(PageError):
-    """A page that says itself that it is none."""
-
-
 Row = tuple[str, str, str, str, str, str, str]
 """A file as a page states it: file name, address (maybe relative to the page), digests, size, requires-python, yanked,
 upload time. All text, empty for what is not stated; plain tuples, because there are thousands."""
@@ -142,7 +138,7 @@ def parse_page(body: bytes, content_type: str, url: str, *, project: str | None)
         url = base if is_remote(base) or not remote else url
         is_plain = False
     else:
-        raise ContentTypeError(f"expected an index page (JSON or HTML), found the content type `{essence}`")
+        raise PageError(f"expected an index page (JSON or HTML), found the content type `{essence}`")
     return page_rows(rows, project, remote=remote, is_plain=is_plain), url
 
 

@@ -24,7 +24,22 @@ def fetching(name: str, address: str, status: int) -> list[Case]:
     ]
 
 
+# The first file came on the first of January 2001 at midnight, the second twenty years later.
+SEES_THE_FIRST = (
+    "2001-01-01T00:00:00", "2001-01-01T00:00", "2001-01-01 00", "2001-01-01[Europe/Berlin]", "20010101[u-ca=iso8601]", "2001-01-01T00:00:00.1Z",
+    "2001-01-01T00:00:00,1Z", "20010101T000001Z", "2001-01-01T00:00:00-01", "2001-01-01T02:00+01:00[Europe/Berlin]", "2016-12-31T23:59:60Z",
+    "9000 days", "-9000 days", "+P9000D", "P9000DT1.5H", "9000 days, 1:30:00", "9000d 1.5h ago",
+)  # fmt: skip
+SEES_NOTHING = ("2000-12-31T23:59:59", "2001-01-01T00:00Z", "2001-01-01T00:00:00+05:00[Europe/Berlin]", "2001-01-01T00:00:00Z[America/New_York]", "20000 days")
+MEANS_NOTHING = ("2001-01-01Z", " 2001-01-01", "2001-01-01T24:00:00", "2001-01-01[!u-ca=iso8601]", "30 DAYS", "1h,30m", "30 days,", "2 hours 1 day", "-1 day ago", "P1.5D", "False")
+
+
 CASES: list[Case] = [
+    *(
+        case(f"exclude-newer-{text}", "aaa\n", f"--exclude-newer='{text}' r.txt", status=status)
+        for texts, status in ((SEES_THE_FIRST, 0), (SEES_NOTHING, 1), (MEANS_NOTHING, 2))
+        for text in texts
+    ),
     *fetching("nobody", "http://127.0.0.1:9", 2),
     *fetching("nothing", "@BASE@/nothing", 1),
     *fetching("refused", "@BASE@/status/401", 2),

@@ -18,6 +18,7 @@ from pytest_envsync import build_environments
 from pytest_envsync.build_environments import make_builder
 from pytest_envsync.errors import BuildError, UsageError
 from pytest_envsync.options import SyncOptions
+from pytest_envsync.wheels.build import backend
 from pytest_envsync.wheels.build.build import Builder
 from pytest_envsync.wheels.build.settings import build_jobs, config_settings
 from source_world import World
@@ -181,7 +182,7 @@ def build_wheel(directory, *a, **k):
 HANGS = """
 def build_wheel(*arguments, **options):
     import subprocess, sys, time
-    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session={detached})
     print("about to sleep")
     with open({path!r}, "w") as stream:
         stream.write("%d %d" % (os.getpid(), child.pid))
@@ -191,12 +192,67 @@ def build_wheel(*arguments, **options):
 
 def test_a_backend_that_hangs_is_ended_with_all_it_started(world: World) -> None:
     pids = world.root / "pids"
-    tree = world.broken(HANGS.format(path=str(pids)))
+    tree = world.broken(HANGS.format(path=str(pids), detached=False))
     error = world.refused(str(tree), environ={"ENVSYNC_BUILD_TIMEOUT": "1.5"})
     assert isinstance(error, BuildError)
     assert "took more than 2 s and was ended" in str(error)
     assert "about to sleep" in error.output
     assert [is_running(int(pid)) for pid in pids.read_text().split()] == [False, False]
+
+
+DETACHED = """
+def build_wheel(*arguments, **options):
+    import subprocess, sys, time
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep({rest})"], start_new_session=True)
+    with open({path!r}, "w") as stream:
+        stream.write("%d %d" % (os.getpid(), child.pid))
+    {then}
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="the system does not tell the variables of others")
+@pytest.mark.parametrize("then", ["raise SystemExit(3)", "time.sleep(600)"])
+def test_what_left_the_group_of_a_backend_that_fails_is_ended_too(world: World, then: str) -> None:
+    pids = world.root / "pids"
+    tree = world.broken(DETACHED.format(path=str(pids), rest=600, then=then))
+    world.refused(str(tree), environ={"ENVSYNC_BUILD_TIMEOUT": "1.5"})
+    assert [is_running(int(pid)) for pid in pids.read_text().split()] == [False, False]
+
+
+def test_a_server_that_a_good_build_started_stays(world: World) -> None:
+    pids = world.root / "pids"
+    body = "\n_plain = build_wheel\n" + DETACHED.format(path=str(pids), rest=20, then="return _plain(*arguments)")
+    world.sync(str(world.broken(body)))
+    server = int(pids.read_text().split()[1])
+    try:
+        assert is_running(server)
+    finally:
+        os.kill(server, signal.SIGKILL)
+
+
+def test_output_without_an_end_ends_the_build(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backend, "MOST_OUTPUT", 3 * 2**20)
+    error = world.refused(
+        str(world.broken("\ndef build_wheel(*a, **k):\n    while True:\n        print('x' * 1000)\n"))
+    )
+    assert "it wrote more than 3 MiB of output and was ended" in str(error)
+    (log,) = (world.cache / "logs").iterdir()
+    assert log.stat().st_size > 3 * 2**20
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "\ndef build_wheel(*a, **k):\n    print('x' * 10**6)\n    raise SystemExit(3)\n",
+        "\ndef get_requires_for_build_wheel(*a):\n    return ['x' * 10**6 + '!!']\n",
+        "\nraise ImportError('x' * 10**6)\n",
+    ],
+)
+def test_a_line_without_an_end_is_cut_in_the_error(world: World, body: str) -> None:
+    error = world.refused(str(world.broken(body)))
+    assert len(str(error)) < 100_000
+    # Whatever shows it does not repeat what it has.
+    assert "\n  ".join(getattr(error, "output", "").splitlines()) in str(error)
 
 
 @pytest.mark.parametrize("text", ["soon", "-1", "0", "nan"])
@@ -214,7 +270,8 @@ def test_a_signal_ends_the_builds_and_leaves_the_environment_alone(
     world.sync(str(world.tree("other")))
     before = world.files()
     pids = world.root / "pids"
-    tree = world.broken(HANGS.format(path=str(pids)).replace("build_wheel", hook))
+    detached = hook == "build_wheel" and Path("/proc/self/environ").exists()
+    tree = world.broken(HANGS.format(path=str(pids), detached=detached).replace("build_wheel", hook))
     if hook != "build_wheel":
         # Its name is asked for, before anything else.
         table = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
@@ -244,7 +301,7 @@ def test_a_signal_ends_the_builds_and_leaves_the_environment_alone(
 
 def test_the_failure_of_one_build_ends_the_others(world: World) -> None:
     pids = world.root / "pids"
-    slow = world.broken(HANGS.format(path=str(pids)), "slow")
+    slow = world.broken(HANGS.format(path=str(pids), detached=False), "slow")
     wait = f"\ndef build_wheel(*a, **k):\n    import time\n    while not os.path.exists({str(pids)!r}):\n"
     wait += "        time.sleep(0.01)\n    raise SystemExit(7)\n"
     error = world.refused(str(slow), str(world.broken(wait, "quick")), environ={"UV_CONCURRENT_BUILDS": "2"})

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from pytest_envsync.target import Target
 
+_LONGEST = 1000  # characters of a requirement that an error repeats
 MAX_ROUNDS = 2000
 """Rounds of the search; the build requirements of the largest projects take some dozens."""
 
@@ -88,9 +89,12 @@ def parse_asked(text: str, markers: Mapping[str, str], extras: Iterable[str] = (
     try:
         requirement = Requirement(text)
     except InvalidRequirement as error:
-        raise InputError(
-            f"`{masked(text)}` is no requirement: {error}", hint="see `build-system.requires`", exit_status=1
-        ) from error
+        said = (
+            f"`{masked(text)}` is no requirement: {error}"
+            if len(text) < _LONGEST
+            else f"`{text[:40]}...` is no requirement"
+        )
+        raise InputError(said, hint="see `build-system.requires`", exit_status=1) from error
     if requirement.marker is not None and not any(
         requirement.marker.evaluate({**markers, "extra": extra}) for extra in extras
     ):

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 TAIL = 40
 """Lines of a backend's output that an error shows; the whole is in its log."""
+MOST_OUTPUT = 2**30
+"""Bytes of output of one build that are kept; more would fill the disk without telling anybody anything."""
+_LONGEST = 4000  # characters of one line in an error
 _TERMINAL_COMMANDS = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _SIGKILL = 9
@@ -147,6 +150,8 @@ class Backend:
 
         from pyproject_hooks import BackendUnavailable, BuildBackendHookCaller, HookMissing, UnsupportedOperation
 
+        from pytest_envsync.wheels.build.processes import TooMuchOutput
+
         try:
             caller = BuildBackendHookCaller(
                 str(self.tree),
@@ -178,6 +183,8 @@ class Backend:
                 f"it took more than {self.timeout:.0f} s and was ended",
                 hint="ENVSYNC_BUILD_TIMEOUT sets the limit, in seconds",
             ) from error
+        except TooMuchOutput as error:
+            raise self._error(hook, f"it wrote more than {MOST_OUTPUT // 2**20} MiB of output and was ended") from error
         except CalledProcessError as error:
             hint = "the system ends a process so when memory is short" if error.returncode == -_SIGKILL else None
             raise self._error(hook, _ending(error.returncode), hint=hint) from error
@@ -202,6 +209,7 @@ class Backend:
                 environ={**self.environ, **(extra_environ or {})},
                 output=output,
                 timeout=self.timeout,
+                most_output=MOST_OUTPUT,
                 with_descendants=True,
             )
             if status == 0:
@@ -212,13 +220,17 @@ class Backend:
     def _error(self, hook: str, detail: str, *, said: Sequence[str] = (), hint: str | None = None) -> BuildError:
         """Return the error of *hook*, with the end of the log, or what was *said* beside it."""
         logged = output_tail(self.log)
-        tail = logged or list(said[-TAIL:])
-        lines = [f"Failed to build `{self.subject}`: call to `{self.system.backend}.{hook}` failed: {detail}"]
-        lines += [f"  {line}" for line in tail]
+        tail = [_cut(line) for line in logged or said[-TAIL:]]
+        failed = f"Failed to build `{self.subject}`: call to `{self.system.backend}.{hook}` failed: {detail}"
+        lines = [*map(_cut, failed.split("\n")), *(f"  {line}" for line in tail)]
         log = str(self.log) if logged else None
         if log is not None:
             lines.append(f"  the whole output is in {log}")
         return BuildError("\n".join(lines), subject=self.subject, output="\n".join(tail), log=log, hint=hint)
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]} ..."
 
 
 def _write_down_warnings(answer: Path, log: IO[bytes]) -> None:

@@ -15,17 +15,32 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from pytest_envsync.wheels.build.descendants import VARIABLE
+
 if TYPE_CHECKING:
     import subprocess
 
-# The first line names whom to kill; a second one says that nobody is to be killed any more.
-_SCRIPT = 'read -r victim && { read -r over || kill -s KILL -- "$victim"; }'
+# The first line names whom to kill; a second one says that nobody is to be killed any more. What left the group of the
+# victim is found by the variable that it has; the shell has another one.
+_SCRIPT = f"""\
+end() {{
+    kill -s KILL -- "$victim"
+    [ -n "$MARKER" ] || return
+    for place in /proc/[0-9]*; do
+        grep -qs "{VARIABLE}=$MARKER" "$place/environ" && kill -s KILL "${{place#/proc/}}"
+    done
+}}
+read -r victim && {{ read -r over || end; }}
+"""
 
 
 class Lifeline:
-    """Kills the process that it is attached to when this process ends before ``let_go``. Not on Windows."""
+    """Kills the process that it is attached to when this process ends before ``let_go``. Not on Windows.
 
-    def __init__(self) -> None:
+    With a *marker* also what has it (``descendants``).
+    """
+
+    def __init__(self, marker: str = "") -> None:
         """Start the shell, which waits for a name."""
         self._guard: subprocess.Popen[bytes] | None = None
         self._is_attached = False
@@ -37,7 +52,7 @@ class Lifeline:
             self._guard = subprocess.Popen(
                 ["/bin/sh", "-c", _SCRIPT],
                 cwd="/",
-                env={},
+                env={"PATH": os.defpath, "MARKER": marker},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

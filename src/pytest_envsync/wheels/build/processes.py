@@ -9,12 +9,13 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from pytest_envsync.errors import EnvsyncError
+from pytest_envsync.wheels.build.descendants import VARIABLE, end_marked, new_marker
 from pytest_envsync.wheels.build.lifeline import Lifeline
 
 if TYPE_CHECKING:
@@ -28,6 +29,10 @@ class CalledOff(EnvsyncError):  # noqa: N818 - no fault of its own: the sync tha
 
     def __init__(self) -> None:
         super().__init__("called off, because something else failed or was interrupted", exit_status=1)
+
+
+class TooMuchOutput(Exception):  # noqa: N818 - as ``subprocess.TimeoutExpired``
+    """A process wrote more than it may, and was ended."""
 
 
 class Processes:
@@ -56,23 +61,26 @@ class Processes:
         output: IO[bytes],
         errors: IO[bytes] | None = None,
         timeout: float,
+        most_output: float = float("inf"),
         with_descendants: bool = False,
     ) -> int:
         """Run *command* and return its exit status; it reads nothing. Without *errors* those go to *output* too.
 
         With *with_descendants* it has a process group and session of its own, and whatever it started goes with
-        it, also when it ends well. Raises ``subprocess.TimeoutExpired`` after *timeout* seconds, CalledOff when
-        ``end`` was called meanwhile, OSError when it cannot be started.
+        it, also when it ends well; what left that group, a server for other builds it may be, only when it does not.
+        Raises ``subprocess.TimeoutExpired`` after *timeout* seconds, TooMuchOutput when *output*, a file, has more
+        than *most_output* bytes, CalledOff when ``end`` was called meanwhile, OSError when it cannot be started.
         """
         import subprocess
 
         self.check()
-        lifeline = Lifeline()
+        marker = new_marker() if with_descendants else ""
+        lifeline = Lifeline(marker)
         try:
             process = subprocess.Popen(
                 list(command),
                 cwd=cwd,
-                env=dict(environ),
+                env={**environ, VARIABLE: marker} if marker else dict(environ),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT if errors is None else errors,
@@ -86,7 +94,7 @@ class Processes:
             with self._lock:
                 self._running[process] = with_descendants
             self.check()  # ended between the first question and the list
-            _await(process, timeout)
+            _await(process, timeout, lambda: os.fstat(output.fileno()).st_size > most_output)
         finally:
             # Not reaped yet, so that the number of the group can be nobody else's.
             _kill(process, with_descendants=with_descendants)
@@ -94,6 +102,8 @@ class Processes:
             with self._lock:
                 self._running.pop(process, None)
             process.wait()
+            if marker and (self.is_ended or process.returncode != 0):
+                end_marked(marker)
         self.check()
         return process.returncode
 
@@ -105,7 +115,7 @@ class Processes:
                 _kill(process, with_descendants=with_descendants)
 
 
-def _await(process: subprocess.Popen[bytes], timeout: float) -> None:
+def _await(process: subprocess.Popen[bytes], timeout: float, is_too_much: Callable[[], bool]) -> None:
     """Wait for the end of *process*; where the system can, its entry stays until ``wait``."""
     if not hasattr(os, "waitid"):
         process.wait(timeout)
@@ -117,6 +127,8 @@ def _await(process: subprocess.Popen[bytes], timeout: float) -> None:
             from subprocess import TimeoutExpired
 
             raise TimeoutExpired(process.args, timeout)
+        if is_too_much():
+            raise TooMuchOutput
         time.sleep(pause)
         pause = min(pause * 1.5, _LONGEST)
 

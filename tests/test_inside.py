@@ -499,6 +499,7 @@ def test_the_project_under_test_is_installed(project: SessionProject, editable: 
     # A wheel is built again: what is tested is the working tree as it is.
     assert edited.returncode == 1, edited.out
     alone = project.pytest("--envsync", "requirements.lock", "--envsync-project", "none", module=False)
+    assert "project mine is left out (--envsync-project none)" in alone.header()
     assert alone.returncode == 2
     assert "No module named 'mine'" in alone.stdout
 

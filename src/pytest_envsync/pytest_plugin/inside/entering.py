@@ -54,6 +54,11 @@ def enter(config: pytest.Config, parser: pytest.Parser, args: list[str]) -> int 
             texts = options.envsync_locks or config.getini("envsync")
             _report_refusal(Path(config.invocation_params.dir, options.envsync_report), texts, error)
         raise pytest.UsageError(rendered(error)) from None
+    except KeyboardInterrupt:
+        # pytest says so only of a session that has begun.
+        sys.stderr.write("envsync: interrupted before the session began; no environment was changed\n")
+        silence(config, parser, args)
+        return int(pytest.ExitCode.INTERRUPTED)
 
 
 def _enter(config: pytest.Config, parser: pytest.Parser, args: list[str], options: argparse.Namespace) -> int | None:

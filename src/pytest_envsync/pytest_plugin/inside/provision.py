@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -138,6 +139,7 @@ class _Completion:
     def _project(self, packages: Mapping[str, str], markers: Mapping[str, str]) -> ProjectRequest | None:
         found = _find_project(self.wanted.project, self.preparation.asked.rootdir)
         if found is None:
+            self._say_what_is_left_out()
             return None
         name = found.name or Path(found.path).name
         if found.name is not None and found.name in packages:
@@ -152,6 +154,14 @@ class _Completion:
         if unmet:
             self.lines.append(f"project {name} needs what the lock lacks: {', '.join(unmet)}")
         return ProjectRequest(path=found.path, mode=mode)
+
+    def _say_what_is_left_out(self) -> None:
+        """Say that the project here is not what is tested, where that was asked for."""
+        with suppress(EnvsyncError):  # nobody asks for its files to be sound
+            here = read_project(self.preparation.asked.rootdir) if self.wanted.project == "none" else None
+            if here is not None:
+                name = here.name or Path(here.path).name
+                self.lines.append(f"project {name} is left out (--envsync-project none)")
 
     def _project_line(self, project: Mapping[str, Any]) -> str:
         shown = header.shown_path(project["path"], self.preparation.asked.directory)

@@ -93,6 +93,15 @@ def test_as_options_of_the_variable(project: SessionProject) -> None:
     check(project)
 
 
+def test_in_a_file_of_arguments(project: SessionProject) -> None:
+    project.write(
+        {"mine/args.txt": "--envsync\n../other/requirements.lock\n@more.txt\n", "mine/more.txt": "-q\ntests\n"}
+    )
+    run = project.pytest("@args.txt", cwd=project.path / "mine", env={"PYTHONPATH": str(project.path / "other")})
+    assert (run.returncode, run.outcomes) == (0, {"passed": 1}), run.out
+    check(project)
+
+
 def test_run_pytest(project: SessionProject) -> None:
     run = project.run(
         *(sys.executable, "-m", "pytest_envsync", "run", "--no-index", "--find-links", project.wheels),

@@ -8,6 +8,7 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 
 _VALUED = {
@@ -15,22 +16,42 @@ _VALUED = {
     *("--envsync-file", "--envsync-drift", "--envsync-report", "--envsync-cache-dir"),
 }
 
+_MOST_FILES = 100  # a file of arguments may name itself
+
 
 def joined(args: Sequence[str | os.PathLike[str]]) -> list[str]:
     """Return a command line with the values of our options in one word: ``--envsync=LOCK``.
 
     Until plugins are loaded pytest takes the second of two words for a path with tests, and looks there for its root.
+    Files of arguments (``@FILE``, a word in each line) are written out.
     """
     found: list[str] = []
     todo = [os.fspath(arg) for arg in args]
+    files = 0
     while todo:
         token = todo.pop(0)
         if token == "--":
             return [*found, token, *todo]
+        words = _words_in(token) if files < _MOST_FILES else None
+        if words is not None:
+            files += 1
+            todo = [*words, *todo]
+            continue
         if token in _VALUED and todo and not todo[0].startswith("-"):
             token += f"={todo.pop(0)}"
         found.append(token)
     return found
+
+
+def _words_in(token: str) -> list[str] | None:
+    """Return what the file of arguments holds that *token* names; None when it names none that can be read."""
+    if not token.startswith("@"):
+        return None
+    try:
+        with open(token[1:], encoding=sys.getfilesystemencoding(), errors=sys.getfilesystemencodeerrors()) as file:  # noqa: PTH123 - plain text
+            return file.read().splitlines()
+    except (OSError, ValueError):
+        return None  # pytest will say so
 
 
 def inner_arguments(args: Sequence[str | os.PathLike[str]], modules: Sequence[str] = ()) -> list[str]:

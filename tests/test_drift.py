@@ -420,3 +420,74 @@ def test_what_a_hook_says_of_the_network_holds_until_the_end(project: SessionPro
     assert run.returncode == 0, run.out
     assert f" ~ {SITE}/demo.py" in run.stdout
     assert index.requests == []
+
+
+def test_a_login_that_stands_in_a_lock_only_holds_until_the_end(project: SessionProject, index: IndexServer) -> None:
+    wheel = project.wheel("demo", files={"demo.py": "VALUE = 1\n"})
+    index.add(wheel)
+    index.require_auth("bob", "s3cr3t")
+    lock = project.lock("requirements.lock", wheel)
+    lock.write_text(f"--index-url {index.with_credentials('bob', '${TOK}')}\n{lock.read_text()}")
+    project.write({"test_damage.py": DAMAGE})
+    session = [
+        sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--envsync=requirements.lock",
+        "--envsync-option=--link-mode=hardlink",
+    ]  # fmt: skip
+    run = project.run(*session, "test_damage.py", env={"TOK": "s3cr3t"})
+    assert run.returncode == 0, run.out
+    assert "mended in the store: demo-1.0-py3-none-any.whl: demo.py" in run.stdout
+
+
+def test_the_environment_of_a_test_is_mended_by_what_its_marker_says(
+    project: SessionProject, index: IndexServer
+) -> None:
+    wheel = project.wheel("demo", files={"demo.py": "VALUE = 1\n"})
+    index.add(wheel)
+    index.require_auth("bob", "s3cr3t")
+    project.lock("requirements.lock", wheel)
+    address = index.with_credentials("bob", "s3cr3t")
+    project.write(
+        {
+            "test_damage.py": (
+                "import os, pytest\n"
+                f"@pytest.mark.envsync('requirements.lock', index_url={address!r})\n"
+                "def test_damage(synced_env):\n"
+                "    file = synced_env.site_packages / 'demo.py'\n"
+                "    os.chmod(file, 0o644)\n"
+                "    with open(file, 'a') as stream: stream.write('VALUE = 2\\n')\n"
+            )
+        }
+    )
+    run = project.run(
+        *(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--envsync-option=--link-mode=hardlink"),
+        "test_damage.py",
+    )
+    assert run.returncode == 0, run.out
+    assert f" ~ {SITE}/demo.py" in run.stdout
+    assert "mended in the store: demo-1.0-py3-none-any.whl: demo.py" in run.stdout
+    assert "s3cr3t" not in run.out
+
+
+@pytest.mark.parametrize("depth", [1500, 3000], ids=["deep", "longer than a path may be"])
+def test_directories_nested_without_end_are_told_and_undone(
+    project: SessionProject, cache_dir: Path, depth: int
+) -> None:
+    """The end of the session was a traceback, and so was every later use of the environment."""
+    project.write(
+        {
+            "test_harm.py": (
+                "import os, sys\n"
+                "def test_it(monkeypatch):\n"
+                "    monkeypatch.chdir(sys.prefix)\n"
+                f"    for _ in range({depth}):\n"
+                "        os.mkdir('a')\n"
+                "        os.chdir('a')\n"
+            )
+        }
+    )
+    run = project.pytest("--envsync", "requirements.lock", "test_harm.py")
+    assert run.returncode == 0, run.out[-2000:]
+    assert "was changed by this session (1 difference)" in run.stdout
+    assert [path.name for path in cached_environments(cache_dir)[0].glob("a*")] == []
+    again = project.pytest("--envsync", "requirements.lock", "test_it.py")
+    assert (again.returncode, "repaired" in again.out) == (0, False), again.out

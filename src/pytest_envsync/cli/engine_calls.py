@@ -25,6 +25,7 @@ from pytest_envsync.values import replace
 
 if TYPE_CHECKING:
     from pytest_envsync.cli import Call
+    from pytest_envsync.options import SyncOptions
     from pytest_envsync.settings.merge import Settings
 
 
@@ -158,7 +159,37 @@ def _settings_of_repair(request: Mapping[str, Any], call: Call) -> Settings:
         found = _settings(request, call)
     except EnvsyncError:
         return replace(own, options=replace(own.options, offline=True))
-    return replace(found, options=replace(found.options, cache_dir=own.options.cache_dir))
+    options = replace(found.options, cache_dir=own.options.cache_dir)
+    return replace(found, options=_with_logins_of(request, options, found))
+
+
+def _with_logins_of(request: Mapping[str, Any], options: SyncOptions, settings: Settings) -> SyncOptions:
+    """Return *options* with the indexes that the files of *request* name: a login may stand there only."""
+    files = [path for path in request.get("files") or () if "://" not in path]
+    with suppress(OSError, EnvsyncError):
+        if not any(b"index-url" in content and b"@" in content for content in map(_content, files)):
+            return options
+        from pytest_envsync.environment.interpreter import base_of_running
+        from pytest_envsync.inputs.sources import read_requirements
+
+        cache_dir = cache_directory(options.cache_dir, settings.environ, cwd=settings.cwd)
+        found = read_requirements(
+            files,
+            options=options,
+            target=base_of_running(str(cache_dir)),
+            read=_content,
+            cwd=settings.cwd,
+            environ=settings.environ,
+            root=request.get("root"),
+            settle=settled,
+        )
+        indexes = [*([found.index_url] if found.index_url else []), *found.extra_index_urls]
+        return replace(options, extra_index_urls=(*options.extra_index_urls, *indexes))
+    return options
+
+
+def _content(path: str) -> bytes:
+    return Path(path).read_bytes()
 
 
 def _place(request: Mapping[str, Any]) -> str:

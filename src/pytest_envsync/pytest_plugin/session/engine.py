@@ -35,12 +35,17 @@ class Engine:
         found: dict[str, Any] = self._call(["env", "provision"], request)["environment"]
         return found
 
-    def give_back(self, lease: str, *, ignore: Sequence[str] = ()) -> dict[str, Any]:
+    def give_back(self, lease: str, values: Mapping[str, Any]) -> dict[str, Any]:
         """Compare, undo and release; return ``diff``, ``shared``, ``undone``, ``error`` and ``damage``.
 
-        What has to be fetched for that is fetched by the settings of the session.
+        *values* is the environment as it was provided. What has to be fetched is fetched by the settings that it was
+        provided with: those of the session, and what is ``said`` of it beyond them.
         """
-        return self._call(["env", "give-back", lease], {**self._said({}), "ignore": list(ignore)})
+        said = values.get("said") or {}
+        request = self.request(values["files"], said.get("options") or {})
+        if said.get("ini"):
+            request["ini"] = said["ini"]
+        return self._call(["env", "give-back", lease], request)
 
     def restore(self, path: str) -> Changes:
         """Undo what was changed in the environment at *path*."""

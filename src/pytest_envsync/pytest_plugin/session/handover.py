@@ -85,7 +85,7 @@ def hand_over(values: Mapping[str, Any], leases: Sequence[str], engine: Engine, 
     if is_unchanged and release(first):
         return Handover(values, Diff())
     try:
-        answer = engine.give_back(first)
+        answer = engine.give_back(first, values)
     except EnvsyncError as error:
         notes.append(f"{values['path']} could not be given back, and is mended at its next use: {error}")
         return Handover(values, found.without(ignored), notes=tuple(notes))

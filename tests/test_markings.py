@@ -32,7 +32,7 @@ def given(tmp_path: Path) -> Surroundings:
     """A session in tmp_path, with one declared environment."""
     nothing: dict[str, Any] = {"arguments": [], "options": {}, "base": str(tmp_path)}
     return Surroundings(
-        host="/host/python", host_environ={}, cache_dir=str(tmp_path / "cache"), rootdir=str(tmp_path),
+        host="/host/python", version="3.13", host_environ={}, cache_dir=str(tmp_path / "cache"), rootdir=str(tmp_path),
         directory=str(tmp_path), files=[str(tmp_path / "requirements.lock")], python="3.11", extras=["own"], groups=[],
         line=nothing, ini=nothing, option_names=OPTIONS, drift="warn", drift_ignore=[], trace=False, report=None,
         declared={
@@ -103,6 +103,10 @@ def test_a_declared_environment_brings_its_interpreters_as_an_axis(
 
 
 def test_a_glob_means_declared_environments(given: Surroundings, place: Place) -> None:
+    mixed = axis_of(merged([envsync("low*")]), given, place)
+    assert mixed is not None
+    # An interpreter that nobody asks for is that of the host.
+    assert mixed.ids == ("low-py3.11", "low-py3.12", "lower-py3.13")
     axis = axis_of(merged([envsync("low*", python="3.12")]), given, place)
     assert axis is not None
     assert axis.ids == ("low", "lower")
@@ -115,7 +119,7 @@ def test_a_glob_means_declared_environments(given: Surroundings, place: Place) -
         ({"matrix": ["both.txt", "own.txt"]}, ("both", "own")),
         ({"matrix": {"first": "both.txt", "second": ["own.txt", "both.txt"]}}, ("first", "second")),
         ({"matrix": ["own.txt"]}, ("own",)),
-        ({"matrix": ["own.txt", "low"]}, ("own-py", "low-py3.11", "low-py3.12")),
+        ({"matrix": ["own.txt", "low"]}, ("own-py3.13", "low-py3.11", "low-py3.12")),
         ({"files": ("own.txt",), "python": ["3.11", "3.12"]}, ("py3.11", "py3.12")),
         ({"files": ("own.txt",), "python": ["3.12"]}, ("py3.12",)),
         ({"matrix": ["both.txt", "own.txt"], "python": ["3.11", "3.12"]},

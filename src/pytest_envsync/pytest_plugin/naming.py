@@ -68,8 +68,13 @@ def identity(parts: Sequence[str]) -> str:
     return "-".join(part for part in parts if part)
 
 
-def python_part(request: str) -> str:
-    """Return what stands for an interpreter in an id: ``py3.12``, or the name of its executable."""
+def python_part(request: str | None, *, default: str) -> str:
+    """Return what stands for an interpreter in an id: ``py3.12``, or the name of its executable.
+
+    *default* is the version (``3.12``) of the one that counts where none is asked for.
+    """
+    if request is None:
+        return f"py{default}"
     match = re.fullmatch(r"(?:cpython|python|py)?[-@]?(\d+(?:\.\d+)*t?)", request, re.IGNORECASE)
     if match:
         return f"py{match[1]}"

@@ -47,6 +47,7 @@ def command_values(
     nothing: Mapping[str, object] = {"arguments": [], "options": {}, "base": settings.cwd}
     surroundings = Surroundings(
         host=sys.executable,
+        version=f"{sys.version_info.major}.{sys.version_info.minor}",
         host_environ=host_environ(os.environ),
         cache_dir=str(cache_dir),
         rootdir=settings.cwd,

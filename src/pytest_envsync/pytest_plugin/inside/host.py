@@ -42,6 +42,7 @@ def surroundings_of(
     """Return the surroundings of a session that *asked*, whose own environment is *wanted*."""
     return Surroundings(
         host=sys.executable,
+        version=f"{sys.version_info.major}.{sys.version_info.minor}",
         host_environ=host_environ(os.environ),
         cache_dir=str(cache_dir),
         rootdir=asked.rootdir,

@@ -6,6 +6,7 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -15,6 +16,8 @@ from pytest_envsync.pytest_plugin.inside.lockfiles import check_lockfile
 from pytest_envsync.pytest_plugin.naming import NameClash, identity, python_part, split_name, unique_names
 from pytest_envsync.pytest_plugin.paths import absolute
 from pytest_envsync.settings.declared import Declared, find_declared
+
+_MINOR = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
 class Wanted(NamedTuple):
@@ -63,7 +66,7 @@ def wanted_environments(asked: Asked, declared: Mapping[str, Declared]) -> list[
             identity=identity(
                 [
                     name if varies_name else "",
-                    (python_part(python) if python else "py") if varies_python else "",
+                    python_part(python, default=_MINOR) if varies_python else "",
                     (project if project in {"auto", "none"} else os.path.basename(project)) if varies_project else "",  # noqa: PTH119 - text
                 ]
             ),

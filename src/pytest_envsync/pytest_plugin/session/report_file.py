@@ -30,7 +30,8 @@ def environment_row(
     """
     environment = values["environment"]
     return {
-        "name": values["name"],
+        # In a matrix what stands in ids: one lock may be there with several interpreters.
+        "name": values["identity"] or values["name"],
         "key": environment["key"],
         "files": list(values["shown_files"]),
         "python": {"version": environment["version"], "path": environment["python"]},

@@ -116,6 +116,29 @@ def test_dot_venv_of_a_parent_is_used_and_told(world: World, make_venv: MakeVenv
     assert world.notes == [f"Using Python {found.version} environment at: {near}"]
 
 
+@pytest.mark.parametrize("below", ["", "sub", "lib", "sub/of/it"])
+def test_the_environment_that_the_directory_lies_in_is_meant_before_one_on_path(
+    below: str, world: World, make_venv: MakeVenv
+) -> None:
+    around, first = make_venv("around"), make_venv("first")
+    world.cwd = around / below
+    world.cwd.mkdir(parents=True, exist_ok=True)
+    found = world.find(PATH=str(first / "bin"))
+    assert found.prefix == str(around)
+    assert world.notes == [f"Using Python {found.version} environment at: {around if below else '.'}"]
+
+
+def test_dot_venv_inside_another_environment_is_meant_from_beside_and_from_within(
+    world: World, make_venv: MakeVenv
+) -> None:
+    around = make_venv("around")
+    near = make_venv("around/deep/.venv")
+    world.cwd = around / "deep"
+    assert world.find().prefix == str(near)
+    world.cwd = near
+    assert world.find().prefix == str(near)
+
+
 @pytest.mark.parametrize("what", ["missing", "empty", "an interpreter"])
 def test_an_active_environment_that_is_none_is_passed_over(
     what: str, world: World, make_venv: MakeVenv, running: Target, tmp_path: Path

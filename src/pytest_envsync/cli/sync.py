@@ -102,7 +102,7 @@ def _evidence(call: Call, outcome: SyncOutcome) -> Evidence:
         files=[
             os.path.join(target.prefix, "pyvenv.cfg"),  # noqa: PTH118 - plain text
             # A nearer environment that appears would be used instead.
-            *(os.path.join(parent, ".venv", "pyvenv.cfg") for parent in parents),  # noqa: PTH118 - plain text
+            *(f"{parent}{os.sep}{name}pyvenv.cfg" for parent in parents for name in ("", f".venv{os.sep}")),
         ],
         variables=[name for name, _ in outcome.variables],
         sites=[target.paths["purelib"], target.paths["platlib"]],

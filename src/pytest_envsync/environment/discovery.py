@@ -281,9 +281,9 @@ def _upwards(directory: str) -> Iterator[str]:
 def _environments(here: _Surrounding) -> Iterator[Target]:
     """Yield the environments that are meant when none is named, the nearest first.
 
-    ``VIRTUAL_ENV``, ``CONDA_PREFIX`` (but not conda's base), ``.venv`` in the directory and its parents, and
-    the one that stands first on PATH. What the variables name but is not there is an error only
-    when nothing else is found.
+    ``VIRTUAL_ENV``, ``CONDA_PREFIX`` (but not conda's base), the directory or a parent that is one itself
+    or holds a ``.venv``, and the one that stands first on PATH. What the variables name but is not there is
+    an error only when nothing else is found.
     """
     broken: TargetError | None = None
     count = 0
@@ -296,22 +296,31 @@ def _environments(here: _Surrounding) -> Iterator[Target]:
         if target.is_virtual or is_conda:
             count += 1
             yield target
-    for directory in _upwards(here.cwd):
-        prefix = os.path.join(directory, ".venv")
-        if os.path.isdir(prefix):
-            if not os.path.isfile(os.path.join(prefix, "pyvenv.cfg")):
-                raise TargetError(
-                    f"Broken virtual environment `{prefix}`: missing `pyvenv.cfg`", hint="remove it or make it anew"
-                )
-            count += 1
-            yield query_environment(prefix, here.cache_dir)
-            break
+    surrounding = _surrounding_prefix(here.cwd)
+    if surrounding is not None:
+        count += 1
+        yield query_environment(surrounding, here.cache_dir)
     first = next(first_python(here.environ), None)
     if first is not None and prefix_of(first) is not None:
         count += 1
         yield query(first, here.cache_dir)
     if broken is not None and not count:
         raise broken
+
+
+def _surrounding_prefix(cwd: str) -> str | None:
+    """Return the nearest environment that *cwd* lies in, or that is called ``.venv`` there or above."""
+    for directory in _upwards(cwd):
+        if os.path.isfile(os.path.join(directory, "pyvenv.cfg")):
+            return directory
+        prefix = os.path.join(directory, ".venv")
+        if os.path.isdir(prefix):
+            if not os.path.isfile(os.path.join(prefix, "pyvenv.cfg")):
+                raise TargetError(
+                    f"Broken virtual environment `{prefix}`: missing `pyvenv.cfg`", hint="remove it or make it anew"
+                )
+            return prefix
+    return None
 
 
 def _active_prefixes(here: _Surrounding) -> Iterator[tuple[str, bool]]:
@@ -332,6 +341,8 @@ def _tell(target: Target, here: _Surrounding, reporter: Reporter) -> None:
 
 
 def _shown(path: str, cwd: str) -> str:
-    """Return *path* as people call it in *cwd*: relative when it is below."""
+    """Return *path* as people call it in *cwd*: relative when it is below, or the same."""
+    if path == cwd:
+        return "."
     below = cwd.rstrip(os.sep) + os.sep
     return path.removeprefix(below)

@@ -306,6 +306,7 @@ def test_the_failure_of_one_build_ends_the_others(world: World) -> None:
     wait += "        time.sleep(0.01)\n    raise SystemExit(7)\n"
     error = world.refused(str(slow), str(world.broken(wait, "quick")), environ={"UV_CONCURRENT_BUILDS": "2"})
     assert "exit status 7" in str(error)
+    assert [path.name.startswith("build-quick-") for path in (world.cache / "logs").iterdir()] == [True]
     # The second number may not have been written yet.
     assert [is_running(int(pid)) for pid in pids.read_text().split()[:1]] in ([False], [])
 

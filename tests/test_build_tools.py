@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from factories import make_sdist, project_files, setuptools_free_backend
+from factories import make_sdist, make_wheel, project_files, setuptools_free_backend
+from pytest_envsync.build_environments import IsolatedEnvironments
+from pytest_envsync.engine import Engine
+from pytest_envsync.environment.interpreter import base_of_running
+from pytest_envsync.errors import BuildError
+from pytest_envsync.narration import SilentReporter
+from pytest_envsync.options import SyncOptions
 from source_world import World
 
 
@@ -131,3 +138,18 @@ def test_two_that_need_one_tool_prepare_it_once(world: World) -> None:
     world.sync(needing(world, "saw", "file"), find_links=(str(world.root / "links"),))
     assert world.installed() == {"demo": "1.0"}
     assert asked.read_text() == "x"
+
+
+def test_what_is_there_is_not_looked_for(world: World) -> None:
+    links = world.root / "links"
+    make_wheel(links, "tool", requires=("helper>=1", "more"))
+    make_wheel(links, "more")
+    options = SyncOptions(no_index=True, find_links=(str(links),))
+    with Engine(
+        cache_dir=world.cache, options=options, cwd=str(world.root), environ=os.environ, reporter=SilentReporter()
+    ) as engine:
+        environments = IsolatedEnvironments(engine, base=base_of_running(world.cache), options=options)
+        # No index has that version of a working tree.
+        assert list(environments.wheels(["tool"], beside={"helper": "1.0+mine"})) == ["more", "tool"]
+        with pytest.raises(BuildError, match=r"`helper==0\.9` is there, and `helper>=1` is asked for"):
+            environments.wheels(["tool"], beside={"helper": "0.9"})

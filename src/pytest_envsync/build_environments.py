@@ -138,9 +138,12 @@ class IsolatedEnvironments:
             environ["PATH"] = os.pathsep.join([own, over.paths["scripts"], rest])
         return BuildEnvironment(python, environ)
 
-    def wheels(self, requires: Sequence[str]) -> dict[str, PreparedWheel]:
-        """Return the wheels of *requires* and of all they depend on, in the store. Raises EnvsyncError."""
-        return self._wheels(requires, ())
+    def wheels(self, requires: Sequence[str], *, beside: Mapping[str, str]) -> dict[str, PreparedWheel]:
+        """Return the wheels of *requires* and of all they depend on, in the store, but for what is there.
+
+        *beside* maps the names of that to versions. Raises EnvsyncError.
+        """
+        return self._wheels(requires, (), present=beside)
 
     def _make(self, home: Path, wheels: Mapping[str, PreparedWheel], paths: Sequence[str]) -> Path:
         from pytest_envsync.environment.transaction import apply_plan
@@ -169,18 +172,22 @@ class IsolatedEnvironments:
         save_snapshot(take_snapshot(place), place.with_suffix(".snapshot"))
         return place
 
-    def _wheels(self, requires: Sequence[str], chain: tuple[str, ...]) -> dict[str, PreparedWheel]:
+    def _wheels(
+        self, requires: Sequence[str], chain: tuple[str, ...], *, present: Mapping[str, str] | None = None
+    ) -> dict[str, PreparedWheel]:
         from pytest_envsync.build_requirements import resolve_build_requirements
 
         if not requires:
             return {}
         ready: dict[Place, PreparedWheel] = {}
-        chosen = resolve_build_requirements(requires, self._provider(chain, ready))
+        chosen = resolve_build_requirements(requires, self._provider(chain, ready, present or {}))
         # All at once, now that they are settled: what has to be built is built beside each other.
         self._prepare(list(chosen.values()), chain, ready)
         return {name: ready[_place(candidate)] for name, candidate in chosen.items()}
 
-    def _provider(self, chain: tuple[str, ...], ready: dict[Place, PreparedWheel]) -> Provider:
+    def _provider(
+        self, chain: tuple[str, ...], ready: dict[Place, PreparedWheel], present: Mapping[str, str]
+    ) -> Provider:
         from pytest_envsync.build_requirements import Provider
         from pytest_envsync.wheels.finder import selection_for
 
@@ -214,6 +221,7 @@ class IsolatedEnvironments:
             said=said,
             hashes=hashes,
             require_hashes=self.options.require_hashes,
+            present=present,
         )
 
     def _build_constraints(self) -> Requirements:

@@ -118,7 +118,7 @@ class Provider(AbstractProvider[Asked, Offer, tuple[str, frozenset[str]]]):
     *files_of* gives the files of a project, *asked_of* the places that were asked for them, as they may be shown;
     *metadata_of* tells what a candidate depends on, and does no more for that than it has to. *constraints* map a name
     to a specifier, *said* to what says so and where; *hashes* the allowed digests of a name, which each must have
-    when *require_hashes* is set.
+    when *require_hashes* is set. *present* maps names to the versions that are there and stay, with all they need.
     """
 
     def __init__(
@@ -133,6 +133,7 @@ class Provider(AbstractProvider[Asked, Offer, tuple[str, frozenset[str]]]):
         said: Mapping[str, str],
         hashes: Mapping[str, tuple[Digest, ...]],
         require_hashes: bool = False,
+        present: Mapping[str, str] | None = None,
     ) -> None:
         self.markers = target.markers
         self.selector = Selector(target, policy)
@@ -143,6 +144,7 @@ class Provider(AbstractProvider[Asked, Offer, tuple[str, frozenset[str]]]):
         self.said = said
         self.hashes = hashes
         self.require_hashes = require_hashes
+        self.present = present or {}
 
     def identify(self, requirement_or_candidate: Asked | Offer) -> tuple[str, frozenset[str]]:
         """Tell names with other extras apart: they pull in other dependencies."""
@@ -169,6 +171,8 @@ class Provider(AbstractProvider[Asked, Offer, tuple[str, frozenset[str]]]):
         """Return what may be taken, best version first; each is looked for when it is wanted."""
         name, extras = identifier
         asked = list(requirements[identifier])
+        if name in self.present:
+            return [] if list(incompatibilities[identifier]) else self._there(name, extras, asked)
         sources = {item.source for item in asked if item.source is not None}
         if sources:
             return self._direct(
@@ -202,6 +206,15 @@ class Provider(AbstractProvider[Asked, Offer, tuple[str, frozenset[str]]]):
                 seen.append(f"!={candidate.version}")
 
         return matches
+
+    def _there(self, name: str, extras: frozenset[str], asked: Iterable[Asked]) -> list[Offer]:
+        """Return what is there, if that is what is *asked* for; of a version that nobody knows it is."""
+        version = self.present[name]
+        offer = Offer(
+            name, extras, version, Candidate(name=name, version=version, kind="wheel", requested=IndexSource())
+        )
+        fits = all(not version or self.is_satisfied_by(item, offer) for item in asked if item.source is None)
+        return [offer] if fits else []
 
     def excludes(self, name: str, asked: Iterable[Asked]) -> bool:
         """Whether nothing of *name* is left only because of its constraint: without it *asked* could be met."""
@@ -238,6 +251,8 @@ class Provider(AbstractProvider[Asked, Offer, tuple[str, frozenset[str]]]):
 
     def get_dependencies(self, candidate: Offer) -> Iterable[Asked]:
         """Return what *candidate* needs under the extras it was asked with."""
+        if candidate.name in self.present:
+            return
         if candidate.extras:
             yield Asked(candidate.name, frozenset(), f"=={candidate.version}")
         for text in self.metadata_of(candidate.candidate).requires_dist or ():
@@ -247,7 +262,7 @@ class Provider(AbstractProvider[Asked, Offer, tuple[str, frozenset[str]]]):
 
 
 def resolve_build_requirements(requires: Sequence[str], provider: Provider) -> dict[str, Candidate]:
-    """Return one candidate for each name that a build with *requires* needs, sorted by name.
+    """Return one candidate for each name that a build with *requires* needs and that is not there, sorted by name.
 
     Raises BuildError with the requirements that exclude each other, SelectionError when nothing offers a name.
     """
@@ -265,7 +280,8 @@ def resolve_build_requirements(requires: Sequence[str], provider: Provider) -> d
             subject=", ".join(requires),
             hint="narrow them with --build-constraints",
         ) from error
-    chosen = {offer.name: offer.candidate for offer in result.mapping.values()}  # a name with other extras twice
+    # A name with other extras comes twice.
+    chosen = {offer.name: offer.candidate for offer in result.mapping.values() if offer.name not in provider.present}
     return {name: chosen[name] for name in sorted(chosen)}
 
 
@@ -279,6 +295,11 @@ def _impossible(error: ResolutionImpossible[Asked, Offer], provider: Provider) -
     asked = {cause.requirement for cause in error.causes}
     names = sorted({item.name for item in asked})
     for item in sorted(asked, key=str):
+        if item.name in provider.present:
+            return BuildError(
+                f"`{item.name}=={provider.present[item.name]}` is there, and `{item}` is asked for\n{reasons}",
+                subject=item.name,
+            )
         files = provider.files_of(item.name) if item.source is None else ()
         if item.source is None and provider.excludes(item.name, asked):
             return BuildError(

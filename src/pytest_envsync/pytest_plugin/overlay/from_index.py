@@ -1,6 +1,6 @@
 """What an overlay takes from the index: for interpreters that the host's own files do not serve.
 
-The lock is the constraint: what it holds is taken in that version, or not at all.
+What the lock holds is there, in its version, and is asked of no index.
 
 PYTEST_DONT_REWRITE
 """
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from pytest_envsync.build_environments import IsolatedEnvironments
@@ -60,24 +59,22 @@ class Synced:
 
         Raises EnvsyncError when the lock excludes it.
         """
-        with TemporaryDirectory(prefix="envsync-") as directory:
-            constraints = Path(directory, "locked.txt")
-            constraints.write_text("".join(f"{name}=={version}\n" for name, version in locked.items()))
-            options = replace(self.settings.options, build_constraints=(str(constraints),), require_build_hashes=False)
-            engine = Engine(
-                cache_dir=self.cache_dir,
-                options=options,
-                cwd=self.cwd,
-                environ=self.settings.environ,
-                reporter=self.reporter,
-            )
-            with engine:
-                try:
-                    wheels = IsolatedEnvironments(engine, base=target, options=options).wheels(wanted)
-                except EnvsyncError as error:
-                    raise EnvsyncError(
-                        f"no {wanted[0]} for Python {target.version} fits the lock: {error}",
-                        hint="add pytest to the lock, in a version that fits it, or run with --no-envsync",
-                        exit_status=1,
-                    ) from error
-                return [Stored(prepared, engine.store) for name, prepared in wheels.items() if name not in locked]
+        # What narrows builds has no say in what a session is held by; the lock has.
+        options = replace(self.settings.options, build_constraints=(), require_build_hashes=False)
+        engine = Engine(
+            cache_dir=self.cache_dir,
+            options=options,
+            cwd=self.cwd,
+            environ=self.settings.environ,
+            reporter=self.reporter,
+        )
+        with engine:
+            try:
+                wheels = IsolatedEnvironments(engine, base=target, options=options).wheels(wanted, beside=locked)
+            except EnvsyncError as error:
+                raise EnvsyncError(
+                    f"no {wanted[0]} for Python {target.version} fits the lock: {error}",
+                    hint="add pytest to the lock, in a version that fits it, or run with --no-envsync",
+                    exit_status=1,
+                ) from error
+            return [Stored(prepared, engine.store) for prepared in wheels.values()]

@@ -28,7 +28,7 @@ from pytest_envsync.wheels.build.answers import read_answer, write_answer
 from pytest_envsync.wheels.build.backend import Backend, read_build_system
 from pytest_envsync.wheels.build.checking import checked
 from pytest_envsync.wheels.build.git import Repositories
-from pytest_envsync.wheels.build.processes import Processes
+from pytest_envsync.wheels.build.processes import CalledOff, Processes
 from pytest_envsync.wheels.build.settings import (
     backend_environ,
     build_jobs,
@@ -372,7 +372,7 @@ class Builder:
     def _locked(self, name: str, doing: str) -> AbstractContextManager[object]:
         def waiting(holder: str, seconds: float) -> None:
             self.processes.check()
-            if round(seconds) % 10 == 1:
+            if round(seconds) % 10 == 1 and holder != str(os.getpid()):  # of another thread there is more to see
                 self.reporter.note(f"waiting for process {holder or '?'} {doing} ({seconds:.0f} s)")
 
         # A build may take longer than other holders of locks.
@@ -390,5 +390,9 @@ class Builder:
                     old.unlink()
         name = workplace.candidate.name or "unnamed"
         log = self.logs / f"build-{name}-{os.getpid()}-{threading.get_ident() % 1_000_000}-{os.urandom(2).hex()}.log"
-        yield log
+        try:
+            yield log
+        except CalledOff:
+            log.unlink(missing_ok=True)  # it tells of nothing that went wrong
+            raise
         log.unlink(missing_ok=True)

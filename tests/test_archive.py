@@ -559,3 +559,12 @@ def test_no_bytes_make_another_error_than_a_wheelerror(content: bytes) -> None:
             continue
         assert content == b""
         assert members[0].path == "demo.py"
+
+
+def test_a_member_deeper_than_any_code_lies_is_refused(tmp_path: Path) -> None:
+    """It was a fault of ours: whoever lays files out goes down one directory at a time."""
+    entries = wheel_entries({"d/" * 199 + "deep.py": b"x = 1\n"})
+    assert len(unpacked(write_zip(tmp_path / NAME, entries), tmp_path / "one").rows) == len(entries)
+    entries = wheel_entries({"d/" * 1500 + "deep.py": b"x = 1\n"})
+    with pytest.raises(WheelError, match="lies more than 200 directories deep"):
+        unpacked(write_zip(tmp_path / NAME, entries), tmp_path / "two")

@@ -12,6 +12,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from errno import ENAMETOOLONG
 from typing import TYPE_CHECKING
 
 from pytest_envsync.snapshot import BYTECODE, CACHE, NO_TIME, Snapshot, is_cache
@@ -65,6 +66,10 @@ class Walk:
             except PermissionError:
                 # Its mode is told as changed; what is in it cannot be told before that is mended.
                 self._visited.update(name for name in known if name.startswith(directory + "/"))
+            except OSError as error:
+                # Nested so deep that no path leads there: it is new, and its upper part is told.
+                if error.errno != ENAMETOOLONG:
+                    raise
         self._tell_missing_directories()
         self._tell_empty_directories()
 

@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 from pytest_envsync.errors import InstallError
+from pytest_envsync.removal import remove_tree
 from pytest_envsync.target import Target
 from pytest_envsync.values import NamedTuple
 
@@ -227,39 +228,11 @@ def remove_path(path: str) -> None:
     try:
         mode = os.lstat(path).st_mode
         if stat.S_ISDIR(mode):
-            _remove_tree(path)
+            remove_tree(path)
         else:
             os.unlink(path)
     except FileNotFoundError:
         return
-
-
-def _remove_tree(directory: str) -> None:
-    try:
-        entries = os.scandir(directory)
-    except PermissionError:
-        os.chmod(directory, 0o700)
-        entries = os.scandir(directory)
-    with entries:
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                _remove_tree(entry.path)
-            else:
-                _unlink(entry.path, directory)
-    os.rmdir(directory)
-
-
-def _unlink(path: str, directory: str) -> None:
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        return
-    except PermissionError:
-        # A directory without write permission, or (Windows) a file without it.
-        os.chmod(directory, 0o700)
-        if os.name == "nt":
-            os.chmod(path, 0o600)
-        os.unlink(path)
 
 
 def remove_compiled(path: str) -> None:

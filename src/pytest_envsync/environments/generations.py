@@ -11,12 +11,11 @@ from __future__ import annotations
 
 import json
 import os
-import stat
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pytest_envsync import removal
 from pytest_envsync.atomic import write_at_once
 from pytest_envsync.errors import StoreError
 from pytest_envsync.leases import USED, Lease, held_leases
@@ -220,29 +219,12 @@ def remove_if_empty(home: str) -> bool:
 
 
 def remove_tree(path: str) -> None:
-    """Remove a directory tree, also one whose directories were closed; one that is gone is as good.
+    """Remove a directory tree, however a test left it; one that is gone is as good.
 
     Raises StoreError when it cannot be removed.
     """
-    import shutil
-
-    def open_and_retry(function: Callable[..., Any], place: str, _: object) -> None:
-        # A test may have taken its own rights away: give them back to the directory and the one above.
-        for directory in (os.path.dirname(place), place):
-            if os.path.isdir(directory) and not os.path.islink(directory):
-                os.chmod(directory, stat.S_IRWXU)
-        if function in (os.scandir, os.open, os.listdir):
-            shutil.rmtree(place, ignore_errors=True)
-        else:
-            function(place)
-
     try:
-        if sys.version_info >= (3, 12):
-            shutil.rmtree(path, onexc=open_and_retry)
-        else:
-            shutil.rmtree(path, onerror=open_and_retry)
-    except FileNotFoundError:
-        return
+        removal.remove_tree(path)
     except OSError as error:
         raise StoreError(f"`{path}` cannot be removed: {error.strerror or error}") from error
 

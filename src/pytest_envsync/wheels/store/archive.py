@@ -31,6 +31,7 @@ _ENCRYPTED, HAS_DESCRIPTOR, _IS_UTF8 = 0x1, 0x8, 0x800
 _SATURATED = (_FULL16, _FULL16, _FULL32, _FULL32)
 _PATCHED = 0x20 | 0x40 | 0x2000  # patch data, strong encryption, masked headers
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f\\:]" if os.name == "nt" else r"[\x00-\x1f\x7f\\]")
+_DEEPEST = 200  # directories; a path may not be much longer, and whoever lays it out goes down one by one
 _LARGEST_DIRECTORY = 64 * 2**20  # bytes; a wheel of 100,000 files needs some ten million
 _DEFLATE_LIMIT = 1032  # no deflate stream says more than this many bytes with one
 
@@ -265,6 +266,8 @@ def _check_paths(members: tuple[Member, ...], filename: str) -> None:
 
 
 def _check_parts(parts: list[str] | tuple[str], path: str, filename: str) -> None:
+    if len(parts) > _DEEPEST:
+        raise WheelError(filename, f"`{path[:80]}...` lies more than {_DEEPEST} directories deep")
     for part in parts:
         if part in {"", ".", ".."}:
             raise WheelError(filename, f"`{path}` would land outside of the environment, or has an empty part")

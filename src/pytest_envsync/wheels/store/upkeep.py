@@ -32,22 +32,24 @@ def measure(directory: Path | str) -> int:
 
 
 def _files(directory: str, seen: set[tuple[int, int]]) -> Iterator[tuple[str, int]]:
-    try:
-        entries = list(os.scandir(directory))
-    except OSError:
-        return
-    for entry in entries:
-        if entry.is_dir(follow_symlinks=False):
-            yield from _files(entry.path, seen)
-            continue
+    pending = [directory]
+    while pending:
         try:
-            status = entry.stat(follow_symlinks=False)
+            entries = list(os.scandir(pending.pop()))
         except OSError:
             continue
-        key = (status.st_dev, status.st_ino)
-        if key not in seen or not status.st_ino:
-            seen.add(key)
-            yield entry.path, status.st_size
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                pending.append(entry.path)
+                continue
+            try:
+                status = entry.stat(follow_symlinks=False)
+            except OSError:
+                continue
+            key = (status.st_dev, status.st_ino)
+            if key not in seen or not status.st_ino:
+                seen.add(key)
+                yield entry.path, status.st_size
 
 
 Outcome = Literal["found", "repaired", "removed", "failed"]

@@ -1,0 +1,89 @@
+"""Directory trees are removed however they were left."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from environment_world import where_permissions_count
+from pytest_envsync.removal import remove_tree
+from pytest_envsync.wheels.store.upkeep import measure
+
+
+def nest(top: Path, depth: int) -> None:
+    """Make directories in each other, each named by the one above."""
+    before = Path.cwd()
+    os.chdir(top)
+    try:
+        for number in range(depth):
+            os.mkdir("a")  # noqa: PTH102 - a relative one
+            os.chdir("a")
+            if number % 100 == 0:
+                Path("file").write_text("x")
+    finally:
+        os.chdir(before)
+
+
+@pytest.fixture
+def top(tmp_path: Path) -> Path:
+    made = tmp_path / "top"
+    made.mkdir()
+    return made
+
+
+@pytest.mark.parametrize("depth", [sys.getrecursionlimit() + 100, 5000], ids=["deep", "longer than a path may be"])
+def test_deep_trees_go(top: Path, depth: int) -> None:
+    nest(top, depth)
+    (top / "beside").mkdir()
+    assert measure(top) > 0
+    remove_tree(str(top))
+    assert not top.exists()
+
+
+def test_links_are_not_followed(top: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    (kept / "file").touch()
+    (top / "link").symlink_to(kept)
+    (top / "dangling").symlink_to("nowhere")
+    os.mkfifo(top / "fifo")
+    remove_tree(str(top))
+    assert not top.exists()
+    assert (kept / "file").exists()
+
+
+def test_what_is_not_there_is_as_good(top: Path) -> None:
+    remove_tree(str(top / "gone"))
+
+
+def test_a_file_is_no_tree(top: Path) -> None:
+    (top / "file").touch()
+    with pytest.raises(NotADirectoryError):
+        remove_tree(str(top / "file"))
+    assert (top / "file").exists()
+
+
+@pytest.mark.parametrize("mode", [0o000, 0o500, 0o600], ids=oct)
+@pytest.mark.parametrize("depth", [3, 600])
+def test_closed_trees_are_opened(top: Path, mode: int, depth: int) -> None:
+    nest(top, depth)
+    for directory, _, _ in os.walk(top, topdown=False):
+        Path(directory).chmod(mode)
+    assert where_permissions_count(lambda: remove_tree(str(top)) is None)
+    assert not top.exists()
+
+
+def test_what_cannot_be_removed_is_said(top: Path) -> None:
+    (top / "mine").mkdir()
+    top.chmod(0o500)
+
+    def is_refused() -> bool:
+        with pytest.raises(PermissionError):
+            remove_tree(str(top / "mine"))
+        return True
+
+    assert where_permissions_count(is_refused)
+    assert (top / "mine").is_dir()

@@ -19,51 +19,25 @@ from pytest_envsync.environment.link import check_link_mode
 from pytest_envsync.environment.locking import environment_lock
 from pytest_envsync.environment.making import find_or_make
 from pytest_envsync.environment.site_packages import kept_seeds, scan
-from pytest_envsync.errors import EnvsyncError, InstallError, StoreError, TargetError
+from pytest_envsync.errors import EnvsyncError, HashMismatch, StoreError, TargetError
+from pytest_envsync.file_stamp import is_same_file
 from pytest_envsync.narration import SilentReporter
 from pytest_envsync.plan import make_plan, planned_changes
 from pytest_envsync.requirements import DirectorySource, normalize_name
 from pytest_envsync.resolve import asks_for_nothing, prepare, resolve
-from pytest_envsync.values import dataclass, field, replace
+from pytest_envsync.sync_outcome import SyncOutcome
+from pytest_envsync.values import replace
 
 if TYPE_CHECKING:
-    from pytest_envsync.distributions import Candidate, InstalledDistribution, PreparedWheel
-    from pytest_envsync.file_stamp import Stamp
+    from pytest_envsync.distributions import InstalledDistribution, PreparedWheel
     from pytest_envsync.memo import Resolution
     from pytest_envsync.narration import Reporter
     from pytest_envsync.options import SyncOptions
     from pytest_envsync.plan import Plan
-    from pytest_envsync.requirements import InputFile
     from pytest_envsync.target import Target
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SyncOutcome:
-    """What a sync did, or (dry run) would do.
-
-    *resolved* is None for a pylock file, which is not resolved; *prepared* counts wheels that were
-    fetched, unpacked or built now; *checked* the distributions that were asked for;
-    *unseen* (dry run) names those whose wheel is not in the store. *compiled* counts files,
-    None without ``--compile-bytecode``. *seconds* holds the time of each phase.
-    *is_empty*: nothing was asked for, so nothing was touched.
-    """
-
-    changes: Changes
-    target: Target
-    resolved: int | None = None
-    prepared: int = 0
-    uninstalled: int = 0
-    installed: int = 0
-    compiled: int | None = None
-    checked: int = 0
-    unseen: frozenset[str] = frozenset()
-    seconds: dict[str, float] = field(default_factory=dict)
-    warnings: tuple[str, ...] = ()
-    is_empty: bool = False
-    inputs: tuple[InputFile, ...] = ()
-    variables: tuple[tuple[str, str | None], ...] = ()
-    stats: tuple[tuple[str, Stamp | None], ...] = ()
-    repeatable: bool = False
+__all__ = ["SyncOutcome", "sync", "sync_environment"]
 
 
 def sync_environment(
@@ -129,10 +103,14 @@ class _Sync:
         self.reporter = engine.reporter
         self.seconds: dict[str, float] = {}
         self.is_dry = options.dry_run or options.check
+        self.fetched: frozenset[str] = frozenset()
 
     def run(self) -> SyncOutcome:
         """Take all steps, or those of a dry run."""
-        self._recover()
+        if os.path.isdir(journal_directory(self.target)):
+            from pytest_envsync.environment.transaction import settle_interrupted
+
+            settle_interrupted(self.target, is_dry=self.is_dry, reporter=self.reporter)
         installed = scan(self.target)
         for warning in installed.warnings:
             self.reporter.warn(warning)
@@ -147,8 +125,15 @@ class _Sync:
         )
         if resolution.is_empty and not self.options.allow_empty_requirements and not resolution.is_pylock:
             return SyncOutcome(changes=Changes(), target=self.target, is_empty=True)
-        self._phase("resolved", None if resolution.is_pylock else len(resolution.candidates), began)
         plan = self._plan(resolution, installed.distributions)
+        unseen = self._unseen(plan, resolution)
+        try:
+            resolution = self._look_at_direct(plan, resolution)
+        except HashMismatch:
+            # The reference compares hashes only after it has read what a wheel says.
+            self._resolved(resolution, began)
+            raise
+        self._resolved(resolution, began)
         outcome = SyncOutcome(
             changes=planned_changes(plan),
             target=self.target,
@@ -167,27 +152,9 @@ class _Sync:
             warnings=() if plan.is_empty else resolution.late,
         )
         if self.is_dry:
-            wanted = [*plan.install, *(item.candidate for item in plan.reinstall)]
-            unseen = frozenset(item.name for item in wanted if not self._is_stored(item, resolution))
-            names = {candidate.name for candidate in wanted}
-            extras = self._unknown_extras(resolution, missing=names)
+            extras = self._unknown_extras(resolution, missing={candidate.name for candidate in plan.candidates})
             return replace(outcome, unseen=unseen, warnings=(*outcome.warnings, *extras))
         return self._finish(self._apply(plan, resolution, outcome), resolution)
-
-    def _recover(self) -> None:
-        if not os.path.isdir(journal_directory(self.target)):
-            return
-        if self.is_dry:
-            raise InstallError(
-                f"a sync of `{self.target.prefix}` was cut short, and what is there is neither the old nor the new set",
-                hint="sync it once without --dry-run or --check; that finishes or undoes what was begun",
-                exit_status=1,
-            )
-        from pytest_envsync.environment.transaction import recover
-
-        recovered = recover(self.target)
-        if recovered is not None:
-            self.reporter.warn(f"a sync that was cut short was {recovered.outcome} first")
 
     def _plan(self, resolution: Resolution, installed: Sequence[InstalledDistribution]) -> Plan:
         options = self.options
@@ -211,8 +178,31 @@ class _Sync:
             reinstall_packages=frozenset(map(normalize_name, options.reinstall_package)),
             keep_seeds=kept_seeds(self.target),
             damaged=damaged,
-            same_file=_is_same_file,
+            same_file=is_same_file,
         )
+
+    def _resolved(self, resolution: Resolution, began: float) -> None:
+        self._phase("resolved", None if resolution.is_pylock else len(resolution.candidates), began)
+
+    def _unseen(self, plan: Plan, resolution: Resolution) -> frozenset[str]:
+        """Return the names of what a dry run calls to be downloaded."""
+        if not self.is_dry:
+            return frozenset()
+        from pytest_envsync.wheels.lookup import is_stored
+
+        store, digests = self.engine.store, resolution.digests
+        return frozenset(c.name for c in plan.candidates if not is_stored(c, digests.get(c.name), store))
+
+    def _look_at_direct(self, plan: Plan, resolution: Resolution) -> Resolution:
+        """Bring into the store what *plan* wants and is given by its place: whether it is good, no index tells.
+
+        So a dry run is no kinder than the run itself.
+        """
+        names = set() if resolution.is_pylock else {c.name for c in plan.candidates if c.is_direct_wheel}
+        wheels = self._prepare(resolution, names - resolution.digests.keys())
+        self.fetched = frozenset(name for name, prepared in wheels.items() if prepared.fresh)
+        digests = {name: prepared.wheel.sha256 for name, prepared in wheels.items()}
+        return replace(resolution, digests={**resolution.digests, **digests}) if digests else resolution
 
     def _apply(self, plan: Plan, resolution: Resolution, outcome: SyncOutcome) -> SyncOutcome:
         if plan.is_empty:
@@ -232,8 +222,8 @@ class _Sync:
         from pytest_envsync.synced import note_sync
 
         began = time.monotonic()
-        wheels = self._prepare(plan, resolution)
-        fresh = sum(prepared.fresh for prepared in wheels.values())
+        wheels = self._prepare(resolution, {candidate.name for candidate in plan.candidates})
+        fresh = sum(prepared.fresh or name in self.fetched for name, prepared in wheels.items())
         if fresh:
             self._phase("prepared", fresh, began)
         gone = len(plan.remove) + sum(len(item.installed) for item in plan.reinstall)
@@ -248,8 +238,7 @@ class _Sync:
             warnings=(*outcome.warnings, *changes.warnings),
         )
 
-    def _prepare(self, plan: Plan, resolution: Resolution) -> dict[str, PreparedWheel]:
-        names = {candidate.name for candidate in plan.install} | {item.candidate.name for item in plan.reinstall}
+    def _prepare(self, resolution: Resolution, names: set[str]) -> dict[str, PreparedWheel]:
         if not names:
             return {}
         if not all(self.engine.store.get(resolution.digests[name]) for name in names & resolution.digests.keys()):
@@ -336,23 +325,6 @@ class _Sync:
         self.seconds[name] = time.monotonic() - began
         if count is not None:
             self.reporter.phase(name, count, self.seconds[name])
-
-    def _is_stored(self, candidate: Candidate, resolution: Resolution) -> bool:
-        from pytest_envsync.wheels.lookup import find_stored
-
-        # A resolution that was remembered knows its wheels by digest, and no longer where they came from.
-        digest = resolution.digests.get(candidate.name)
-        if digest is not None:
-            return self.engine.store.get(digest) is not None
-        # What was seen last at an address may still be there: only the sync itself asks.
-        return find_stored(candidate, self.engine.store, validator="") is not None
-
-
-def _is_same_file(first: str, second: str) -> bool:
-    try:
-        return os.path.samefile(first, second)
-    except OSError:
-        return os.path.normpath(first) == os.path.normpath(second)
 
 
 def sync(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from pytest_envsync.hashes import Digest
-from pytest_envsync.requirements import Origin, Source
+from pytest_envsync.requirements import ArchiveSource, Origin, Source
 from pytest_envsync.values import NamedTuple, dataclass, field
 
 
@@ -70,6 +70,11 @@ class Candidate:
     specifier: str = ""
     may_build: bool = True
     requires_python: str | None = None
+
+    @property
+    def is_direct_wheel(self) -> bool:
+        """Whether it is a wheel that was given by its address or path."""
+        return self.kind == "wheel" and isinstance(self.requested, ArchiveSource)
 
 
 class StoredFile(NamedTuple):

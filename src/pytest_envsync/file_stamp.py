@@ -27,3 +27,11 @@ def stamp_of(path: str) -> Stamp | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     return (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)
+
+
+def is_same_file(first: str, second: str) -> bool:
+    """Whether two paths lead to one file or directory; those of what is not there are compared as they are."""
+    try:
+        return os.path.samefile(first, second)  # noqa: PTH121 - plain text
+    except OSError:
+        return os.path.normpath(first) == os.path.normpath(second)

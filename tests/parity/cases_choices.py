@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from case import Case, case
+from case import Case, Step, case
 
 
 def between(name: str, args: str, **more: object) -> Case:
@@ -34,7 +34,26 @@ SEES_NOTHING = ("2000-12-31T23:59:59", "2001-01-01T00:00Z", "2001-01-01T00:00:00
 MEANS_NOTHING = ("2001-01-01Z", " 2001-01-01", "2001-01-01T24:00:00", "2001-01-01[!u-ca=iso8601]", "30 DAYS", "1h,30m", "30 days,", "2 hours 1 day", "-1 day ago", "P1.5D", "False")
 
 
+def dry(name: str, line: str, status: int = 0, **more: object) -> Case:
+    """Return a case of a dry run."""
+    return case(f"dry-{name}", f"{line}\n", "--dry-run r.txt", status=status, **more)  # type: ignore[arg-type] # keywords of case
+
+
+HONEST = "a dry run fails where the run itself would"
+
 CASES: list[Case] = [
+    dry("missing-path", "./nope/aaa-1.0-py3-none-any.whl", 1),
+    dry("missing-named-path", "aaa @ ./nope/aaa-1.0-py3-none-any.whl", 1),
+    dry("missing-address", "aaa @ @FILES@/aaa-9.0-py3-none-any.whl", 1),
+    dry("address-of-nobody", "aaa @ http://127.0.0.1:9/aaa-1.0-py3-none-any.whl", 2),
+    dry("another-python", "@WHEELS@/future-1.0-py3-none-any.whl", 1),
+    dry("another-name", "@ODD@/wrongname-1.0-py3-none-any.whl", 1),
+    dry("no-zip", "@ODD@/nozip-1.0-py3-none-any.whl", 1),
+    dry("no-metadata", "@ODD@/nometadata-1.0-py3-none-any.whl", 1),
+    dry("another-version", "@ODD@/wrongversion-1.0-py3-none-any.whl", 2, reference=0, differs=HONEST),
+    dry("wrong-hash", f"aaa @ @FILES@/aaa-1.0-py3-none-any.whl --hash=sha256:{ZEROS}", 1, reference=0, differs=HONEST),
+    case("check-of-a-missing-path", "./nope/aaa-1.0-py3-none-any.whl\n", "--check r.txt", status=1),
+    case("dry-and-then-not", "aaa @ @FILES@/aaa-1.0-py3-none-any.whl\n", "--dry-run r.txt", then=(Step(),)),
     *(
         case(f"exclude-newer-{text}", "aaa\n", f"--exclude-newer='{text}' r.txt", status=status)
         for texts, status in ((SEES_THE_FIRST, 0), (SEES_NOTHING, 1), (MEANS_NOTHING, 2))

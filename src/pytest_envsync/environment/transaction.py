@@ -238,3 +238,16 @@ def _failure(error: OSError) -> InstallError:
     elif error.errno in _FULL:
         hint = "nothing was changed; free some space and sync again"
     return InstallError(f"`{path}` cannot be changed: {reason}" if path else reason, hint=hint)
+
+
+def settle_interrupted(target: Target, *, is_dry: bool, reporter: Reporter) -> None:
+    """Finish or undo a sync of *target* that was cut short. Raises InstallError in a dry run, which may do neither."""
+    if is_dry:
+        raise InstallError(
+            f"a sync of `{target.prefix}` was cut short, and what is there is neither the old nor the new set",
+            hint="sync it once without --dry-run or --check; that finishes or undoes what was begun",
+            exit_status=1,
+        )
+    recovered = recover(target)
+    if recovered is not None:
+        reporter.warn(f"a sync that was cut short was {recovered.outcome} first")

@@ -58,6 +58,15 @@ def find_stored(
     return None
 
 
+def is_stored(candidate: Candidate, digest: str | None, store: Store) -> bool:
+    """Whether the candidate's wheel is in the store as far as it is known; *digest* is its sha256, where that is."""
+    # A resolution that was remembered knows its wheels by digest, and no longer where they came from.
+    if digest is not None:
+        return store.get(digest) is not None
+    # What was seen last at an address may still be there: only the sync itself asks.
+    return find_stored(candidate, store, validator="") is not None
+
+
 def find_digest(
     candidate: Candidate,
     find: Callable[[str], str | None],

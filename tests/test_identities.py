@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_envsync.pytest_plugin.inside.many import combined
-from pytest_envsync.pytest_plugin.matrix.identities import function_part, with_identity, without_identity
+from pytest_envsync.pytest_plugin.inside.turns import combined
+from pytest_envsync.pytest_plugin.matrix.identities import (
+    function_part,
+    identity_of,
+    name_with_identity,
+    with_identity,
+    without_identity,
+)
 from pytest_envsync.pytest_plugin.matrix.table import render, rerun
 from pytest_envsync.pytest_plugin.session.cells import Cell
 
@@ -27,6 +33,18 @@ def test_an_identity_goes_in_and_comes_out(nodeid: str, identity: str, written: 
     assert without_identity(written, "other") is None
 
 
+def test_the_name_of_a_test_is_the_end_of_its_id() -> None:
+    for nodeid, name in (("test_a.py::test_x[1]", "test_x[1]"), ("test_a.py::TestA::test_x", "test_x")):
+        assert with_identity(nodeid, "low").endswith(f"::{name_with_identity(name, 'low')}")
+
+
+def test_the_longest_name_that_fits_is_in_an_id() -> None:
+    names = ["low", "very-low", "high"]
+    assert identity_of("test_a.py::test_x[1-very-low]", names) == "very-low"
+    assert identity_of("test_a.py::test_x[1-low]", names) == "low"
+    assert identity_of("test_a.py::test_x[lowest]", names) is None
+
+
 def test_the_function_of_an_id() -> None:
     assert function_part("test_a.py::TestA::test_x[1-low]") == "test_a.py::TestA::test_x"
     assert function_part("odd[1].py::test_x") == "odd[1].py::test_x"
@@ -34,7 +52,18 @@ def test_the_function_of_an_id() -> None:
 
 @pytest.mark.parametrize(
     ("statuses", "status"),
-    [([0, 0], 0), ([0, 5], 0), ([5, 5], 5), ([0, 1], 1), ([1, 5], 1), ([0, 2], 2), ([1, 3], 3), ([0, 4], 4)],
+    [
+        ([0, 0], 0),
+        ([0, 5], 0),
+        ([5, 5], 5),
+        ([0, 1], 1),
+        ([1, 5], 1),
+        ([0, 2], 2),
+        ([1, 3], 3),
+        ([0, 4], 1),
+        ([4, 4], 4),
+        ([5, 4], 1),
+    ],
 )
 def test_status_of_sessions_in_turn(statuses: list[int], status: int) -> None:
     assert combined(statuses) == status
@@ -79,10 +108,14 @@ def test_an_error_at_the_end_counts_more_than_a_test_that_passed() -> None:
 
 def test_the_command_that_runs_the_failures_again() -> None:
     cells = [cell("low", a="failed"), cell("high", a="passed")]
-    arguments = ["--envsync", "my locks/low.txt", "-q"]
-    assert rerun(cells, arguments, has_cache=True) == [
+    command = ["pytest", "--envsync", "my locks/low.txt", "-q"]
+    assert rerun(cells, command, has_cache=True) == [
         "run the failures again: pytest --envsync 'my locks/low.txt' -q --lf"
     ]
-    assert rerun(cells, [*arguments, "--lf"], has_cache=True)[0].count("--lf") == 1
-    assert rerun(cells, arguments, has_cache=False)[0].endswith("-q 't.py::a[low]'")
-    assert rerun([cell("low", a="passed")], arguments, has_cache=True) == []
+    assert rerun(cells, [*command, "--lf"], has_cache=True)[0].count("--lf") == 1
+    assert rerun(cells, command, has_cache=False)[0].endswith("-q 't.py::a[low]'")
+    assert rerun([cell("low", a="passed")], command, has_cache=True) == []
+    assert rerun(cells, [*command, "--", "t.py"], has_cache=True)[0].endswith("-q --lf -- t.py")
+    assert rerun(cells, ["envsync", "run", "--pytest", "a.txt", "b.txt", "--"], has_cache=True) == [
+        "run the failures again: envsync run --pytest a.txt b.txt -- --lf"
+    ]

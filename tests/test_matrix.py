@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from session_project import SessionProject, cached_environments, leases, other_interpreter
+from session_project import PYTEST, SessionProject, cached_environments, leases, other_interpreter
 
 TESTS = """\
 import sys, demo, pytest
@@ -143,8 +143,12 @@ def test_two_interpreters(project: SessionProject) -> None:
     minor = other.name.removeprefix("python")
     own = f"{sys.version_info.major}.{sys.version_info.minor}"
     project.write({"test_it.py": "import sys\ndef test_it(): print(sys.version_info)\n"})
-    run = project.pytest("--envsync", "low.txt", "--envsync-python", own, "--envsync-python", minor, "-n", "2", "-rA")
+    run = project.pytest(
+        "--envsync", "low.txt", "--envsync-python", own, "--envsync-python", minor, "-n", "2", "-rA",
+        "--envsync-report", "report.json",
+    )  # fmt: skip
     assert run.returncode == 0, run.out
+    assert [row["name"] for row in project.report()["environments"]] == [f"py{own}", f"py{minor}"]
     assert f"test_it.py::test_it[py{own}]" in run.stdout
     assert f"test_it.py::test_it[py{minor}]" in run.stdout
     assert run.outcomes == {"passed": 2}
@@ -211,8 +215,9 @@ def test_maxfail_ends_the_session_everywhere(project: SessionProject) -> None:
     project.write(
         {"test_it.py": "import time\ndef test_a(): assert 0\ndef test_b(): assert 0\ndef test_c(): assert 0\n"}
     )
-    run = project.pytest(*BOTH, "-x")
-    assert run.returncode in {1, 2}, run.out
+    run = project.pytest(*BOTH, "-x", "--envsync-report", "report.json")
+    assert run.returncode == 1, run.out
+    assert project.report()["exitstatus"] == 1
     assert run.outcomes["failed"] < 4
     assert "stopping after 1 failures" in run.stdout
 
@@ -259,6 +264,19 @@ def test_an_environment_that_cannot_host_pytest_is_one_error(project: SessionPro
     assert "broken here" in run.stdout
 
 
+def test_without_an_overlay_a_matrix_needs_xdist_in_each_lock(project: SessionProject) -> None:
+    wheels = project.repacked(*PYTEST)
+    for name, version in (("low.txt", "1.0"), ("high.txt", "2.0")):
+        project.lock(name, project.wheel("demo", version), *wheels)
+    project.write({"test_it.py": "import demo\ndef test_it(): pass\n"})
+    run = project.pytest(*BOTH, "--envsync-no-overlay")
+    assert run.returncode == 4, run.out
+    assert "low.txt holds no pytest-xdist" in run.stderr
+    assert "-p no:xdist" in run.stderr
+    in_turn = project.pytest(*BOTH, "--envsync-no-overlay", "-p", "no:xdist")
+    assert in_turn.returncode == 0, in_turn.out
+
+
 def test_a_conftest_that_fails_in_one_environment_is_its_error(project: SessionProject) -> None:
     project.write(
         {
@@ -270,9 +288,49 @@ def test_a_conftest_that_fails_in_one_environment_is_its_error(project: SessionP
         run = project.pytest(*BOTH, *workers, "--envsync-report", "report.json")
         assert run.returncode == 1, run.out
         assert run.outcomes == {"passed": 1}
-        assert "not with this one" in run.stdout
+        (line,) = (line for line in run.stdout.splitlines() if line.startswith("high: no worker could start in it: "))
+        assert "RuntimeError: not with this one" in line
         rows = project.report()["environments"]
         assert [bool(row["error"]) for row in rows] == [False, True]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process cannot be replaced there")
+@pytest.mark.parametrize("module", [True, False])
+def test_a_conftest_that_fails_in_the_first_environment_is_its_error_too(
+    project: SessionProject,
+    cache_dir: Path,
+    module: bool,  # noqa: FBT001 - a table
+) -> None:
+    project.write(
+        {
+            "conftest.py": "import demo\nif demo.VERSION == '1.0': raise RuntimeError('not with this one')\n",
+            "test_it.py": "import demo\ndef test_it(): assert demo.VERSION == '2.0'\n",
+            "runner.py": "import sys, pytest\nstatus = pytest.main(sys.argv[1:])\nprint('status', int(status))\n",
+        }
+    )
+    for workers in ([], ["-n", "3"]):
+        run = project.pytest(*BOTH, *workers, "--envsync-report", "report.json", module=module)
+        assert run.returncode == 1, run.out
+        assert run.outcomes == {"passed": 1}
+        assert any(
+            line.startswith("low: ") and line.endswith("cannot be loaded: RuntimeError: not with this one")
+            for line in run.stdout.splitlines()
+        ), run.out
+        rows = project.report()["environments"]
+        assert [(row["name"], row["outcomes"]) for row in rows] == [("low", {}), ("high", {"passed": 1})]
+        assert "not with this one" in rows[0]["error"]
+        assert rows[1]["error"] is None
+    in_child = project.run(sys.executable, "runner.py", *BOTH, *project.offline())
+    assert in_child.stdout.splitlines()[-1] == "status 1", in_child.out
+    assert leases(cache_dir) == []
+    assert list((cache_dir / "sessions").iterdir()) == []
+
+    # One that no environment can load is wrong usage, as ever.
+    project.write({"conftest.py": "raise RuntimeError('nowhere')\n"})
+    nowhere = project.pytest(*BOTH, module=module)
+    assert nowhere.returncode == 4, nowhere.out
+    assert "nowhere" in nowhere.stderr
+    assert leases(cache_dir) == []
 
 
 def test_a_worker_that_crashes_is_replaced_and_the_crash_named(project: SessionProject) -> None:

@@ -28,6 +28,14 @@ def write(path: str, text: str) -> None:
     _make(path, text)
 
 
+def replace(path: str, text: str) -> None:
+    """Write the guard file at *path* anew; nobody has claimed it then. Raises OSError."""
+    aside = f"{path}.new"
+    _make(aside, text)
+    os.replace(aside, path)  # noqa: PTH105 - a text is all there is
+    _remove(f"{path}.claimed")
+
+
 def claim(path: str) -> bool:
     """Whether this process is the first to ask for the guard file at *path*."""
     try:

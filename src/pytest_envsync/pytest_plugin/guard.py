@@ -27,6 +27,7 @@ __all__ = (
     "claim",
     "current",
     "deny",
+    "hand_on",
     "note_interrupt",
     "remove",
     "take_interrupt",
@@ -80,6 +81,12 @@ def write(directory: Path, values: dict[str, Any]) -> Path:
             hint="name another cache with ENVSYNC_CACHE_DIR",
         ) from error
     return Path(path)
+
+
+def hand_on(path: str, values: dict[str, Any]) -> None:
+    """Give the guard file at *path*, and the claim of it, to the process that replaces this one. Raises OSError."""
+    guard_file.replace(path, json.dumps({"schema": SCHEMA, **values}))
+    _read.pop(path, None)
 
 
 def _sweep(directory: Path) -> None:

@@ -110,7 +110,11 @@ def pytest_load_initial_conftests(
             status = _enter(early_config, parser, args)
     if status is not None:
         early_config.stash[CHILD_STATUS] = status
-    yield
+    outcome = yield
+    if outcome.excinfo is not None and is_inside():
+        from pytest_envsync.pytest_plugin.session import arrival
+
+        arrival.after_failure(early_config, outcome.excinfo[1])
 
 
 def _enter(config: pytest.Config, parser: pytest.Parser, args: list[str]) -> int | None:

@@ -8,42 +8,30 @@ PYTEST_DONT_REWRITE
 
 from __future__ import annotations
 
-import json
-import os
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from pytest_envsync.addresses import masked
 from pytest_envsync.errors import EnvsyncError, UsageError
 from pytest_envsync.pytest_plugin import guard
 from pytest_envsync.pytest_plugin.inside import provision, way
 from pytest_envsync.pytest_plugin.inside.child import run_child
-from pytest_envsync.pytest_plugin.inside.junit import JunitFile
 from pytest_envsync.pytest_plugin.inside.narrator import Narrator
 from pytest_envsync.pytest_plugin.inside.probe import check_hosting
-from pytest_envsync.pytest_plugin.inside.start import Start, command_of, rendered
-from pytest_envsync.pytest_plugin.session import report_file
+from pytest_envsync.pytest_plugin.inside.start import Start, command_of, rendered, typed_command
+from pytest_envsync.pytest_plugin.inside.turns import Place, run_in_turn
 from pytest_envsync.pytest_plugin.session.silence import silence
 
 if TYPE_CHECKING:
     import argparse
 
     from pytest_envsync.narration import Reporter
-    from pytest_envsync.pytest_plugin.inside.provision import Preparation, Provided
+    from pytest_envsync.pytest_plugin.inside.provision import Preparation
     from pytest_envsync.pytest_plugin.inside.wanted import Wanted
 
 MAKERS = 4
 """Environments that are provided at the same time; more only share the disk."""
-
-
-class Place(NamedTuple):
-    """One environment of the matrix: provided, or why not."""
-
-    wanted: Wanted
-    provided: Provided | None
-    error: str | None = None
 
 
 def is_about_the_first(options: argparse.Namespace) -> bool:
@@ -80,7 +68,7 @@ def run(start: Start, preparation: Preparation, wanted: Sequence[Wanted]) -> int
     if all(place.provided is None for place in places):
         raise EnvsyncError("\n".join(f"{place.wanted.identity}: {place.error}" for place in places))
     if in_turn:
-        return _run_in_turn(start, places)
+        return run_in_turn(start, places)
     return _run_as_matrix(start, places)
 
 
@@ -138,7 +126,7 @@ def _run_as_matrix(start: Start, places: Sequence[Place]) -> int:
         "matrix": {
             "cells": cells,
             "flags": list(form.flags),
-            "arguments": [os.fspath(arg) for arg in start.config.invocation_params.args],
+            "command": typed_command(start),
         },
     }
     path = str(guard.write(Path(first.guard_path).parent, values))
@@ -161,7 +149,7 @@ def _cell(place: Place, *, front: Sequence[str]) -> dict[str, Any]:
     wanted, provided = place.wanted, place.provided
     plain = {
         "identity": wanted.identity,
-        "name": wanted.name,
+        "name": wanted.identity or wanted.name,
         "files": list(map(masked, wanted.files)),
         "error": place.error,
     }
@@ -190,60 +178,3 @@ def _header(places: Sequence[Place]) -> list[str]:
         found = place.provided.values["header"] if place.provided is not None else [f"not there: {place.error}"]
         lines += [f"{place.wanted.identity}: {line}" for line in found if line not in shared]
     return [*lines, *shared]
-
-
-def _run_in_turn(start: Start, places: Sequence[Place]) -> int:
-    """Run one session after another, each owning the terminal; merge their reports."""
-    statuses: list[int] = []
-    rows: list[Mapping[str, Any]] = []
-    junit = JunitFile(getattr(start.options, "xmlpath", None), start.config.invocation_params.dir)
-    more: list[str] = []
-    for place in places:
-        if place.provided is None:
-            sys.stderr.write(f"envsync: {place.wanted.identity}: {place.error}\n")
-            files = list(map(masked, place.wanted.files))
-            rows.append(report_file.refused_row(place.wanted.name, files, str(place.error)))
-            statuses.append(1)
-            continue
-        sys.stdout.write(f"\nenvsync: {place.wanted.identity}\n")
-        sys.stdout.flush()
-        try:
-            status = run_child(command_of(start, place.provided, more), place.provided.environ)
-        finally:
-            place.provided.release()
-        junit.take()
-        # What one session measured is not erased by the next.
-        more = ["--cov-append"] if any(arg.partition("=")[0] == "--cov" for arg in start.args) else []
-        statuses.append(status)
-        rows += _rows(start.asked.report)
-        if status == INTERRUPTED or (status == 1 and getattr(start.options, "maxfail", 0) == 1):
-            break
-    status = combined(statuses)
-    junit.write()
-    if start.asked.report is not None:
-        report_file.write_report(start.asked.report, status, rows)
-    silence(start.config, start.parser, start.args)
-    return status
-
-
-INTERRUPTED = 2
-NOTHING_COLLECTED = 5
-
-
-def combined(statuses: Sequence[int]) -> int:
-    """Return the status of sessions that ran one after another."""
-    told = {status for status in statuses if status not in {0, NOTHING_COLLECTED}}
-    if told:
-        return 1 if 1 in told and told <= {1} else max(told)
-    return NOTHING_COLLECTED if 0 not in statuses else 0
-
-
-def _rows(report: str | None) -> list[Mapping[str, Any]]:
-    if report is None:
-        return []
-    try:
-        values = json.loads(Path(report).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return []
-    rows: list[Mapping[str, Any]] = values["environments"]
-    return rows

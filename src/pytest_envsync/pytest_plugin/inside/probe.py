@@ -5,6 +5,7 @@ PYTEST_DONT_REWRITE
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ TIME_LIMIT = 60
 
 _IMPORTS = ("pytest", "_pytest.config", "pytest_envsync.pytest_plugin.hooks")
 _NEEDED = {"pluggy", "iniconfig", "packaging", "exceptiongroup", "tomli", "typing-extensions", "pygments"}
+_NO_XDIST = re.compile(r"No module named '(execnet|xdist)'")
 
 
 def check_hosting(provided: Provided, *, as_worker: bool = False) -> None:
@@ -41,6 +43,12 @@ def check_hosting(provided: Provided, *, as_worker: bool = False) -> None:
         held = ", ".join(
             f"{name} {version}" for name, version in provided.environment.packages.items() if _matters(name)
         )
+        if as_worker and _NO_XDIST.search(problem):
+            raise EnvsyncError(
+                f"{', '.join(provided.environment.files)} holds no pytest-xdist, and none is brought: {problem}",
+                hint="add pytest-xdist to the lock, or have the environments take turns with -p no:xdist",
+                exit_status=1,
+            )
         raise EnvsyncError(
             f"{', '.join(provided.environment.files)} cannot host pytest {provided.overlay.pytest}: {problem}"
             + (f" (the lock holds {held})" if held else ""),

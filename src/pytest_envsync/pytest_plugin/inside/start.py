@@ -7,6 +7,8 @@ PYTEST_DONT_REWRITE
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -62,7 +64,7 @@ def run_inside(start: Start, provided: Provided) -> int:
 
 
 def command_of(start: Start, provided: Provided, more: Sequence[str] = ()) -> list[str]:
-    """Return the command of pytest in *provided*; *more* are options of pytest."""
+    """Return the command of pytest in *provided*; *more* are options that count more than those given."""
     form = start.form
     command = launch.session_command(
         provided.environment.python,
@@ -72,7 +74,17 @@ def command_of(start: Start, provided: Provided, more: Sequence[str] = ()) -> li
         bin_directory=provided.environment.bin,
     )
     inner = unhosted.inner_command_line()
-    return [*command, *more, *(inner or inner_arguments(start.config.invocation_params.args, start.modules))]
+    given = inner or inner_arguments(start.config.invocation_params.args, start.modules)
+    end = given.index("--") if "--" in given else len(given)
+    return [*command, *given[:end], *more, *given[end:]]
+
+
+def typed_command(start: Start) -> list[str]:
+    """Return the command that the session was started with, as somebody may type it."""
+    if unhosted.inner_command_line() is None:
+        return ["pytest", *(os.fspath(argument) for argument in start.config.invocation_params.args)]
+    words = sys.argv[1:]
+    return ["envsync", *words, *([] if "--" in words else ["--"])]
 
 
 def rendered(error: EnvsyncError) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Any
 
 # xdist puts the group of ``--dist loadgroup`` behind an id.
 _ID = re.compile(r"(?P<path>.*?)(?P<rest>::.*?)?(?P<group>@[^\]\[:/]*)?", re.DOTALL)
@@ -22,6 +23,11 @@ def with_identity(nodeid: str, identity: str) -> str:
     return f"{body}[{identity}]{group}"
 
 
+def name_with_identity(name: str, identity: str) -> str:
+    """Return what ``with_identity`` gives, for the *name* of a test alone: the last part of a report's location."""
+    return with_identity(f"::{name}", identity).removeprefix("::")
+
+
 def without_identity(nodeid: str, identity: str) -> str | None:
     """Return the id that *nodeid* has in its own environment; None when it is of another one."""
     body, group = _split(nodeid)
@@ -32,15 +38,21 @@ def without_identity(nodeid: str, identity: str) -> str | None:
     return None
 
 
-def identity_in(nodeid: str, identities: Iterable[str]) -> bool:
-    """Whether *nodeid* ends as one does that an environment of *identities* was put into."""
-    return any(without_identity(nodeid, identity) is not None for identity in identities)
+def identity_of(nodeid: str, identities: Iterable[str]) -> str | None:
+    """Return which of *identities* was put into *nodeid*: of ``low`` and ``very-low`` the longer; None for none."""
+    found = [identity for identity in identities if without_identity(nodeid, identity) is not None]
+    return max(found, key=len, default=None)
 
 
 def function_part(nodeid: str) -> str:
     """Return *nodeid* without its parameters."""
     path, separator, rest = nodeid.partition("::")
     return path + separator + rest.partition("[")[0]
+
+
+def like(nodeid: Any, text: str) -> Any:
+    """Return *text* as an id of the kind of *nodeid*: newer releases of pytest have a class for them."""
+    return getattr(type(nodeid), "parse", str)(text)
 
 
 def _split(nodeid: str) -> tuple[str, str]:

@@ -32,7 +32,7 @@ class Environment:
     @property
     def is_given_up(self) -> bool:
         """Whether none of its workers could start."""
-        return self.cell.values is None or (self.scheduler is not None and self.scheduler.numnodes == 0)
+        return not self.cell.is_usable or (self.scheduler is not None and self.scheduler.numnodes == 0)
 
 
 class Matrix(Protocol):

@@ -8,12 +8,21 @@ PYTEST_DONT_REWRITE
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+import os
+from collections.abc import Container, Generator, Iterable, Sequence
 from typing import Any
 
 import pytest
 
-from pytest_envsync.pytest_plugin.matrix.identities import function_part, identity_in, with_identity, without_identity
+from pytest_envsync.pytest_plugin.guard import VARIABLE
+from pytest_envsync.pytest_plugin.matrix.identities import (
+    function_part,
+    identity_of,
+    like,
+    with_identity,
+    without_identity,
+)
+from pytest_envsync.pytest_plugin.matrix.turn_note import others_failed_path
 
 NAME = "envsync-selection"
 
@@ -29,15 +38,22 @@ class Selection:
         self._has_failed_elsewhere = False
         self._all_failures: dict[Any, Any] = {}
         self._own_failures: dict[Any, Any] = {}
+        self._is_given_back = False
+        self._step_elsewhere: dict[str, Any] = {}
         self._take_arguments(config)
         self._take_last_failures(config)
         self._take_last_step(config)
+
+    @property
+    def knew_failures(self) -> bool:
+        """Whether pytest's cache named failures when the session began, or had done so before its matrix."""
+        return bool(self._all_failures) or self._has_failed_elsewhere
 
     def _take_arguments(self, config: pytest.Config) -> None:
         """Replace pasted ids by the functions they are of; which of their items are meant is decided later."""
         taken = []
         for arg in config.args:
-            if "::" in arg and identity_in(arg, self._others):
+            if "::" in arg and identity_of(arg, self._others) is not None:
                 self._pasted.add(arg)
                 taken.append(function_part(arg))
             else:
@@ -50,41 +66,65 @@ class Selection:
         plugin = config.pluginmanager.get_plugin("lfplugin")
         failures = getattr(plugin, "lastfailed", None)
         if plugin is None or not failures:
+            # Sessions before this one may have settled what there was.
+            self._has_failed_elsewhere = others_failed_path(os.environ[VARIABLE]).exists()
             return
         found = {}
         for key, value in failures.items():
-            own = without_identity(str(key), self._identity)
-            if own is None and identity_in(str(key), self._others):
-                continue
-            found[_like(key, own if own is not None else str(key))] = value
+            identity = identity_of(str(key), self._others)
+            if identity is None:
+                found[key] = value
+            elif identity == self._identity:
+                found[like(key, without_identity(str(key), identity) or "")] = value
         self._has_failed_elsewhere = not found
         self._all_failures, self._own_failures = dict(failures), dict(found)
         plugin.lastfailed = found
+        if hasattr(plugin, "_last_failed_paths"):
+            # Which files are looked into: those of ids without an environment.
+            plugin._last_failed_paths = plugin.get_last_failed_paths()  # noqa: SLF001 - as it does itself, before
 
     def give_last_failures_back(self, config: pytest.Config) -> None:
         """Let the plugin go on with the failures of all environments: it saves what it has at the end."""
         plugin = config.pluginmanager.get_plugin("lfplugin")
         found = getattr(plugin, "lastfailed", None)
-        if plugin is None or found is None:
+        if plugin is None or found is None or self._is_given_back:
             return
+        self._is_given_back = True
         table = dict(self._all_failures)
         for key in self._own_failures.keys() - found.keys():
             for known in (with_identity(str(key), self._identity), str(key)):
-                table.pop(_like(key, known), None)
+                table.pop(like(key, known), None)
         for key in found.keys() - self._own_failures.keys():
-            table[_like(key, with_identity(str(key), self._identity))] = True
+            # A module that could not be collected is told of with its environment already.
+            is_named = identity_of(str(key), self._others) is not None
+            table[key if is_named else like(key, with_identity(str(key), self._identity))] = True
         plugin.lastfailed = table
+
+    def settle_last_failures(self, config: pytest.Config, ran: Container[str], *, is_last: bool) -> None:
+        """Forget, at the end of the last environment, failures of sessions in one that *ran* here."""
+        if is_last:
+            forget_plain_failures(config, [ran], self._others)
 
     def _take_last_step(self, config: pytest.Config) -> None:
         """Let ``--stepwise`` go on from a test of this environment, under the id that it has here."""
-        plugin = config.pluginmanager.get_plugin("stepwiseplugin")
-        holder = getattr(plugin, "cached_info", plugin)
-        name = "last_failed" if hasattr(holder, "last_failed") else "lastfailed"
+        holder, name = _last_step(config)
         last = getattr(holder, name, None)
-        if last is None or not identity_in(str(last), self._others):
+        identity = identity_of(str(last), self._others) if last is not None else None
+        if identity is None:
             return
-        own = without_identity(str(last), self._identity)
-        setattr(holder, name, _like(last, own) if own is not None else None)
+        if identity == self._identity:
+            setattr(holder, name, like(last, without_identity(str(last), identity) or ""))
+        else:
+            self._step_elsewhere = {name: last, "last_test_count": getattr(holder, "last_test_count", None)}
+            setattr(holder, name, None)
+
+    def give_last_step_back(self, config: pytest.Config) -> None:
+        """Let the step of another environment be saved again, if there is none here."""
+        holder, name = _last_step(config)
+        if self._step_elsewhere and getattr(holder, name, None) is None:
+            for attribute, value in self._step_elsewhere.items():
+                if hasattr(holder, attribute):
+                    setattr(holder, attribute, value)
 
     def pytest_itemcollected(self, item: pytest.Item) -> None:
         """Let ``-k`` find the environment."""
@@ -113,9 +153,23 @@ class Selection:
         return function_part(nodeid) not in functions or any(_covers(arg, item) for arg in self._plain)
 
 
-def _like(key: Any, text: str) -> Any:
-    """Return *text* as an id of the kind of *key*: newer releases of pytest have a class for them."""
-    return getattr(type(key), "parse", str)(text)
+def forget_plain_failures(config: pytest.Config, ran: Sequence[Container[str]], identities: Iterable[str]) -> None:
+    """Forget failures of sessions in one environment whose tests *ran* in each of several: those count from now on."""
+    plugin = config.pluginmanager.get_plugin("lfplugin")
+    failures = getattr(plugin, "lastfailed", None)
+    if plugin is None or not failures or not ran:
+        return
+    known = list(identities)
+    for key in list(failures):
+        if identity_of(str(key), known) is None and all(str(key) in tests for tests in ran):
+            del failures[key]
+
+
+def _last_step(config: pytest.Config) -> tuple[Any, str]:
+    """Return what keeps the last step of ``--stepwise``, and the name that it has there."""
+    plugin = config.pluginmanager.get_plugin("stepwiseplugin")
+    holder = getattr(plugin, "cached_info", plugin)
+    return holder, "last_failed" if hasattr(holder, "last_failed") else "lastfailed"
 
 
 def _covers(arg: str, item: pytest.Item) -> bool:

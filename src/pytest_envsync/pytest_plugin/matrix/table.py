@@ -23,7 +23,7 @@ def render(cells: Sequence[Cell], *, width: int) -> list[str]:
 
     *width* is that of the terminal; ids that do not fit are cut in front.
     """
-    present = [cell for cell in cells if cell.values is not None and not cell.error]
+    present = [cell for cell in cells if cell.is_usable]
     lines = [f"{cell.identity}: {cell.error}" for cell in cells if cell.error]
     tests = list(dict.fromkeys(nodeid for cell in present for nodeid in cell.results))
     if len(present) > 1:
@@ -59,12 +59,12 @@ def _cut(text: str, room: int) -> str:
 
 
 def rerun(
-    cells: Sequence[Cell], arguments: Sequence[str], *, has_cache: bool, selecting: Sequence[str] = ()
+    cells: Sequence[Cell], command: Sequence[str], *, has_cache: bool, selecting: Sequence[str] = ()
 ) -> list[str]:
     """Return the line with the command that runs the failures again; nothing when there are none.
 
-    *arguments* are those of the command line. Without pytest's cache the command names the tests, in place of
-    *selecting*, the paths and ids among the arguments.
+    *command* is what was typed: ``pytest ...``, or ``envsync run --pytest LOCK... -- ...``. Without pytest's cache the
+    new one names the tests, in place of *selecting*, the paths and ids among its words.
     """
     failed = [
         with_identity(nodeid, cell.identity)
@@ -74,12 +74,15 @@ def rerun(
     ]
     if not failed:
         return []
-    words = list(arguments)
+    words = list(command)
     if has_cache:
-        words += [] if {"--lf", "--last-failed"} & set(words) else ["--lf"]
+        # Behind `--` there are only paths and ids; the first one of `envsync run` is its own.
+        ends = [index for index, word in enumerate(words) if word == "--"][1 if words[0] == "envsync" else 0 :]
+        if not {"--lf", "--last-failed"} & set(words):
+            words.insert(ends[0] if ends else len(words), "--lf")
     else:
         for word in selecting:
             if word in words:
                 del words[len(words) - 1 - words[::-1].index(word)]
         words += failed[:MOST_IDS]
-    return [f"run the failures again: pytest {shlex.join(words)}"]
+    return [f"run the failures again: {shlex.join(words)}"]

@@ -20,12 +20,13 @@ import pytest
 
 from pytest_envsync.pytest_plugin.matrix import in_turn, remote, table
 from pytest_envsync.pytest_plugin.matrix.apart import Apart
-from pytest_envsync.pytest_plugin.matrix.identities import with_identity
+from pytest_envsync.pytest_plugin.matrix.identities import name_with_identity, with_identity
 from pytest_envsync.pytest_plugin.matrix.in_turn import InTurn
 from pytest_envsync.pytest_plugin.matrix.scheduling import Environment, PerEnvironment
+from pytest_envsync.pytest_plugin.matrix.selection import forget_plain_failures
 from pytest_envsync.pytest_plugin.naming import GROUP
-from pytest_envsync.pytest_plugin.session.cells import Cell
-from pytest_envsync.pytest_plugin.session.companion import IDENTITY, ORIGINAL, accompany
+from pytest_envsync.pytest_plugin.session.cells import IDENTITY, ORIGINAL, Cell
+from pytest_envsync.pytest_plugin.session.companion import accompany
 from pytest_envsync.pytest_plugin.session.ledger import ledger_of
 
 if TYPE_CHECKING:
@@ -57,11 +58,14 @@ class WorkersInTurn:
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_report_from_serializable(self, data: dict[str, Any]) -> Generator[None, Any, None]:
-        """Write the environment into the id of a test."""
+        """Write the environment into the id of a test, and of a module that cannot be collected."""
         data.pop(IDENTITY, None)
         outcome = yield
-        if isinstance(outcome.get_result(), pytest.TestReport):
-            self._turn.name(outcome.get_result())
+        report = outcome.get_result()
+        if isinstance(report, pytest.TestReport):
+            self._turn.name(report)
+        elif isinstance(report, pytest.CollectReport):
+            self._turn.name_collected(report)
 
     @pytest.hookimpl(tryfirst=True, optionalhook=True)
     def pytest_handlecrashitem(self, report: pytest.TestReport) -> None:
@@ -134,7 +138,7 @@ def cells_of(plan: Mapping[str, Any]) -> list[Cell]:
 
 def prepare(config: pytest.Config, plan: Mapping[str, Any], cells: Sequence[Cell]) -> None:
     """Turn the session of *config* into the controller of a matrix: before xdist looks at its options."""
-    usable = [cell for cell in cells if cell.values is not None]
+    usable = [cell for cell in cells if cell.is_usable]
     asked = _asked_workers(config)
     total = max(asked or 0, len(usable))
     counts = {id(cell): total // len(usable) + (index < total % len(usable)) for index, cell in enumerate(usable)}
@@ -144,13 +148,13 @@ def prepare(config: pytest.Config, plan: Mapping[str, Any], cells: Sequence[Cell
     option.tx = [
         _spec(cell, index, plan["flags"])
         for index, cell in enumerate(cells)
-        if cell.values is not None
+        if cell.is_usable
         for _ in range(counts[id(cell)])
     ]
     if option.maxworkerrestart is None:
         option.maxworkerrestart = str(_RESTARTS * total)
     slots = len(usable) if asked is not None and asked >= len(usable) else asked or 1
-    config.pluginmanager.register(Controller(config, cells, slots=slots, arguments=plan["arguments"]), CONTROLLER)
+    config.pluginmanager.register(Controller(config, cells, slots=slots, command=plan["command"]), CONTROLLER)
 
 
 def _asked_workers(config: pytest.Config) -> int | None:
@@ -173,13 +177,13 @@ def _spec(cell: Cell, index: int, flags: Sequence[str]) -> str:
 class Controller:
     """Runs one session over several environments; *slots* of them at the same time."""
 
-    def __init__(self, config: pytest.Config, cells: Sequence[Cell], *, slots: int, arguments: Sequence[str]) -> None:
+    def __init__(self, config: pytest.Config, cells: Sequence[Cell], *, slots: int, command: Sequence[str]) -> None:
         self.config = config
-        self._arguments = arguments
+        self._command = command
         self._slots = slots
         self._session: pytest.Session | None = None
         self.environments = [Environment(cell) for cell in cells]
-        for environment in [one for one in self.environments if one.cell.values is not None][:slots]:
+        for environment in [one for one in self.environments if one.cell.is_usable][:slots]:
             environment.may_start = True
 
     def environment_of(self, node: WorkerController) -> Environment:
@@ -198,7 +202,9 @@ class Controller:
             def call(node: WorkerController, nodeid: str, location: tuple[str, int | None, str]) -> None:
                 identity = self.environment_of(node).cell.identity
                 path, line, domain = location
-                hook(nodeid=with_identity(nodeid, identity), location=(path, line, with_identity(domain, identity)))
+                hook(
+                    nodeid=with_identity(nodeid, identity), location=(path, line, name_with_identity(domain, identity))
+                )
 
             return call
 
@@ -246,7 +252,7 @@ class Controller:
         """Give each environment the scheduler that ``--dist`` asks for."""
         dsession: DSession = config.pluginmanager.getplugin("dsession")
         for environment in self.environments:
-            if environment.cell.values is not None:
+            if environment.cell.is_usable:
                 environment.scheduler = dsession.pytest_xdist_make_scheduler(config, log)
                 environment.scheduler.numnodes = len(environment.nodes)
         return PerEnvironment(self, log)
@@ -255,7 +261,10 @@ class Controller:
         """Take note of how many tests there are in an environment: the session counts all of them."""
         self.environment_of(node).collected = count
         if self._session is not None:
-            self._session.testscollected = sum(one.collected or 0 for one in self.environments)
+            known = [one.collected for one in self.environments if one.collected is not None]
+            # Those that have not come to collect yet are taken to have as many: else progress would go back.
+            unknown = sum(one.collected is None and not one.is_given_up for one in self.environments)
+            self._session.testscollected = sum(known) + unknown * max(known)
 
     def begin(self) -> None:
         """Have xdist tell no more of workers that come up: other environments run tests by then."""
@@ -289,7 +298,7 @@ class Controller:
     def _give_up(self, dsession: DSession, node: WorkerController, error: object | None) -> None:
         """Go on without a worker that never came to collect; without any, its environment is an error."""
         environment = self.environment_of(node)
-        environment.failures.append(_last_line(error))
+        environment.failures.append(_cause(error))
         self.config.hook.pytest_testnodedown(node=node, error=error)
         environment.scheduler.numnodes -= 1
         if node in environment.scheduler.nodes:
@@ -312,7 +321,7 @@ class Controller:
         data["nodeid"] = with_identity(original, identity)
         if data.get("location"):
             path, line, domain = data["location"]
-            data["location"] = (path, line, with_identity(domain, identity))
+            data["location"] = (path, line, name_with_identity(domain, identity))
         if isinstance(data.get("user_properties"), list):
             data["user_properties"] = [*data["user_properties"], *self._properties(identity)]
         if data.get("$report_type") == "CollectReport" and isinstance(data.get("longrepr"), str):
@@ -335,10 +344,19 @@ class Controller:
         identity = self.environment_of(node).cell.identity
         report.nodeid = with_identity(crashitem, identity)
         path, line, domain = report.location
-        report.location = (path, line, with_identity(domain, identity))
+        report.location = (path, line, name_with_identity(domain, identity))
         report.user_properties = [*report.user_properties, *self._properties(identity)]
         setattr(report, IDENTITY, identity)
         setattr(report, ORIGINAL, crashitem)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Forget failures of sessions in one environment that ran in each of these, before pytest saves them."""
+        if session.exitstatus == pytest.ExitCode.INTERRUPTED and session.shouldfail:
+            # xdist interrupts a session that has had its most failures; pytest says that tests failed.
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        cells = [one.cell for one in self.environments if one.cell.is_usable]
+        forget_plain_failures(self.config, [cell.results for cell in cells], [cell.identity for cell in cells])
 
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
@@ -350,7 +368,7 @@ class Controller:
         lines = table.render(cells, width=terminalreporter._tw.fullwidth)  # noqa: SLF001 - as plugins do
         again = table.rerun(
             cells,
-            self._arguments,
+            self._command,
             has_cache=self.config.pluginmanager.hasplugin("cacheprovider"),
             selecting=self.config.option.file_or_dir or (),
         )
@@ -360,6 +378,7 @@ class Controller:
             terminalreporter.write_line(line)
 
 
-def _last_line(error: object | None) -> str:
-    lines = [line for line in str(error).strip().splitlines() if line.strip()]
-    return lines[-1] if lines else "it ended without a word"
+def _cause(error: object | None) -> str:
+    """Return the line of a traceback that names the error: the last one that is not indented."""
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return next((line for line in reversed(lines) if not line[0].isspace()), "it ended without a word")

@@ -55,6 +55,15 @@ def arrive(config: pytest.Config, parser: pytest.Parser, args: list[str]) -> int
     return None
 
 
+def after_failure(config: pytest.Config, error: BaseException) -> None:
+    """Do what can be done when the initial conftests could not be loaded."""
+    values = guard.current()
+    if values is not None and "matrix" in values and config.stash.get(_SESSION, None) is not None:
+        from pytest_envsync.pytest_plugin.matrix import moving_on
+
+        moving_on.move_on(config, values, error)
+
+
 def before_configuring(config: pytest.Config) -> None:
     """Turn the session into the controller of a matrix, if it is one."""
     session = config.stash.get(_SESSION, None)
@@ -85,10 +94,10 @@ def configure(config: pytest.Config) -> None:
 
         chosen = selection.Selection(config, values["identity"], values["identities"])
         config.pluginmanager.register(chosen, selection.NAME)
-        if not is_worker:
+        if session is not None and not is_worker:
             from pytest_envsync.pytest_plugin.matrix import in_turn
 
-            config.pluginmanager.register(in_turn.InTurn(config, values, chosen), in_turn.NAME)
+            config.pluginmanager.register(in_turn.InTurn(config, values, chosen, session.cells[0]), in_turn.NAME)
     if is_worker:
         from pytest_envsync.pytest_plugin.matrix import xdist
 

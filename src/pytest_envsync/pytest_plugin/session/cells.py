@@ -13,6 +13,10 @@ from typing import Any
 from pytest_envsync.pytest_plugin.session import report_file
 from pytest_envsync.pytest_plugin.session.handover import Handover
 
+IDENTITY = "envsync_identity"
+ORIGINAL = "envsync_nodeid"
+"""Attributes of reports in a matrix: the environment, and the id that the test has there."""
+
 
 class Cell:
     """One environment of a session. *values* are those of its guard file, None when it could not be had.
@@ -35,6 +39,11 @@ class Cell:
         self.outcomes: dict[str, int] = {}
         self.results: dict[str, str] = {}
         self.handover: Handover | None = None
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether tests can run in it, as far as is known."""
+        return self.values is not None and not self.error
 
     def count(self, category: str, nodeid: str | None = None) -> None:
         """Count an outcome, by the word that the terminal has for it."""

@@ -20,7 +20,7 @@ import pytest
 
 from pytest_envsync.pytest_plugin import guard
 from pytest_envsync.pytest_plugin.session import report_file
-from pytest_envsync.pytest_plugin.session.cells import Cell
+from pytest_envsync.pytest_plugin.session.cells import IDENTITY, ORIGINAL, Cell
 from pytest_envsync.pytest_plugin.session.engine import Engine, read_changes
 from pytest_envsync.pytest_plugin.session.handover import Handover, hand_over
 from pytest_envsync.pytest_plugin.session.ledger import ledger_of
@@ -38,10 +38,6 @@ SHOWN_FILES = 20
 _UNKNOWN_MARK = re.compile(r"Unknown pytest\.mark\.(\w+)")
 _FAILED_BY_DRIFT = "the tests passed; exit status 1 is for what changed above (envsync_drift = fail)"
 NAME = "envsync-session"
-
-IDENTITY = "envsync_identity"
-ORIGINAL = "envsync_nodeid"
-"""Attributes of reports in a matrix: the environment, and the id that the test has there."""
 
 
 class Companion:

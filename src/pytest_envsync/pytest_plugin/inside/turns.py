@@ -1,0 +1,194 @@
+"""Sessions in several environments, one after another, each owning the terminal: told of as one.
+
+Only in the host interpreter. What one session of them is told, and what it tells, is the work of ``matrix.in_turn``
+inside.
+
+PYTEST_DONT_REWRITE
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pytest_envsync.addresses import masked
+from pytest_envsync.pytest_plugin.inside.child import run_child
+from pytest_envsync.pytest_plugin.inside.junit import JunitFile
+from pytest_envsync.pytest_plugin.inside.start import Start, command_of, typed_command
+from pytest_envsync.pytest_plugin.matrix import table
+from pytest_envsync.pytest_plugin.matrix.turn_note import Turn, note_path, others_failed_path, read_note
+from pytest_envsync.pytest_plugin.session import report_file
+from pytest_envsync.pytest_plugin.session.cells import Cell
+from pytest_envsync.pytest_plugin.session.silence import silence
+
+if TYPE_CHECKING:
+    from pytest_envsync.pytest_plugin.inside.provision import Provided
+    from pytest_envsync.pytest_plugin.inside.wanted import Wanted
+
+
+class Place(NamedTuple):
+    """One environment of the matrix: provided, or why not."""
+
+    wanted: Wanted
+    provided: Provided | None
+    error: str | None = None
+
+
+def run_in_turn(start: Start, places: Sequence[Place]) -> int:
+    """Run one session after another; return the status of all."""
+    turns = _Turns(start, places)
+    try:
+        turns.run()
+    finally:
+        for place in places:
+            if place.provided is not None:
+                place.provided.release()
+        silence(start.config, start.parser, start.args)
+    turns.junit.write()
+    status = combined(turns.statuses)
+    if start.asked.report is not None:
+        report_file.write_report(start.asked.report, status, turns.rows)
+    turns.tell()
+    return status
+
+
+class _Turns:
+    """The sessions of *places*: their statuses, rows of the report, and results."""
+
+    def __init__(self, start: Start, places: Sequence[Place]) -> None:
+        self.start = start
+        self.places = places
+        self.statuses: list[int] = []
+        self.rows: list[Mapping[str, Any]] = []
+        self.cells: list[Cell] = []
+        self.junit = JunitFile(getattr(start.options, "xmlpath", None), start.config.invocation_params.dir)
+        self.failed = 0
+        self.knew_failures = False
+
+    def run(self) -> None:
+        """Run them until one says that it is enough."""
+        last = max(index for index, place in enumerate(self.places) if place.provided is not None)
+        has_begun = False
+        for index, place in enumerate(self.places):
+            if place.provided is None:
+                self._refuse(place)
+                continue
+            more = self._options(is_first=not has_begun, is_last=index == last)
+            has_begun = True
+            turn = self._take_turn(place, place.provided, more)
+            if turn.ends or 0 < self._most_failures <= self.failed:
+                break
+
+    @property
+    def _most_failures(self) -> int:
+        return int(getattr(self.start.options, "maxfail", 0) or 0)
+
+    def _options(self, *, is_first: bool, is_last: bool) -> list[str]:
+        """Return what makes one session of a turn count as a part of all."""
+        more = []
+        if self._most_failures and self.failed:
+            more.append(f"--maxfail={self._most_failures - self.failed}")
+        if any(arg.partition("=")[0] == "--cov" for arg in self.start.args):
+            # What one session measured is not erased by the next; all of it is there at the last.
+            more += [] if is_first else ["--cov-append"]
+            more += [] if is_last else ["--cov-fail-under=0"]
+        return more
+
+    def _refuse(self, place: Place) -> None:
+        sys.stderr.write(f"envsync: {place.wanted.identity}: {place.error}\n")
+        description = {
+            "name": place.wanted.identity or place.wanted.name,
+            "files": list(map(masked, place.wanted.files)),
+        }
+        cell = Cell(place.wanted.identity, None, description=description, error=place.error)
+        self.cells.append(cell)
+        self.rows.append(cell.row())
+        self.statuses.append(1)
+
+    def _take_turn(self, place: Place, provided: Provided, more: Sequence[str]) -> Turn:
+        sys.stdout.write(f"\nenvsync: {place.wanted.identity}\n")
+        sys.stdout.flush()
+        report = self.start.asked.report
+        if report is not None:
+            # What is there afterwards is of this session.
+            Path(report).unlink(missing_ok=True)
+        note, others_failed = note_path(provided.guard_path), others_failed_path(provided.guard_path)
+        if self.knew_failures:
+            others_failed.touch()
+        try:
+            status = run_child(command_of(self.start, provided, more), provided.environ)
+            noted = read_note(note)
+        finally:
+            note.unlink(missing_ok=True)
+            others_failed.unlink(missing_ok=True)
+            provided.release()
+        self.junit.take()
+        self.statuses.append(status)
+        turn = noted or Turn({}, 0, ends=status in {INTERRUPTED, 128 + signal.SIGINT})
+        self.failed += turn.failed
+        self.knew_failures = self.knew_failures or turn.knew_failures
+        error = None if noted is not None or status == 0 else f"the session ended with status {status}"
+        cell = Cell(place.wanted.identity, provided.values, description=provided.values, error=error)
+        cell.results.update(turn.results)
+        self.cells.append(cell)
+        if report is not None:
+            self.rows += _rows(report) or [cell.row()]
+        return turn
+
+    def tell(self) -> None:
+        """Show where the environments differ, and how to run the failures again."""
+        cells = self.cells
+        if getattr(self.start.options, "no_summary", False):
+            cells = [cell for cell in cells if cell.values is None]
+        lines = list(self._lines(cells))
+        if lines:
+            width = _width()
+            sys.stdout.write("".join(f"{line}\n" for line in ["", " environments ".center(width, "="), *lines]))
+            sys.stdout.flush()
+
+    def _lines(self, cells: Sequence[Cell]) -> Iterator[str]:
+        config = self.start.config
+        yield from table.render(cells, width=_width())
+        yield from table.rerun(
+            cells,
+            typed_command(self.start),
+            has_cache=config.pluginmanager.hasplugin("cacheprovider"),
+            selecting=self.start.options.file_or_dir or (),
+        )
+
+
+def _width() -> int:
+    from shutil import get_terminal_size
+
+    width = get_terminal_size().columns
+    return width if width >= 40 else 80  # as pytest has it
+
+
+INTERRUPTED = 2
+WRONG_USAGE = 4
+NOTHING_COLLECTED = 5
+
+
+def combined(statuses: Sequence[int]) -> int:
+    """Return the status of sessions that ran one after another."""
+    told = {status for status in statuses if status not in {0, NOTHING_COLLECTED}}
+    if told == {WRONG_USAGE} == set(statuses):
+        return WRONG_USAGE
+    # What one environment cannot do is an error of it, while others ran.
+    told = {1 if status == WRONG_USAGE else status for status in told}
+    if told:
+        return max(told)
+    return NOTHING_COLLECTED if 0 not in statuses else 0
+
+
+def _rows(report: str) -> list[Mapping[str, Any]]:
+    try:
+        values = json.loads(Path(report).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []
+    rows: list[Mapping[str, Any]] = values["environments"]
+    return rows

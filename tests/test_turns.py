@@ -1,0 +1,216 @@
+"""Environments of a matrix that own the terminal one after another: what counts for one session counts for all."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from session_project import Run, SessionProject, leases
+
+BOTH = ("-p", "cacheprovider", "--envsync", "low.txt", "--envsync", "high.txt")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> SessionProject:
+    """A project with a low lock of demo 1.0 and a high lock of demo 2.0."""
+    found = SessionProject(tmp_path)
+    found.lock("low.txt", found.wheel("demo", "1.0"))
+    found.lock("high.txt", found.wheel("demo", "2.0"))
+    return found
+
+
+def table(run: Run) -> list[list[str]]:
+    """The words of the lines that stand under ``environments``."""
+    rest = run.stdout.partition(" environments ===")[2].partition("\n")[2]
+    lines = rest.partition("\n===")[0].splitlines()
+    return [line.split() for line in lines if line]
+
+
+def failures(project: SessionProject) -> Any:
+    """What pytest keeps for ``--lf``."""
+    return json.loads((project.path / ".pytest_cache/v/cache/lastfailed").read_text())
+
+
+def test_what_cannot_be_collected_in_one_environment_keeps_no_other_from_its_tests(
+    project: SessionProject, cache_dir: Path
+) -> None:
+    project.write(
+        {
+            "test_one.py": "import demo\nassert demo.VERSION == '2.0'\ndef test_new(): pass\n",
+            "test_two.py": "def test_any(): pass\n",
+        }
+    )
+    run = project.pytest(*BOTH, "-n0", "--envsync-report", "report.json", "--junitxml", "junit.xml")
+    assert run.returncode == 2, run.out
+    assert "ERROR test_one.py[low]" in run.stdout
+    assert [row["outcomes"] for row in project.report()["environments"]] == [{"error": 1}, {"passed": 2}]
+    assert ["test_one.py", "error", "-"] in table(run)
+    assert ["test_one.py::test_new", "-", "passed"] in table(run)
+    assert 'name="test_one.py[low]"' in (project.path / "junit.xml").read_text()
+    assert leases(cache_dir) == []
+    assert list((cache_dir / "sessions").iterdir()) == []
+
+    # What is told to run the failures again does, though one of them is a module.
+    assert failures(project) == {"test_one.py[low]": True}
+    project.write({"test_one.py": "def test_new(): pass\n"})
+    again = project.pytest(*BOTH, "-n0", "--lf")
+    assert again.returncode == 0, again.out
+    assert table(again) == [["low", "high"], ["test_one.py::test_new", "passed", "-"]]
+    assert failures(project) == {}
+
+
+def test_the_table_is_that_of_a_matrix(project: SessionProject) -> None:
+    project.lock("bad.txt", pins=["absent==1"])
+    project.write({"test_it.py": "import demo\ndef test_a(): pass\ndef test_b(): assert demo.VERSION == '1.0'\n"})
+    for how in ("-n0", "-n2"):
+        run = project.pytest(*BOTH, "--envsync=bad.txt", how, "test_it.py")
+        assert run.returncode == 1, run.out
+        lines = table(run)
+        assert lines[0][0] == "bad:"
+        first = lines.index(["low", "high"])
+        assert lines[first + 1] == ["test_it.py::test_b", "passed", "failed"]
+        assert lines[first + 2] == ["the", "same", "in", "all", "2:", "1", "passed"]
+        assert table(run)[-1][:5] == ["run", "the", "failures", "again:", "pytest"]
+        assert table(run)[-1][-1] == "--lf"
+    quiet = project.pytest(*BOTH, "-n0", "--no-summary")
+    assert table(quiet) == []
+
+
+@pytest.mark.parametrize(("most", "ran"), [("1", ["F"]), ("3", ["F.F", "F"]), ("9", ["F.F", "F.F"])])
+def test_failures_of_all_count_for_maxfail(project: SessionProject, most: str, ran: list[str]) -> None:
+    project.write({"test_it.py": "def test_a(): assert 0\ndef test_b(): pass\ndef test_c(): assert 0\n"})
+    run = project.pytest(*BOTH, "-q", "-n0", "--tb=no", "--maxfail", most, "--", "test_it.py")
+    assert run.returncode == 1, run.out
+    assert [line.split()[0] for line in run.stdout.splitlines() if line[:1] == "F" and line[:6] != "FAILED"] == ran
+
+
+def test_leaving_a_session_leaves_them_all(project: SessionProject) -> None:
+    project.write({"test_it.py": "import pytest\ndef test_a(): pytest.exit('enough', returncode=7)\n"})
+    run = project.pytest(*BOTH, "-n0")
+    assert run.returncode == 7, run.out
+    assert "envsync: high\n" not in run.stdout
+
+
+def test_what_all_cover_is_held_against_the_least_that_is_to_be_covered(project: SessionProject) -> None:
+    project.write(
+        {
+            "lib.py": "def f(new):\n    if new:\n        return 1\n    return 2\n",
+            "test_it.py": "import demo, lib\ndef test_it(): assert lib.f(demo.VERSION == '2.0')\n",
+        }
+    )
+    enough = project.pytest(*BOTH, "-s", "--cov=lib", "--cov-fail-under=90")
+    assert enough.returncode == 0, enough.out
+    project.write({"lib.py": "def f(new):\n    if new == 7:\n        return 3\n    return 2\n"})
+    lacking = project.pytest(*BOTH, "-s", "--cov=lib", "--cov-fail-under=90")
+    assert lacking.returncode == 1, lacking.out
+    assert lacking.out.count("less than fail-under") == 1
+
+
+def test_a_line_that_tells_of_a_test_has_the_environment(project: SessionProject) -> None:
+    project.write({"test_it.py": "class TestIt:\n    def test_a(self): pass\n"})
+    for args in (["-s", "-n1"], ["-s", "-n0", "-vv"], ["-n0"]):
+        run = project.pytest(*BOTH, "-v", *args)
+        assert run.returncode == 0, run.out
+        lines = [line for line in run.stdout.splitlines() if "test_it.py::" in line and "same" not in line]
+        assert lines
+        assert all("::test_a[low]" in line or "::test_a[high]" in line for line in lines), run.out
+        assert "-n0" not in args or "test_it.py::TestIt::test_a[low] PASSED" in run.stdout
+
+
+def test_ids_that_are_listed_select_the_tests(project: SessionProject) -> None:
+    project.write({"test_it.py": "class TestIt:\n    def test_a(self): pass\ndef test_b(): pass\n"})
+    listed = project.pytest(*BOTH, "--collect-only", "-q").stdout
+    ids = [line for line in listed.splitlines() if "::" in line]
+    assert ids == [f"test_it.py::{name}[{where}]" for where in ("low", "high") for name in ("TestIt::test_a", "test_b")]
+    run = project.pytest(*BOTH, "-n0", "-rA", ids[0], ids[3])
+    assert sorted(line.split()[1] for line in run.stdout.splitlines() if line.startswith("PASSED ")) == sorted(
+        [ids[0], ids[3]]
+    )
+
+
+def test_a_step_goes_on_where_it_was(project: SessionProject) -> None:
+    project.write(
+        {
+            "test_it.py": (
+                "import demo\n"
+                "def test_a(): pass\n"
+                "def test_b(): assert demo.VERSION == '1.0'\n"
+                "def test_c(): assert demo.VERSION == '1.0'\n"
+            )
+        }
+    )
+    for is_first in (True, False):
+        run = project.pytest("-p", "stepwise", *BOTH, "-n0", "--sw", "-rA")
+        assert run.returncode == 2, run.out
+        assert "FAILED test_it.py::test_b[high]" in run.stdout
+        assert "test_c[high]" not in run.stdout
+        assert "test_a[low]" in run.stdout
+        # The last step was in an environment that comes later, and those before it do not forget it.
+        assert ("test_a[high]" in run.stdout) is is_first
+
+
+@pytest.mark.parametrize("how", ["-n0", "-n2"])
+def test_a_failure_of_a_session_in_one_environment_is_over_when_it_passes_in_all(
+    project: SessionProject, how: str
+) -> None:
+    project.write({"test_it.py": "def test_a(): assert 0\ndef test_b(): pass\n"})
+    project.pytest("-p", "cacheprovider")
+    assert failures(project) == {"test_it.py::test_a": True}
+    project.write({"test_it.py": "import demo\ndef test_a(): assert demo.VERSION == '2.0'\ndef test_b(): pass\n"})
+    run = project.pytest(*BOTH, how, "--lf", "-rA")
+    assert run.returncode == 1, run.out
+    assert "test_b" not in run.stdout.replace("deselected", "")
+    assert failures(project) == {"test_it.py::test_a[low]": True}
+    # A session that ended before it came to all of them leaves the failure.
+    project.write({"test_it.py": "def test_a(): assert 0\n"})
+    project.pytest("-p", "cacheprovider")
+    project.pytest(*BOTH, how, "-x")
+    assert "test_it.py::test_a" in failures(project)
+
+
+@pytest.mark.parametrize("how", ["-n0", "-n2"])
+def test_one_name_may_end_as_another(project: SessionProject, how: str) -> None:
+    project.write({"test_it.py": "import demo\ndef test_a(): pass\ndef test_b(): assert demo.VERSION == '1.0'\n"})
+    both = ("-p", "cacheprovider", "--envsync", "low.txt", "--envsync", "very-low=high.txt", how)
+    first = project.pytest(*both)
+    assert first.returncode == 1, first.out
+    again = project.pytest(*both, "--lf", "-rA")
+    assert again.returncode == 1, again.out
+    assert "FAILED test_it.py::test_b[very-low]" in again.stdout
+    assert "PASSED" not in again.stdout
+
+
+def test_what_one_environment_cannot_load_is_its_error(project: SessionProject) -> None:
+    project.write(
+        {
+            "conftest.py": "import demo\nassert demo.VERSION == '2.0', 'too old'\n",
+            "test_it.py": "def test_a(): pass\n",
+        }
+    )
+    run = project.pytest(*BOTH, "-n0", "--envsync-report", "report.json")
+    assert run.returncode == 1, run.out
+    report = project.report()
+    assert report["exitstatus"] == 1
+    assert [(row["name"], bool(row["error"])) for row in report["environments"]] == [("low", True), ("high", False)]
+    assert table(run) == [["low:", "the", "session", "ended", "with", "status", "4"]]
+
+
+def test_a_session_that_leaves_no_report_has_its_row(project: SessionProject) -> None:
+    project.write(
+        {
+            "conftest.py": (
+                "import demo, os, pathlib\n"
+                "if demo.VERSION == '2.0':\n"
+                "    pathlib.Path('report.json').unlink()\n"
+                "    os._exit(3)\n"
+            ),
+            "test_it.py": "def test_a(): pass\n",
+        }
+    )
+    run = project.pytest(*BOTH, "-n0", "--envsync-report", "report.json")
+    assert run.returncode == 3, run.out
+    rows = project.report()["environments"]
+    assert [(row["name"], row["error"]) for row in rows] == [("low", None), ("high", "the session ended with status 3")]

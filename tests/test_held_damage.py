@@ -122,6 +122,24 @@ def test_an_environment_outside_of_the_cache_is_named_and_mended_by_its_next_syn
     assert envsync("env", "diff", ".venv").returncode == 0
 
 
+@pytest.mark.parametrize("option", [[], ["--offline"]])
+def test_a_lock_that_is_new_to_the_cache_mends_an_environment_too(
+    world: World, envsync: Envsync, option: list[str]
+) -> None:
+    """What is installed and right needs no file; what is replaced for its damage does."""
+    lines = f"--index-url {world.index.url}", "demo==1.0", "other==1.0"
+    sync = ["sync", "--venv", ".venv", "--link-mode", "hardlink"]
+    envsync(*sync, world.lock(*lines))
+    spoil(in_store(world.cache_dir))
+    assert envsync("cache", "verify", "--deep", "--repair").returncode == 0
+    lock = world.lock("# the same, and read for the first time", *lines, name="b.txt")
+    assert envsync(*sync, "--dry-run", *option, lock).stderr.splitlines()[-1:] == [" ~ demo==1.0"]
+    mended = envsync(*sync, *option, lock)
+    assert (mended.returncode, mended.stderr.splitlines()[-1:]) == (0, [" ~ demo==1.0"])
+    shown = subprocess.run([world.directory / ".venv/bin/python", "-c", SHOW], capture_output=True, check=True)
+    assert shown.stdout == b"1\n"
+
+
 @pytest.mark.parametrize("when", ["before a session", "after a session"])
 def test_who_mends_the_store_for_a_session_names_the_environments_outside(
     world: World, envsync: Envsync, when: str

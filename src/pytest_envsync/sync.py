@@ -104,6 +104,7 @@ class _Sync:
         self.seconds: dict[str, float] = {}
         self.is_dry = options.dry_run or options.check
         self.fetched: frozenset[str] = frozenset()
+        self.held: dict[str, str] = {}
 
     def run(self) -> SyncOutcome:
         """Take all steps, or those of a dry run."""
@@ -115,13 +116,18 @@ class _Sync:
         for warning in installed.warnings:
             self.reporter.warn(warning)
         began = time.monotonic()
+        if not self.options.verify_files and os.path.isdir(f"{self.engine.cache_root}/spoiled"):
+            from pytest_envsync.environments.held_damage import held_by
+
+            self.held = held_by(installed.distributions, target=self.target, engine=self.engine)
+        # With --verify-files every candidate needs its digest; what is replaced for its damage needs its file.
+        trusted = [found for found in installed.distributions if found.name not in self.held]
         resolution = resolve(
             self.files,
             options=self.options,
             target=self.target,
             engine=self.engine,
-            # With --verify-files every candidate needs its digest, so nothing is taken on trust.
-            installed=None if self.options.verify_files else installed.distributions,
+            installed=None if self.options.verify_files else trusted,
         )
         if resolution.is_empty and not self.options.allow_empty_requirements and not resolution.is_pylock:
             return SyncOutcome(changes=Changes(), target=self.target, is_empty=True)
@@ -158,18 +164,12 @@ class _Sync:
 
     def _plan(self, resolution: Resolution, installed: Sequence[InstalledDistribution]) -> Plan:
         options = self.options
-        damaged: dict[str, str] = {}
+        damaged = self.held
         if options.verify_files:
             from pytest_envsync.environment.verify import verify_installed
 
             candidates = {candidate.name: candidate for candidate in resolution.candidates}
             damaged = verify_installed(installed, candidates, target=self.target, store=self.engine.store)
-        elif os.path.isdir(f"{self.engine.cache_root}/spoiled"):
-            from pytest_envsync.environment.verify import find_held
-            from pytest_envsync.wheels.store.spoiled import load_spoiled
-
-            spoiled = load_spoiled(self.engine.cache_root)
-            damaged = find_held(installed, target=self.target, store=self.engine.store, spoiled=spoiled)
         return make_plan(
             resolution.candidates,
             installed,

@@ -17,9 +17,11 @@ from pytest_envsync.errors import EnvsyncError
 from pytest_envsync.wheels.store.spoiled import Spoiled, load_spoiled
 
 if TYPE_CHECKING:
+    from pytest_envsync.distributions import InstalledDistribution
     from pytest_envsync.engine import Engine
     from pytest_envsync.environment.install import ExpectedFile
     from pytest_envsync.environments.generations import Record
+    from pytest_envsync.target import Target
 
 
 class Holders(NamedTuple):
@@ -98,6 +100,13 @@ def others_told(*, engine: Engine) -> tuple[str, ...]:
 def damage_sentence(path: str) -> str:
     """Return what to tell of an environment at *path* that holds damage which the store had."""
     return f"`{path}` holds such damage: sync it again to mend it"
+
+
+def held_by(installed: Collection[InstalledDistribution], *, target: Target, engine: Engine) -> dict[str, str]:
+    """Return name to what is wrong for each of *installed*, on *target*, that holds such damage."""
+    from pytest_envsync.environment.verify import find_held
+
+    return find_held(installed, target=target, store=engine.store, spoiled=load_spoiled(engine.cache_root))
 
 
 def find_others(*, engine: Engine) -> tuple[str, ...]:

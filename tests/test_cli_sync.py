@@ -53,6 +53,32 @@ def test_a_first_and_a_second_sync(envsync: Envsync, demo: Path) -> None:
     assert plain(second.stderr).splitlines() == ["Resolved 2 packages in TIME", "Checked 2 packages in TIME"]
 
 
+def test_a_wrong_size_ends_alike_with_and_without_the_wheel_in_the_store(
+    envsync: Envsync, demo: Path, wheels: Path, index: IndexServer
+) -> None:
+    wheel = wheels / "demo-1.0-py3-none-any.whl"
+    size, digest = wheel.stat().st_size, sha256(wheel.read_bytes()).hexdigest()
+    head = (
+        'lock-version = "1.0"\ncreated-by = "me"\n[[packages]]\nname = "demo"\nversion = "1.0"\n[[packages.wheels]]\n'
+    )
+
+    def sync(size: int, place: str) -> subprocess.CompletedProcess[str]:
+        lock = demo.with_name("pylock.toml")
+        lock.write_text(f'{head}{place}\nsize = {size}\nhashes = {{ sha256 = "{digest}" }}\n')
+        return envsync("sync", lock)
+
+    address = f'url = "{index.base}/files/{wheel.name}"'
+    statuses = []
+    for told in (size + 1, size, size + 1):
+        result = sync(told, address)
+        statuses.append(result.returncode)
+        assert ("size mismatch" in result.stderr) is (told != size)
+        demo.write_text("")  # an empty environment again, and what the store has stays
+        envsync("sync", "--allow-empty-requirements", demo.name)
+    assert statuses == [1, 0, 1]
+    assert sync(size + 1, f'path = "wheels/{wheel.name}"').returncode == 2
+
+
 def test_what_the_files_do_not_say_goes(envsync: Envsync, demo: Path) -> None:
     envsync("sync", demo.name)
     demo.write_text("\n".join(demo.read_text().splitlines()[:2]))

@@ -5,6 +5,7 @@
     EnvsyncError
     ├── UsageError            wrong options, or options that exclude each other
     ├── InputError            a file that cannot be read or understood; carries its Origin
+    │   └── SizeMismatch      a file of another size than the lockfile records
     ├── SelectionError        no file fits a requirement; carries one Rejection per file
     ├── FetchError            an address that did not answer as it should; credentials masked
     │   └── OfflineError      an address that was not asked, because of ``--offline``
@@ -78,6 +79,10 @@ class InputError(EnvsyncError):
     def __str__(self) -> str:
         """Render the message with the file and line it speaks of in front."""
         return self.message if self.origin is None else f"{self.origin}: {self.message}"
+
+
+class SizeMismatch(InputError):  # noqa: N818 - the field's term
+    """A file of another size than the lockfile records."""
 
 
 class SelectionError(EnvsyncError):

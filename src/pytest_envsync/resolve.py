@@ -14,7 +14,7 @@ from pytest_envsync.addresses import is_url
 from pytest_envsync.build_additions import installed_requirements, with_matches
 from pytest_envsync.build_constraints import check_build_limit, read_build_constraints
 from pytest_envsync.distributions import PreparedWheel
-from pytest_envsync.errors import EnvsyncError, InputError
+from pytest_envsync.errors import EnvsyncError, InputError, SizeMismatch
 from pytest_envsync.hashes import HashPolicy
 from pytest_envsync.memo import Resolution, is_repeatable, local_stats, recall, remember, resolution_key
 from pytest_envsync.plan import settings_of
@@ -296,6 +296,8 @@ def _lockfile_to_blame(resolution: Resolution) -> Iterator[None]:
     """Let a file that a lockfile names and that is not there be a mistake of the input, as the reference has it."""
     try:
         yield
+    except SizeMismatch:
+        raise  # it is there, and what another size means does not depend on whether the store has it already
     except InputError as error:
         # An sdist is only looked at when it is built.
         builds = [candidate.origin for candidate in resolution.candidates if candidate.kind == "sdist"]

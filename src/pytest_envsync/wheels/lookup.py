@@ -37,7 +37,7 @@ def find_stored(
 
     A file on this machine is known by its status, so that a changed one is read again. An address of an index is
     trusted once it was seen, one that was given directly only together with a *validator* (``Client.validator``, or
-    empty for what was seen last); with *refresh* none is. Raises InputError when the lockfile records another size.
+    empty for what was seen last); with *refresh* none is. Raises SizeMismatch when the lockfile records another size.
     """
     if candidate.kind != "wheel" or candidate.file is None:
         return None

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pytest_envsync.distributions import Candidate
-from pytest_envsync.errors import HashMismatch, InputError
+from pytest_envsync.errors import HashMismatch, SizeMismatch
 from pytest_envsync.hashes import Digest, HashPolicy
 
 
@@ -60,12 +60,12 @@ def prove(candidate: Candidate, actual: Mapping[str, str], policy: HashPolicy) -
 
 
 def check_size(candidate: Candidate, size: int, *, is_local: bool) -> None:
-    """Refuse a file of other than the *size* (bytes) that the lockfile records. Raises InputError.
+    """Refuse a file of other than the *size* (bytes) that the lockfile records. Raises SizeMismatch.
 
     The exit status is the reference's: 2 for a file on this machine, which is looked at while planning, else 1.
     """
     if candidate.size is not None and size != candidate.size:
-        raise InputError(
+        raise SizeMismatch(
             f"size mismatch: `{filename_of(candidate)}` has {size} bytes, but the lockfile records {candidate.size}",
             origin=candidate.origin,
             hint="the file changed, or the lockfile is stale; lock again to accept it",

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -153,3 +156,36 @@ def test_what_is_there_is_not_looked_for(world: World) -> None:
         assert list(environments.wheels(["tool"], beside={"helper": "1.0+mine"})) == ["more", "tool"]
         with pytest.raises(BuildError, match=r"`helper==0\.9` is there, and `helper>=1` is asked for"):
             environments.wheels(["tool"], beside={"helper": "0.9"})
+
+
+def test_a_failure_elsewhere_ends_the_download_of_a_tool(world: World) -> None:
+    here, cut = world.root / "quick.began", threading.Event()
+
+    class Dripping(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "400")
+            self.end_headers()
+            here.touch()
+            try:
+                for _ in range(400):  # twenty seconds
+                    self.wfile.write(b"x")
+                    time.sleep(0.05)
+            except OSError:
+                cut.set()
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Dripping)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    tool = f"tool @ http://127.0.0.1:{server.server_port}/tool-1.0-py3-none-any.whl"
+    fails = meeting(world, "slow", 1).replace("return _plain(*a, **k)", "raise SystemExit(7)")
+    try:
+        lines = [f"demo @ {needing(world, tool)}", f"quick @ {world.broken(fails, 'quick')}"]
+        error = world.refused(*lines, environ={"UV_CONCURRENT_BUILDS": "2"})
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert "exit status 7" in str(error)
+    assert cut.wait(10)

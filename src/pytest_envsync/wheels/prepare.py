@@ -62,6 +62,7 @@ def prepare_wheels(
     validate: bool = True,
     skip_filename_check: bool = False,
     is_nested: bool = False,
+    check: Callable[[], None] = lambda: None,
 ) -> dict[str, PreparedWheel]:
     """Return the wheel of each candidate, by normalised name and in the order of names.
 
@@ -69,7 +70,7 @@ def prepare_wheels(
     address again that is known. *builds* of them may run at once. *call_off* ends those that run, which is asked for
     when something failed or was interrupted. *validate* and *skip_filename_check* are those of ``Store.add``.
     *is_nested*: this may run in a thread of the pool itself, all of which may wait in this way; what none of them has
-    begun is then run here.
+    begun is then run here. *check* is called while something arrives, and raises when it is not needed any more.
 
     Raises the error of the first name, in order, of those that failed before the rest was called off: FetchError,
     HashMismatch, WheelError, BuildError, StoreError, InputError for files on this machine and sizes that are not
@@ -100,6 +101,7 @@ def prepare_wheels(
                 validate=validate,
                 skip_filename_check=skip_filename_check,
                 is_nested=is_nested,
+                check=check,
                 scratch=Path(scratch),
             )
             ready |= preparation.run(pool())
@@ -160,6 +162,7 @@ class _Preparation:
         validate: bool,
         skip_filename_check: bool,
         is_nested: bool,
+        check: Callable[[], None],
         scratch: Path,
     ) -> None:
         self._candidates = candidates
@@ -174,6 +177,7 @@ class _Preparation:
         self._validate = validate
         self._skip_filename_check = skip_filename_check
         self._is_nested = is_nested
+        self._check = check
         self._scratch = scratch
         self._called_off = threading.Event()
         self._waiting: dict[Stage, list[tuple[str, Step]]] = {"unpack": [], "large": [], "small": [], "build": []}
@@ -286,6 +290,7 @@ class _Preparation:
     def _on_bytes(self, count: int) -> None:
         if self._called_off.is_set():
             raise CalledOff
+        self._check()
         if self._progress is not None:
             self._progress.received(count)
 

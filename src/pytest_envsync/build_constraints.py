@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_envsync.true_paths import settled
 from pytest_envsync.values import replace
 
 if TYPE_CHECKING:
@@ -24,7 +25,14 @@ def read_build_constraints(options: SyncOptions, *, target: Target, engine: Engi
 
     alone = replace(options, constraints=options.build_constraints, extras=(), all_extras=False, groups=())
     return read_requirements(
-        [], options=alone, target=target, read=engine.read, cwd=engine.cwd, environ=engine.environ, root=engine.root
+        [],
+        options=alone,
+        target=target,
+        read=engine.read,
+        cwd=engine.cwd,
+        environ=engine.environ,
+        root=engine.root,
+        settle=settled,
     )
 
 

@@ -21,6 +21,7 @@ from time import perf_counter, time_ns
 from pytest_envsync.cache_location import cache_location
 from pytest_envsync.file_stamp import stamp_of
 from pytest_envsync.machine import system, zone
+from pytest_envsync.true_paths import settled
 from pytest_envsync.version import __version__
 
 try:
@@ -201,12 +202,13 @@ def write_record(
     """Write what ``read_record`` is to return for *argv*; *answer* is of what ``marshal`` can write.
 
     *cwd* is the directory that the process was started in. Does nothing when the cache is not where ``replay`` would
-    look for it, and when something that the run depended on was changed while it went on: what it says may be true of
-    what was there before only. A cache that cannot be written costs time, not correctness: nothing is raised.
+    look for it, when *argv* leads over a link with ``..``, and when something that the run depended on was changed
+    while it went on: what it says may be true of what was there before only. A cache that cannot be written costs
+    time, not correctness: nothing is raised.
     """
     key = _key(argv, environ, cwd)
     directory = _directory(argv, environ, cwd)
-    if os.path.dirname(directory) != os.path.normpath(cache_dir):  # noqa: PTH120 - plain text
+    if os.path.dirname(directory) != settled(cache_dir) or _is_led_by_links(argv, cwd):  # noqa: PTH120
         return
     rows = (evidence.files, evidence.variables, evidence.sites, evidence.stamped, evidence.absent)
     try:
@@ -237,8 +239,14 @@ def _directory(argv: Sequence[str], environ: Mapping[str, str], cwd: str) -> str
             given = argv[index + 1]
         elif word.startswith("--cache-dir="):
             given = word[12:]
-    root = os.path.normpath(cache_location(given, environ, cwd=cwd))
+    root = settled(cache_location(given, environ, cwd=cwd))
     return f"{root}/remembered"
+
+
+def _is_led_by_links(argv: Sequence[str], cwd: str) -> bool:
+    """Whether a path in *argv* has a ``..`` that a link answers: it may answer otherwise by the next run."""
+    paths = [os.path.join(cwd, word.partition("=")[2] or word) for word in argv if ".." in word]  # noqa: PTH118
+    return any(settled(path) != os.path.normpath(path) for path in paths)
 
 
 def _digest(text: str | bytes) -> bytes:

@@ -30,6 +30,11 @@ class Origin:
     line: int | None = None
     via: Origin | None = None
 
+    @property
+    def depth(self) -> int:
+        """How many files include this one, one behind the other."""
+        return 0 if self.via is None else self.via.depth + 1
+
     def __str__(self) -> str:
         """Return ``path:line``, with the including lines behind it."""
         place = self.path if self.line is None else f"{self.path}:{self.line}"

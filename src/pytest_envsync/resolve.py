@@ -20,6 +20,7 @@ from pytest_envsync.memo import Resolution, is_repeatable, local_stats, recall, 
 from pytest_envsync.plan import settings_of
 from pytest_envsync.requirements import DirectorySource, normalize_name
 from pytest_envsync.sources import build_settings, name_sources, settle_source, settle_sources
+from pytest_envsync.true_paths import settled
 from pytest_envsync.values import replace
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def resolve(
         cwd=engine.cwd,
         environ=engine.environ,
         root=engine.root,
+        settle=settled,
     )
     if options.build_constraints:
         # Whether anything is built or not: a mistake in them is one of the input.
@@ -102,7 +104,13 @@ def asks_for_nothing(files: Sequence[str], *, options: SyncOptions, engine: Engi
     target = base_of_running(engine.cache_root)
     try:
         requirements = read_requirements(
-            files, options=options, target=target, read=engine.read, cwd=engine.cwd, environ=engine.environ
+            files,
+            options=options,
+            target=target,
+            read=engine.read,
+            cwd=engine.cwd,
+            environ=engine.environ,
+            settle=settled,
         )
     except EnvsyncError:
         return None

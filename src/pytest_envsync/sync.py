@@ -26,6 +26,7 @@ from pytest_envsync.plan import make_plan, planned_changes
 from pytest_envsync.requirements import DirectorySource, normalize_name
 from pytest_envsync.resolve import asks_for_nothing, prepare, resolve
 from pytest_envsync.sync_outcome import SyncOutcome
+from pytest_envsync.true_paths import resolved
 from pytest_envsync.values import replace
 
 if TYPE_CHECKING:
@@ -368,4 +369,4 @@ def _place(python: str | os.PathLike[str]) -> str:
     """Return *python*, absolute when it is a path or the name of something that exists."""
     text = os.fspath(python)
     is_path = not isinstance(python, str) or os.path.lexists(text)
-    return os.path.abspath(text) if is_path and text else text
+    return resolved(text) if is_path and text else text

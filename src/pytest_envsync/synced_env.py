@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_envsync.errors import EnvsyncError
 from pytest_envsync.foreign_variables import FOREIGN
+from pytest_envsync.true_paths import settled
 
 if TYPE_CHECKING:
     from pytest_envsync.changes import Changes
@@ -198,7 +199,8 @@ class SyncedEnv:
                 hint="ask for one of its own: envsync(..., private=True)",
             )
         names = [os.fspath(file) for file in files]
-        paths = [name if "://" in name else os.path.abspath(name) for name in names]  # noqa: PTH100 - plain text
+        here = os.getcwd()  # noqa: PTH109 - plain text
+        paths = [name if "://" in name else settled(os.path.join(here, name)) for name in names]  # noqa: PTH118 - as above
         return self._engine.apply(str(self.path), paths, sync_options)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pytest_envsync.cache import cache_directory
 from pytest_envsync.errors import EnvsyncError, UsageError
 from pytest_envsync.settings.declared import find_declared, read_declared
+from pytest_envsync.true_paths import resolved, settled
 from pytest_envsync.values import replace
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def _absolute(word: str, cwd: str) -> str:
     path = os.path.join(cwd, word)  # noqa: PTH118 - plain text
     if not os.path.lexists(path):
         raise UsageError(f"`{word}` is neither a file nor an environment of `[tool.envsync.environments]`")
-    return os.path.normpath(path)
+    return settled(path)
 
 
 def _project_word(call: Call, declared: Declared | None) -> str:
@@ -108,7 +109,7 @@ def _project_word(call: Call, declared: Declared | None) -> str:
         return "none"
     if given in {"auto", "none"}:
         return given
-    path = os.path.normpath(os.path.join(call.settings.cwd, given))  # noqa: PTH118 - plain text
+    path = resolved(os.path.join(call.settings.cwd, given))  # noqa: PTH118 - plain text
     if not os.path.isdir(path):  # noqa: PTH112 - plain text
         raise UsageError(f"the project `{given}` is no directory")
     return path

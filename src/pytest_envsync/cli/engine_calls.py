@@ -171,6 +171,7 @@ def _with_logins_of(request: Mapping[str, Any], options: SyncOptions, settings: 
             return options
         from pytest_envsync.environment.interpreter import base_of_running
         from pytest_envsync.inputs.sources import read_requirements
+        from pytest_envsync.true_paths import settled
 
         cache_dir = cache_directory(options.cache_dir, settings.environ, cwd=settings.cwd)
         found = read_requirements(

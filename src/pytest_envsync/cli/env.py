@@ -15,6 +15,7 @@ from pytest_envsync.errors import EnvsyncError
 from pytest_envsync.narration import SilentReporter
 from pytest_envsync.quantities import parse_age, parse_size
 from pytest_envsync.report import SCHEMA, change_lines, diff_lines, json_text, plural, size, table
+from pytest_envsync.true_paths import resolved
 
 if TYPE_CHECKING:
     from pytest_envsync.cli import Call
@@ -114,7 +115,7 @@ def _place(call: Call) -> str:
     """Return the key, or the path of an environment, that was typed."""
     word = call.arguments.files[0]
     place = os.path.join(call.settings.cwd, word)  # noqa: PTH118 - plain text
-    return os.path.normpath(place) if os.sep in word or os.path.isdir(place) else word  # noqa: PTH112 - plain text
+    return resolved(place) if os.sep in word or os.path.isdir(place) else word  # noqa: PTH112 - plain text
 
 
 def remove(call: Call) -> int:

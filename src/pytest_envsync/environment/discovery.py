@@ -27,6 +27,7 @@ from pytest_envsync.errors import TargetError, UsageError
 from pytest_envsync.narration import Reporter, SilentReporter
 from pytest_envsync.options import SyncOptions
 from pytest_envsync.target import Target
+from pytest_envsync.true_paths import resolved
 from pytest_envsync.values import NamedTuple, replace
 
 _HOW_TO_CREATE = "add `--venv .venv` to create one, or pass `--system` to install into a non-virtual environment"
@@ -41,7 +42,7 @@ class _Surrounding(NamedTuple):
 
     def path(self, text: str) -> str:
         """Return *text* as an absolute path."""
-        return os.path.normpath(os.path.join(self.cwd, os.path.expanduser(text)))
+        return resolved(os.path.join(self.cwd, os.path.expanduser(text)))
 
     def find(self, request: str | None) -> Target:
         """Return the interpreter that *request* names, in the order of PATH."""
@@ -192,7 +193,7 @@ def _directory(options: SyncOptions, here: _Surrounding, reporter: Reporter) -> 
     interpreter = _any_interpreter(options, here)
     reporter.note(f"Using {interpreter.title} interpreter at: {_shown(interpreter.python, here.cwd)}")
     # A tilde is the shell's to expand, as in the reference: one that is left names a directory here.
-    place = os.path.normpath(os.path.join(here.cwd, str(options.prefix if options.target is None else options.target)))
+    place = resolved(os.path.join(here.cwd, str(options.prefix if options.target is None else options.target)))
     return interpreter.in_prefix(place) if options.target is None else interpreter.in_directory(place)
 
 

@@ -22,6 +22,7 @@ from pytest_envsync.environment.python_request import PythonRequest, parse_reque
 from pytest_envsync.environment.pyvenv_cfg import base_executable, prefix_of
 from pytest_envsync.errors import TargetError
 from pytest_envsync.target import Target
+from pytest_envsync.true_paths import resolved
 from pytest_envsync.values import replace
 
 CacheDir = str | os.PathLike[str] | None
@@ -45,7 +46,7 @@ def query(python: str, cache_dir: CacheDir) -> Target:
     It may belong to a virtual environment, be an ordinary interpreter or a script that starts one.
     Without *cache_dir* nothing is remembered. Raises TargetError when there is none or it cannot be used.
     """
-    python = os.path.abspath(python)
+    python = resolved(python)
     prefix = prefix_of(python)
     if prefix is not None:
         return _query_base(_base_of(python, prefix), cache_dir).in_virtual_environment(prefix, python=python)
@@ -67,7 +68,7 @@ def is_found_at(python: str | None, target: Target, *, cwd: str) -> bool:
     """
     if python is None:
         return True
-    path = os.path.normpath(os.path.join(cwd, python))
+    path = resolved(os.path.join(cwd, python))
     if not os.path.dirname(python) or not os.path.exists(path):
         return False
     prefix = path if os.path.isfile(os.path.join(path, "pyvenv.cfg")) else prefix_of(path)
@@ -82,7 +83,7 @@ def query_environment(prefix: str, cache_dir: CacheDir) -> Target:
 
     Raises TargetError when *prefix* is neither.
     """
-    prefix = os.path.abspath(prefix)
+    prefix = resolved(prefix)
     is_virtual = os.path.isfile(os.path.join(prefix, "pyvenv.cfg"))
     for name in ("bin/python", "bin/python3", "Scripts/python.exe", "python.exe"):
         python = os.path.join(prefix, *name.split("/"))
@@ -166,7 +167,7 @@ def place_of(wanted: PythonRequest, cwd: str) -> str | None:
 
     What has a separator is a path; without one, a file or an environment of that name in *cwd* is.
     """
-    path = os.path.normpath(os.path.join(cwd, os.path.expanduser(wanted.text)))
+    path = resolved(os.path.join(cwd, os.path.expanduser(wanted.text)))
     if os.path.dirname(wanted.text) or wanted.text.startswith(("~", ".")):
         return path
     is_there = os.path.isfile(path) or os.path.isfile(os.path.join(path, "pyvenv.cfg"))

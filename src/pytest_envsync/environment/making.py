@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pytest_envsync.environment.discovery import find_target
 from pytest_envsync.narration import SilentReporter
+from pytest_envsync.true_paths import resolved
 
 if TYPE_CHECKING:
     from pytest_envsync.narration import Reporter
@@ -32,7 +33,7 @@ def find_or_make(
     What another process is making is waited for: half made it would look like the remains of one that was killed.
     """
     told = reporter or SilentReporter()
-    place = None if options.venv is None else os.path.normpath(os.path.join(cwd, os.path.expanduser(options.venv)))
+    place = None if options.venv is None else resolved(os.path.join(cwd, os.path.expanduser(options.venv)))
     if place is None or os.path.isfile(os.path.join(place, "pyvenv.cfg")):
         return find_target(options, cwd=cwd, environ=environ, cache_dir=cache_dir, reporter=told), False
     with _making(place, cache_dir, environ=environ, reporter=told):

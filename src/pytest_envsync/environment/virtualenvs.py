@@ -21,6 +21,7 @@ from pytest_envsync.environment.interpreter import CacheDir
 from pytest_envsync.environment.journal import remove_path
 from pytest_envsync.errors import TargetError
 from pytest_envsync.target import Target
+from pytest_envsync.true_paths import resolved
 from pytest_envsync.version import __version__
 
 # The blank makes every shell's quoting put it between quotes, where another path can take its place.
@@ -50,7 +51,7 @@ def create_virtualenv(
     caller will rename *path* to; by default the same. *base* may be any Target: the interpreter
     behind it is used. Raises TargetError when the environment cannot be made.
     """
-    final = os.path.abspath(final_path or path)
+    final = resolved(os.fspath(final_path or path))
     template = _template_for(final, base, cache_dir, prompt=prompt)
     try:
         _write_out(template, os.path.abspath(path), final, prompt)

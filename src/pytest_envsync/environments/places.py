@@ -27,6 +27,7 @@ from pytest_envsync.environments.looking import look
 from pytest_envsync.environments.provision import key_lock
 from pytest_envsync.environments.repair import Repaired, repair
 from pytest_envsync.errors import StoreError, TargetError, UsageError
+from pytest_envsync.true_paths import resolved
 
 if TYPE_CHECKING:
     from pytest_envsync.engine import Engine
@@ -83,7 +84,7 @@ def find_place(text: str, *, engine: Engine) -> Place:
     environments = str(engine.cache_dir / "environments")
     path = os.path.join(engine.cwd, text)
     if os.path.isdir(path):
-        return _by_path(os.path.normpath(path), environments, engine)
+        return _by_path(resolved(path), environments, engine)
     if os.sep in text:
         raise TargetError(f"there is no environment at `{text}`")
     home = find_key(environments, text)

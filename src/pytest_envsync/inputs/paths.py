@@ -13,10 +13,20 @@ from pytest_envsync.addresses import is_remote
 
 
 def path_below(base: str, path: str) -> str:
-    """Return *path* below *base*, or *path* alone when it is absolute, without ``.`` and ``..``."""
-    joined = os.path.normpath(os.path.join(base, path))  # noqa: PTH118 - pathlib keeps the `..`
+    """Return *path* below *base*, or *path* alone when it is absolute, without ``.`` and ``..``.
+
+    A ``..`` that *base* has left stands behind a link, so what is below is put behind it as it is.
+    """
+    if ".." in PurePath(base).parts and not is_absolute(path):
+        return os.path.join(base, os.path.normpath(path))  # noqa: PTH118 - plain text
+    return without_detours(os.path.join(base, path))  # noqa: PTH118 - plain text
+
+
+def without_detours(path: str) -> str:
+    """Return *path* without ``.`` and ``..``, by text alone."""
+    plain = os.path.normpath(path)
     # POSIX lets two leading slashes mean something of their own; nobody means it here.
-    return joined[1:] if joined.startswith("//") and os.name != "nt" else joined
+    return plain[1:] if plain.startswith("//") and os.name != "nt" else plain
 
 
 def is_absolute(path: str) -> bool:

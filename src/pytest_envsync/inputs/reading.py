@@ -8,6 +8,7 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 import codecs
+import os
 import re
 from collections.abc import Callable, Mapping
 
@@ -15,11 +16,14 @@ from pytest_envsync.addresses import file_path, is_remote, masked
 from pytest_envsync.digesting import sha256
 from pytest_envsync.errors import InputError
 from pytest_envsync.inputs.advice import lock_advice
-from pytest_envsync.inputs.paths import is_absolute, path_below
+from pytest_envsync.inputs.paths import is_absolute, without_detours
 from pytest_envsync.requirements import InputFile, Origin
 
 Reader = Callable[[str], bytes]
 """Gives the bytes of an absolute path, an ``http(s)`` address or ``-``. May raise OSError or any EnvsyncError."""
+
+Settle = Callable[[str], str]
+"""Takes out of an absolute path the ``.`` and ``..`` that lead nowhere (``true_paths.settled``)."""
 
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 _BYTE_ORDER_MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
@@ -29,11 +33,20 @@ class Reading:
     """What one question to the inputs reads: files, variables of the environment, warnings.
 
     *cwd* is absolute; what options name starts there. Relative paths of requirements start at *root*, which
-    is the same place unless it is given.
+    is the same place unless it is given. Without *settle* paths are text, and no directory is a link.
     """
 
-    def __init__(self, read: Reader, *, cwd: str, environ: Mapping[str, str], root: str | None = None) -> None:
+    def __init__(
+        self,
+        read: Reader,
+        *,
+        cwd: str,
+        environ: Mapping[str, str],
+        root: str | None = None,
+        settle: Settle = without_detours,
+    ) -> None:
         self.cwd = cwd
+        self._settle = settle
         self.root = root or cwd
         self.warnings: list[str] = []
         self._read = read
@@ -107,7 +120,7 @@ class Reading:
                 return urljoin(base, name)
         except ValueError as error:
             raise InputError(f"`{masked(name)}` is not a valid address: {error}") from error
-        return path_below(base, name)
+        return self._settle(os.path.join(base, name))  # noqa: PTH118 - plain text
 
 
 def decode(content: bytes, shown: str, via: Origin | None = None) -> str:

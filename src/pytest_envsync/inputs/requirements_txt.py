@@ -8,8 +8,10 @@ PYTEST_DONT_REWRITE
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
+from pathlib import PurePath
 
 from pytest_envsync.addresses import is_remote, masked
 from pytest_envsync.errors import InputError
@@ -30,6 +32,8 @@ from pytest_envsync.values import NamedTuple, replace
 
 __all__ = ["format_requirement", "parse_requirement", "read_requirements_txt"]
 
+_DEEPEST = 30  # files, each in the next; more only where a link makes one file look like ever new ones
+
 # A whole lockfile is mostly this: a plain pin with its digests. One regular expression reads it several
 # times as fast as the general way, which comes to the same (a test holds both against each other).
 _PIN = re.compile(
@@ -39,8 +43,8 @@ _PIN = re.compile(
     re.ASCII,
 )
 _PIN_HASH = re.compile(r"--hash=([a-z0-9]+):([0-9a-f]+)", re.ASCII)
-_BLANK = re.compile(r"(?:[^\S\n]*(?:#[^\n]*)?\n)+")
-_COMMENT = re.compile(r"(?:^|\s)#")
+_BLANK = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\n)+")
+_COMMENT = re.compile(r"(?:^|[ \t])#")
 _OPTION = re.compile(r"(--?[A-Za-z][A-Za-z-]*)(.*)", re.DOTALL)
 _SECOND_OPTION = re.compile(r"\s(?:--[a-z]|-[rcefi]\s)")
 _NAMED_ADDRESS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\s*(?:\[[^\]]*\]\s*)?@")
@@ -218,7 +222,7 @@ class _File:
     def _read_option(self, statement: _Statement) -> None:
         match = _OPTION.match(statement.text)
         option = "" if match is None else _SHORT.get(match[1], match[1])
-        rest = "" if match is None else match[2]
+        rest = "" if match is None or (option in _FLAGS and match[2].startswith("#")) else match[2]
         if option in _IGNORED and option in _FLAGS and (not rest or rest[0] in "= \t"):
             # As in the reference, the rest of the line goes with it.
             self._warn_ignored(option)
@@ -286,6 +290,8 @@ class _File:
         location = self.reading.locate(name, self._directory())
         if (location, as_constraints) in self.visited:
             return
+        if origin.depth > _DEEPEST:
+            raise InputError(f"`{name}` is included too deeply", hint="do files include each other through a link?")
         self.visited.add((location, as_constraints))
         nested = _File(location, self._shown(name, location), self.reading, visited=self.visited, via=origin).read()
         if as_constraints:
@@ -299,7 +305,9 @@ class _File:
         """Name an included file as its includer is named: relative to the working directory, or in full."""
         if is_remote(location) or is_absolute(self.shown) or is_absolute(name) or ":" in name:
             return location
-        return path_below(directory_of(self.shown), name)
+        place = directory_of(self.shown)
+        # What is left of `..` in a location stands behind a link: without it, the name would be that of another file.
+        return os.path.join(place, name) if ".." in PurePath(location).parts else path_below(place, name)  # noqa: PTH118
 
     def _constrain(self, nested: Collected, name: str) -> None:
         """Take over what a file behind ``-c`` asks for. Its hashes do not count, and its indexes neither."""

@@ -14,8 +14,8 @@ from pytest_envsync.errors import InputError
 from pytest_envsync.inputs.advice import lock_advice
 from pytest_envsync.inputs.collected import Collected
 from pytest_envsync.inputs.kinds import Kind, is_pylock_name, kind_of
-from pytest_envsync.inputs.paths import file_name
-from pytest_envsync.inputs.reading import Reader, Reading
+from pytest_envsync.inputs.paths import file_name, without_detours
+from pytest_envsync.inputs.reading import Reader, Reading, Settle
 from pytest_envsync.requirements import Origin, Requirements
 
 if TYPE_CHECKING:
@@ -34,18 +34,19 @@ def read_requirements(
     cwd: str,
     environ: Mapping[str, str],
     root: str | None = None,
+    settle: Settle = without_detours,
 ) -> Requirements:
     """Read *files* (paths, addresses, ``-``) and the constraints, groups and extras that *options* name.
 
     Relative paths start at *cwd*, which is absolute, those of requirements at *root* if it is given. *environ*
-    fills in ``${NAME}``. Settings of *options* that files may give as well (indexes, hashes, what may be built)
-    are not mixed in: whoever uses them asks both.
+    fills in ``${NAME}``; *settle* knows the links among the directories. Settings of *options* that files may give
+    as well (indexes, hashes, what may be built) are not mixed in: whoever uses them asks both.
     Groups are not read when the files ask for nothing at all and that is not allowed, as in the reference.
 
     Raises InputError, and whatever *read* raises but OSError.
     """
     kinds = [(name, kind_of(name)) for name in files]
-    reading = Reading(read, cwd=cwd, environ=environ, root=root)
+    reading = Reading(read, cwd=cwd, environ=environ, root=root, settle=settle)
     constraints = [name for name in options.constraints if name.strip()]
     if any(kind == "pylock" for _, kind in kinds):
         return _read_pylock(kinds, constraints, reading=reading, options=options, target=target)

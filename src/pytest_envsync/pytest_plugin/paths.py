@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import os
 
+from pytest_envsync.true_paths import settled
+
 
 def absolute(path: str, directory: str) -> str:
     """Return *path* relative to *directory*, normalised; addresses stay as they are."""
     if "://" in path:
         return path
-    return os.path.normpath(os.path.join(directory, os.path.expanduser(path)))  # noqa: PTH111, PTH118 - plain text
+    return settled(os.path.join(directory, os.path.expanduser(path)))  # noqa: PTH111, PTH118 - plain text

@@ -11,6 +11,7 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_envsync.errors import UsageError
+from pytest_envsync.true_paths import resolved, settled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,7 +58,9 @@ def _row(name: str, row: object, base: str) -> Declared:
         python=tuple(_placed(item, base) if os.sep in item else item for item in values.get("python", ())),
         extras=values.get("extras", ()),
         groups=values.get("groups", ()),
-        project=tuple(item if item in {"auto", "none"} else _placed(item, base) for item in values.get("project", ())),
+        project=tuple(
+            item if item in {"auto", "none"} else resolved(_placed(item, base)) for item in values.get("project", ())
+        ),
     )
 
 
@@ -69,7 +72,7 @@ def _texts(value: object, place: str) -> tuple[str, ...]:
 
 
 def _placed(item: str, base: str) -> str:
-    return item if "://" in item else os.path.normpath(os.path.join(base, item))  # noqa: PTH118 - plain text
+    return item if "://" in item else settled(os.path.join(base, item))  # noqa: PTH118 - plain text
 
 
 def find_declared(word: str, declared: Mapping[str, Declared]) -> tuple[Declared, ...]:

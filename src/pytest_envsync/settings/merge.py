@@ -25,6 +25,7 @@ from pytest_envsync.settings.arguments import ALL, scan
 from pytest_envsync.settings.files import Configuration, read_configuration
 from pytest_envsync.settings.pip_files import read_pip_configuration
 from pytest_envsync.settings.variables import Layer, read_variables
+from pytest_envsync.true_paths import settled
 from pytest_envsync.values import NamedTuple, dataclass, field, fields
 
 if TYPE_CHECKING:
@@ -291,7 +292,7 @@ def _placed(option: Option, text: str, base: str, cwd: str) -> str:
     if not is_path or base == cwd or "://" in text or text == "-":
         return text
     name, separator, address = text.partition("=") if option.name in {"index", "default_index"} else ("", "", text)
-    place = os.path.normpath(os.path.join(base, address or name))  # noqa: PTH118 - plain text
+    place = settled(os.path.join(base, address or name))  # noqa: PTH118 - plain text
     return f"{name}={place}" if separator else place
 
 

@@ -16,6 +16,7 @@ from pytest_envsync.options.values import from_python
 from pytest_envsync.settings.build_tables import read_build_table
 from pytest_envsync.settings.configured_indexes import take_indexes
 from pytest_envsync.settings.variables import Layer
+from pytest_envsync.true_paths import resolved
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -83,7 +84,7 @@ _BY_KEY = {option.key: option.name for option in OPTIONS if option.key}
 
 def parents(start: str) -> Iterator[str]:
     """Yield *start*, absolute, and its parents."""
-    place = os.path.abspath(start)  # noqa: PTH100 - plain text; links are not followed
+    place = resolved(start)
     while True:
         yield place
         parent = os.path.dirname(place)  # noqa: PTH120 - plain text
@@ -150,7 +151,7 @@ class UvConfiguration:
 
     def _layer(self, path: str, place: str, table: Mapping[str, Any], *, pip: bool) -> Layer:
         origin = f"{place}.pip" if pip and not place.endswith("]") else f"{place[:-1]}.pip]" if pip else place
-        layer = Layer({}, {}, os.path.dirname(os.path.abspath(path)))  # noqa: PTH100, PTH120 - plain text
+        layer = Layer({}, {}, os.path.dirname(resolved(path)))  # noqa: PTH120 - plain text
         inner = table.get("pip", {}) if pip else table
         allowed = _BOTH | (_PIP_ONLY if pip else _TOP_ONLY)
         for key in filter(allowed.__contains__, inner if isinstance(inner, dict) else ()):

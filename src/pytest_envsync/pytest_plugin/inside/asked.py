@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pytest_envsync.errors import UsageError
 from pytest_envsync.pytest_plugin.paths import absolute
 from pytest_envsync.settings.merge import Said, option_named, read_said
+from pytest_envsync.true_paths import resolved
 
 if TYPE_CHECKING:
     import argparse
@@ -193,7 +194,7 @@ def _interpreter(text: str, base: str) -> str:
 def _projects(options: argparse.Namespace, ini: list[str], *, directory: str, base: str) -> list[str]:
     given = [(text, directory) for text in options.envsync_project or ()]
     given = given or [(text, base) for text in ini]
-    found = [text if text in {"auto", "none"} else absolute(text, place) for text, place in given]
+    found = [text if text in {"auto", "none"} else resolved(absolute(text, place)) for text, place in given]
     for path in found:
         if path not in {"auto", "none"} and not Path(path).is_dir():
             raise UsageError(

@@ -32,7 +32,7 @@ from pytest_envsync.sealed import is_sound
 if TYPE_CHECKING:
     from pytest_envsync.target import Target
 
-FORMAT = "6"  # of the directory; part of its name
+FORMAT = "7"  # of the directory; part of its name
 DAY = 86_400.0  # seconds
 UNUSED_DAYS = 60
 OLDEST_PYTHON = (3, 10)
@@ -41,7 +41,7 @@ OLDEST_PYTEST = (7, 4)
 _PASSIVE = {
     "": (
         "atomic", "changes", "comparison", "diff", "errors", "foreign_variables", "guard_file", "leases", "snapshot",
-        "source_hash", "synced_env",
+        "source_hash", "synced_env", "true_paths",
     ),
     "pytest_plugin": ("command_line", "guard", "hooks", "hookspecs", "naming", "paths", "surroundings"),
     "pytest_plugin.fixtures": ("axes", "factory", "markings", "private", "refusals"),

@@ -17,6 +17,7 @@ from factories import make_wheel, sha256
 from index_server import JSON_TYPE, IndexServer
 from pytest_envsync.errors import FetchError, UsageError
 from pytest_envsync.wheels.index.credentials import Credentials, Login
+from pytest_envsync.wheels.index.tls import check_variables, trusting_context
 
 
 @pytest.fixture
@@ -212,18 +213,42 @@ def test_certificates_that_cannot_be_read_are_told(secure: IndexServer, tmp_path
     for path in (empty, tmp_path / "nothing.pem"):
         with client(cert=str(path)) as asking, pytest.raises(UsageError, match="cannot be read"):
             asking.page(secure.url, "demo")
-    with (
-        client(environ={"SSL_CLIENT_CERT": str(empty)}) as asking,
-        pytest.raises(UsageError, match="client certificate"),
-    ):
-        asking.page(secure.url, "demo")
     listener = Listener()
     with (
-        client(environ={"SSL_CERT_FILE": str(tmp_path / "no")}, reporter=listener) as asking,
-        pytest.raises(FetchError),
+        client(environ={"SSL_CLIENT_CERT": str(empty)}, reporter=listener) as asking,
+        pytest.raises(FetchError, match="is not trusted"),
     ):
         asking.page(secure.url, "demo")
-    assert "SSL_CERT_FILE is ignored" in listener.warnings[0]
+    assert f"`SSL_CLIENT_CERT` is ignored: `{empty}` is no certificate" in listener.warnings[0]
+
+
+def test_who_names_roots_wants_no_others(secure: IndexServer, demo: Path, roots: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    for environ in ({"SSL_CERT_FILE": str(tmp_path / "no")}, {"SSL_CERT_DIR": str(tmp_path / "no")}):
+        assert not trusting(environ).get_ca_certs()
+    assert trusting({}).get_ca_certs()
+    # One of several is enough.
+    with client(environ={"SSL_CERT_FILE": str(roots), "SSL_CERT_DIR": f"{tmp_path / 'no'}:"}) as asking:
+        assert filenames(asking, secure.url) == [demo.name]
+
+
+def trusting(environ: dict[str, str]) -> ssl.SSLContext:
+    return trusting_context(cert=None, system_certs=False, environ=environ, reporter=Listener())
+
+
+def test_roots_that_cannot_be_used_are_told_before_anybody_is_asked(roots: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    listener = Listener()
+    check_variables({"SSL_CERT_FILE": str(roots), "SSL_CERT_DIR": str(tmp_path)}, listener)
+    assert listener.warnings == []
+    check_variables({"SSL_CERT_FILE": str(tmp_path / "empty"), "SSL_CLIENT_CERT": str(tmp_path / "no")}, listener)
+    check_variables({"SSL_CERT_FILE": str(tmp_path / "no"), "SSL_CERT_DIR": str(roots)}, listener)
+    assert [warning.partition(":")[0] for warning in listener.warnings] == [
+        f"`SSL_CERT_FILE` names `{tmp_path / 'empty'}`, where no certificates are",
+        "`SSL_CLIENT_CERT` is ignored",
+        f"`SSL_CERT_FILE` names `{tmp_path / 'no'}`, which is not there",
+        f"`SSL_CERT_DIR` names `{roots}`, where no certificates are",
+    ]
 
 
 def test_the_system_may_verify(secure: IndexServer, monkeypatch: pytest.MonkeyPatch) -> None:

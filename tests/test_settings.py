@@ -86,6 +86,8 @@ def test_pip_counts_where_nothing_else_speaks(tmp_path: Path) -> None:
     environ = {"PIP_INDEX_URL": "https://p/", "PIP_EXTRA_INDEX_URL": "https://a/ https://b/", "PIP_CERT": "c.pem"}
     options = settings("--extra-index-url", "https://x/", cwd=tmp_path, environ=environ).options
     assert (options.index_url, options.extra_index_urls, options.cert) == ("https://p/", ("https://x/",), "c.pem")
+    for variable in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        assert settings(cwd=tmp_path, environ={**environ, variable: "d"}).options.cert is None
 
 
 def test_further_indexes_of_pip_are_asked_as_pip_asks_them(tmp_path: Path) -> None:

@@ -106,6 +106,13 @@ CASES: list[Case] = [
     case("config-and-options-add-up", "aaa\neee\n", "--find-links @WHEELS@ r.txt", files={"uv.toml": 'find-links = ["@DIR@/elsewhere"]\n'}),
     case("config-is-overruled", "aaa\n", "--index-url @INDEX@ r.txt", index=False, files={"uv.toml": 'index-url = "http://127.0.0.1:9/"\n'}),
     case("cert-missing", "aaa\n", "--cert nope.pem r.txt", status=2),
+    *(
+        case(f"certificates-{number}", "aaa\n", environ={name: place}, files={"bad.pem": "x"}, says=name if warns else "")
+        for number, (name, place, warns) in enumerate((
+            ("SSL_CERT_FILE", "/nope.pem", True), ("SSL_CERT_FILE", "bad.pem", True), ("SSL_CERT_FILE", "", False), ("SSL_CERT_DIR", "/nope", True),
+            ("SSL_CLIENT_CERT", "/nope.pem", True),
+        ))
+    ),
     case("quiet", "aaa\n", "-q r.txt"),
     case("allow-insecure-host", "aaa\n", "--allow-insecure-host 127.0.0.1 --trusted-host localhost r.txt"),
     case("refused-user", "aaa\n", "--user r.txt", status=2),

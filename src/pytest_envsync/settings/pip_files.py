@@ -43,6 +43,10 @@ def read_pip_configuration(environ: Mapping[str, str], *, cwd: str) -> tuple[Lay
         variable = f"PIP_{key.upper().replace('-', '_')}"
         if environ.get(variable):
             _take(layer, key, environ[variable], variable)
+    if environ.get("SSL_CERT_FILE") or environ.get("SSL_CERT_DIR"):
+        # pip comes last, and these are everybody's.
+        layer.values.pop("cert", None)
+        layer.origins.pop("cert", None)
     return layer, looked_at
 
 

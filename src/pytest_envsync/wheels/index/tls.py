@@ -28,34 +28,48 @@ def trusting_context(
 ) -> ssl.SSLContext:
     """Return a context that verifies servers.
 
-    Roots come from the bundle *cert*, else from ``SSL_CERT_FILE`` and ``SSL_CERT_DIR``, else (*system_certs*) from
-    the system's own verifier, else from the bundle that comes along with httpx. ``SSL_CLIENT_CERT`` is
-    a PEM file with our certificate and key. Raises UsageError for what cannot be read.
+    Roots come from the bundle *cert*, else from ``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` alone, else (*system_certs*)
+    from the system's own verifier, else from the bundle that comes along with httpx. ``SSL_CLIENT_CERT`` is
+    a PEM file with our certificate and key; one that cannot be used is warned of. Raises UsageError for a *cert* that
+    cannot be read.
     """
     import ssl
 
-    file = cert or _existing(environ, "SSL_CERT_FILE", reporter)
-    directory = None if cert else _existing(environ, "SSL_CERT_DIR", reporter)
     try:
-        if file is None and directory is None:
-            context = _system_context() if system_certs else _bundled_context()
+        if cert is not None:
+            context = ssl.create_default_context(cafile=cert)
+        elif (roots := _named_roots(environ)) is not None:
+            context = _context_of(roots)
         else:
-            context = ssl.create_default_context(cafile=file, capath=directory)
+            context = _system_context() if system_certs else _bundled_context()
     except (OSError, ssl.SSLError) as error:
         raise UsageError(
-            f"the certificates in `{file or directory}` cannot be read: {error.strerror or error}",
+            f"the certificates in `{cert}` cannot be read: {error.strerror or error}",
             hint="--cert takes a file of certificates in PEM form",
         ) from error
     client = environ.get("SSL_CLIENT_CERT")
-    if client:
+    if client and os.path.exists(client):  # noqa: PTH110 - as below
         try:
             context.load_cert_chain(client)
         except (OSError, ssl.SSLError) as error:
-            raise UsageError(
-                f"the client certificate `{client}` cannot be read: {error.strerror or error}",
-                hint="SSL_CLIENT_CERT names a PEM file with certificate and key",
-            ) from error
+            reporter.warn(f"`SSL_CLIENT_CERT` is ignored: `{client}` is no certificate with its key: {error}")
     return context
+
+
+def check_variables(environ: Mapping[str, str], reporter: Reporter) -> None:
+    """Warn of what ``SSL_CERT_FILE``, ``SSL_CERT_DIR`` and ``SSL_CLIENT_CERT`` name and cannot be used.
+
+    Who names roots wants no others: then none are trusted.
+    """
+    kept = set(_named_roots(environ) or ())
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        for path in _places(environ, name):
+            if path not in kept:
+                lost = "which is not there" if not os.path.exists(path) else "where no certificates are"  # noqa: PTH110 - as below
+                reporter.warn(f"`{name}` names `{path}`, {lost}: no default certificates are trusted")
+    client = environ.get("SSL_CLIENT_CERT")
+    if client and not os.path.exists(client):  # noqa: PTH110 - as below
+        reporter.warn(f"`SSL_CLIENT_CERT` is ignored: there is no `{client}`")
 
 
 def check_bundle(cert: str) -> None:
@@ -84,12 +98,37 @@ def careless_context() -> ssl.SSLContext:
     return context
 
 
-def _existing(environ: Mapping[str, str], name: str, reporter: Reporter) -> str | None:
-    path = environ.get(name)
-    if path and not os.path.exists(path):  # noqa: PTH110 - as above
-        reporter.warn(f"{name} is ignored: there is no `{path}`")
+def _named_roots(environ: Mapping[str, str]) -> list[str] | None:
+    """Return the files and directories that the variables name and that can be used; None if they name none."""
+    files, directories = _places(environ, "SSL_CERT_FILE"), _places(environ, "SSL_CERT_DIR")
+    if not files and not directories:
         return None
-    return path or None
+    return [*filter(_has_certificates, files), *filter(os.path.isdir, directories)]
+
+
+def _places(environ: Mapping[str, str], name: str) -> list[str]:
+    text = environ.get(name, "")
+    return [path for path in (text.split(os.pathsep) if name == "SSL_CERT_DIR" else [text]) if path]
+
+
+def _has_certificates(path: str) -> bool:
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - as above
+            return b"-----BEGIN " in file.read()
+    except OSError:
+        return False
+
+
+def _context_of(roots: Collection[str]) -> ssl.SSLContext:
+    import ssl
+    from contextlib import suppress
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    for path in roots:
+        # What is no certificate after all is no root.
+        with suppress(OSError, ssl.SSLError):
+            context.load_verify_locations(**({"capath": path} if os.path.isdir(path) else {"cafile": path}))  # noqa: PTH112 - as above
+    return context
 
 
 def _system_context() -> ssl.SSLContext:

@@ -25,7 +25,7 @@ CASES: list[Case] = [
     case("p-pypy", "aaa\n", "-p pypy r.txt", status=2),
     case("p-impl-ver", "aaa\n", "-p cpython@@PY@ r.txt"),
     case("p-cp", "aaa\n", "-p @CP@ r.txt"),
-    case("p-full", "aaa\n", "-p @PY@.7 r.txt"),
+    case("p-full", "aaa\n", "-p @PYFULL@ r.txt"),
     case("p-wrong-patch", "aaa\n", "-p @PY@.99 r.txt", status=2),
     case("p-any", "aaa\n", "-p any r.txt"),
     case("p-default", "aaa\n", "-p default r.txt"),

@@ -56,6 +56,7 @@ class Shelf:
             "DIR": str(directory),
             "CP": CP,
             "PY": PY,
+            "PYFULL": f"{PY}.{sys.version_info.micro}",
             "BIN": BASE,
         }
 

@@ -283,8 +283,7 @@ class IsolatedEnvironments:
             builder=builder,
             builds=len(missing),  # those that wait for what they need themselves take no slot
             call_off=None if builder is None else builder.close,
-            is_nested=True,
-            check=(lambda: None) if builder is None else builder.processes.check,
+            nested=(lambda: None) if builder is None else builder.processes.check,
         )
         ready.update((_place(candidate), found[candidate.name]) for candidate in missing)
 

@@ -61,16 +61,15 @@ def prepare_wheels(
     refresh: bool | Collection[str] = False,
     validate: bool = True,
     skip_filename_check: bool = False,
-    is_nested: bool = False,
-    check: Callable[[], None] = lambda: None,
+    nested: Callable[[], None] | None = None,
 ) -> dict[str, PreparedWheel]:
     """Return the wheel of each candidate, by normalised name and in the order of names.
 
     *client* and *pool* are asked for only when something is not in the store. *refresh* (all, or names) looks at an
     address again that is known. *builds* of them may run at once. *call_off* ends those that run, which is asked for
     when something failed or was interrupted. *validate* and *skip_filename_check* are those of ``Store.add``.
-    *is_nested*: this may run in a thread of the pool itself, all of which may wait in this way; what none of them has
-    begun is then run here. *check* is called while something arrives, and raises when it is not needed any more.
+    With *nested*, which raises when all this is not needed any more, this may run in a thread of the pool itself: all
+    of them may wait in this way, and what none of them has begun is then run here.
 
     Raises the error of the first name, in order, of those that failed before the rest was called off: FetchError,
     HashMismatch, WheelError, BuildError, StoreError, InputError for files on this machine and sizes that are not
@@ -100,8 +99,7 @@ def prepare_wheels(
                 refresh=refresh,
                 validate=validate,
                 skip_filename_check=skip_filename_check,
-                is_nested=is_nested,
-                check=check,
+                nested=nested,
                 scratch=Path(scratch),
             )
             ready |= preparation.run(pool())
@@ -161,8 +159,7 @@ class _Preparation:
         refresh: bool | Collection[str],
         validate: bool,
         skip_filename_check: bool,
-        is_nested: bool,
-        check: Callable[[], None],
+        nested: Callable[[], None] | None,
         scratch: Path,
     ) -> None:
         self._candidates = candidates
@@ -176,8 +173,7 @@ class _Preparation:
         self._refresh = refresh
         self._validate = validate
         self._skip_filename_check = skip_filename_check
-        self._is_nested = is_nested
-        self._check = check
+        self._nested = nested
         self._scratch = scratch
         self._called_off = threading.Event()
         self._waiting: dict[Stage, list[tuple[str, Step]]] = {"unpack": [], "large": [], "small": [], "build": []}
@@ -219,7 +215,7 @@ class _Preparation:
         """Wait until something of *running* is done, and return what is; nested, do it where nobody has begun it."""
         from concurrent.futures import FIRST_COMPLETED, wait
 
-        while not (done := wait(running, _MOMENT if self._is_nested else None, FIRST_COMPLETED).done):
+        while not (done := wait(running, _MOMENT if self._nested is not None else None, FIRST_COMPLETED).done):
             waiting = next((future for future in running if future.cancel()), None)
             if waiting is not None:
                 name, stage, step = running.pop(waiting)
@@ -290,7 +286,8 @@ class _Preparation:
     def _on_bytes(self, count: int) -> None:
         if self._called_off.is_set():
             raise CalledOff
-        self._check()
+        if self._nested is not None:
+            self._nested()
         if self._progress is not None:
             self._progress.received(count)
 

@@ -96,7 +96,7 @@ CASES: list[Case] = [
     ),
     *(
         case(f"white-space-{number}", text, status=status)
-        for number, (text, status) in enumerate((("aaa\n\x0cccc\n", 2), ("\x0caaa\n", 2), ("aaa\x0c\nccc\n", 0), ("aaa\n\x0bccc\n", 2), ("aaa\n\t ccc\n", 0), ("aaa\n \t\nccc\n", 0)))
+        for number, (text, status) in enumerate((("aaa\n\x0cccc\n", 2), ("aaa\n\x0c\nccc\n", 2), ("aaa\n \x0b \n", 2), ("\xa0\naaa\n", 2), ("aaa\x0c# c\n", 2), ("--no-index#c\naaa; os_name == 'x'\n", 0), ("--pre#c\naaa\n", 0), ("\x0caaa\n", 2), ("aaa\x0c\nccc\n", 0), ("aaa\n\x0bccc\n", 2), ("aaa\n\t ccc\n", 0), ("aaa\n \t\nccc\n", 0)))
     ),
     case("constraints-in-a-script", "aaa\n", "-c s.py r.txt", files={"s.py": "# /// script\n# dependencies = ['aaa<2']\n# ///\n"}),
     case("constraints-in-a-setup-file", "aaa\n", "-c setup.py r.txt", files={"setup.py": "aaa<2\n"}, status=2),

@@ -115,3 +115,19 @@ def test_an_environment_whose_wheels_were_pruned_is_restored_or_says_so(world: W
     again = world.provide("demo==1.0", lease=False)
     assert (site(again) / "demo/__init__.py").exists()
     assert load_record(f"{again.path}.json").packages == {"demo": "1.0"}
+
+
+def test_an_environment_that_was_made_while_pruning_waited_keeps_its_wheels(world: World) -> None:
+    """What no environment refers to is settled when the store is held, not before."""
+    waiting: list[subprocess.Popen[bytes]] = []
+
+    def begin() -> None:
+        command = [sys.executable, "-m", "pytest_envsync", "cache", "prune", "--ci"]
+        waiting.append(subprocess.Popen(command, stderr=subprocess.DEVNULL))
+        with pytest.raises(subprocess.TimeoutExpired):
+            waiting[0].wait(timeout=2)
+
+    world.environments.reporter = Meddler("prepared", begin)
+    world.provide("demo==1.0", lease=False)
+    assert waiting[0].wait(timeout=60) == 0
+    assert len(list(Store(world.cache_dir).entries())) == 1

@@ -120,11 +120,11 @@ def test_what_nobody_used_for_long_is_pruned(store: Store, wheels: Path) -> None
     age(store, kept, 61)
     age(store, fresh, 59)
     before = measure(store.entry(old))
-    removed = prune(store, keep=[kept])
+    removed = prune(store, keep=lambda: [kept])
     assert (removed.entries, removed.size) == (1, before)
     assert set(store.entries()) == {kept, fresh}
-    assert prune(store, keep=[kept]) == Removed(0, 0, 0)
-    assert prune(store, keep=[kept], older_than_days=58).entries == 1
+    assert prune(store, keep=lambda: [kept]) == Removed(0, 0, 0)
+    assert prune(store, keep=lambda: [kept], older_than_days=58).entries == 1
     assert prune(store, now=time.time() + 1).entries == 1
 
 
@@ -133,7 +133,7 @@ def test_ci_keeps_what_is_expensive_to_get_again(store: Store, wheels: Path) -> 
     built = add(store, wheels, "built", built=True)
     used = add(store, wheels, "used")
     age(store, built, 365)
-    assert prune(store, keep=[used], ci=True).entries == 1
+    assert prune(store, keep=lambda: [used], ci=True).entries == 1
     assert set(store.entries()) == {built, used}
 
 
@@ -171,7 +171,7 @@ def test_what_is_known_of_wheels_that_are_gone_goes(store: Store, wheels: Path) 
 def test_an_entry_that_cannot_be_read_is_pruned(store: Store, wheels: Path) -> None:
     digest = add(store, wheels, "one")
     Path(store.entry(digest), "wheel").unlink()
-    assert prune(store, keep=[digest]).entries == 1
+    assert prune(store, keep=lambda: [digest]).entries == 1
 
 
 def test_cleaning_leaves_nothing_of_the_store(store: Store, wheels: Path) -> None:

@@ -121,6 +121,8 @@ def _verification(found: upkeep.Verification) -> dict[str, object]:
 
 def prune(call: Call) -> int:
     """Remove wheels that no environment refers to."""
+    from functools import partial
+
     from pytest_envsync.environments.notes import UNREFERENCED, clear_notes
     from pytest_envsync.environments.upkeep import referenced_wheels
     from pytest_envsync.wheels.build.upkeep import prune_builds
@@ -129,7 +131,7 @@ def prune(call: Call) -> int:
 
     age = call.own("older_than")
     days = UNREFERENCED if age is None else parse_age(str(age), "--older-than") / _DAY
-    keep = referenced_wheels(str(cache_of(call) / "environments"))
+    keep = partial(referenced_wheels, str(cache_of(call) / "environments"))
     store = Store(cache_of(call))
     done = upkeep.prune(store, keep=keep, ci=bool(call.own("ci")), older_than_days=days)
     freed = prune_builds(store, ci=bool(call.own("ci")), older_than_days=days)

@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -200,7 +201,7 @@ def auto_prune(engine: Engine, *, now: float | None = None) -> Pruned | None:
 
     try:
         pruned = prune_environments(engine, now=now)
-        keep = referenced_wheels(environments)
+        keep = partial(referenced_wheels, environments)
         wheels = prune(engine.store, keep=keep, older_than_days=UNREFERENCED, now=now, unasked=True)
         builds = prune_builds(engine.store, older_than_days=UNREFERENCED, now=now)
     except (StoreError, LockTimeout, OSError) as error:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -137,24 +137,25 @@ class Removed(NamedTuple):
 def prune(
     store: Store,
     *,
-    keep: Collection[str] = (),
+    keep: Callable[[], Collection[str]] = tuple,
     older_than_days: float = 60,
     ci: bool = False,
     now: float | None = None,
     unasked: bool = False,
 ) -> Removed:
-    """Remove the entries that no environment refers to (*keep*: their sha256) and nobody used for so many days.
+    """Remove the entries that no environment refers to and nobody used for so many days.
 
+    *keep* gives the sha256 of those that one refers to; it is asked when the store is held, because environments are
+    made until then.
     With *ci* everything goes that an index has and *keep* has not: what was built here stays. Leftovers of processes
     that were killed go too. *unasked* is for upkeep that nobody asked for: where the store may be in use, or there are
     no locks to tell, nothing goes. Raises LockTimeout when the store is in use, else for more than five minutes.
     """
     moment = time.time() if now is None else now
-    kept = set(keep)
     with exclusive(store.use_lock, timeout=0 if unasked else _LOCK_SECONDS) as is_held:
         if unasked and not is_held:
             return Removed(0, 0, 0)
-        doomed = []
+        doomed, kept = [], set(keep())
         for sha256 in store.entries():
             wheel = store.read(sha256)
             unused = moment - _last_use(store, sha256) > older_than_days * _DAY

@@ -148,13 +148,14 @@ def test_a_large_file_is_copied_whole(tmp_path: Path, source: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", ["hardlink", "copy", "symlink"])
-def test_a_single_file_is_replaced_in_one_step(tmp_path: Path, source: Path, mode: str) -> None:
-    place = tmp_path / "placed.py"
+@pytest.mark.parametrize("name", ["placed.py", "long" * 63 + ".py"], ids=["short", "as long as can be"])
+def test_a_single_file_is_replaced_in_one_step(tmp_path: Path, source: Path, mode: str, name: str) -> None:
+    place = tmp_path / name
     place.write_text("damaged")
     for _ in range(2):
         replace_file(str(source), str(place), mode, mode=0o444, time=TIME)
         assert place.read_text() == "content\n"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["placed.py", "source.py"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([name, "source.py"])
     with pytest.raises(OSError, match="No such file"):
         replace_file(str(tmp_path / "missing"), str(place), "hardlink", mode=0o444, time=TIME)
     assert place.read_text() == "content\n"

@@ -23,8 +23,7 @@ def write_at_once(
     """
     place = os.fspath(path)
     directory = os.path.dirname(place)
-    # Not longer than a name may be, whatever the file is called.
-    beside = os.path.join(directory, f".{os.getpid()}-{os.urandom(4).hex()}.new")
+    beside = name_beside(place)
     try:
         try:
             _write(beside, content)
@@ -40,6 +39,14 @@ def write_at_once(
         with suppress(OSError):
             os.unlink(beside)
         raise
+
+
+def name_beside(place: str) -> str:
+    """Return a path in the directory of *place* that nothing has yet.
+
+    It is not longer than a name may be, whatever the file at *place* is called.
+    """
+    return os.path.join(os.path.dirname(place), f".{os.getpid()}-{os.urandom(4).hex()}.new")
 
 
 def _write(place: str, content: bytes) -> None:

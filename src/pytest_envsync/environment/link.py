@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Callable
 
+from pytest_envsync.atomic import name_beside
 from pytest_envsync.errors import InstallError, UsageError
 
 LINK_MODES = ("clone", "hardlink", "copy", "symlink")
@@ -166,7 +167,7 @@ def replace_file(source: str, destination: str, link_mode: str, *, mode: int, ti
 
     For repairs of single files; *link_mode* is one of LINK_MODES. Raises OSError.
     """
-    beside = f"{destination}.{os.getpid()}-{os.urandom(4).hex()}.new"
+    beside = name_beside(destination)
     try:
         placing(link_mode)(source, beside, mode, time)
         os.replace(beside, destination)
@@ -204,7 +205,7 @@ def _renew(source: str) -> None:
     Environments keep the old inode, whose content is the same.
     """
     status = os.stat(source)
-    beside = f"{source}.{os.getpid()}-{os.urandom(4).hex()}.new"
+    beside = name_beside(source)
     try:
         copy_file(source, beside, status.st_mode, status.st_mtime_ns)
         os.chmod(beside, status.st_mode & 0o7777)

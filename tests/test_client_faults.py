@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import socket
 import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -63,6 +66,45 @@ def test_a_file_that_changed_between_two_parts_is_fetched_whole(
     with client() as asking:
         digests = asking.download(f"{index.base}/files/{wheel.name}", tmp_path / "got", on_bytes=change)
     assert digests == {"sha256": sha256(wheel)} == {"sha256": sha256(tmp_path / "got")}
+
+
+class WithoutEnd(BaseHTTPRequestHandler):
+    """Sends all bytes of a file and not the end of its body, then says that there is no rest of it."""
+
+    protocol_version = "HTTP/1.1"
+    content = b"x" * 5000
+    asked: ClassVar[list[str | None]] = []
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        self.asked.append(self.headers.get("Range"))
+        if len(self.asked) == 1:
+            self.send_response(200)
+            self.send_header("Accept-Ranges", "bytes")
+            self.send_header("ETag", '"one"')
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            self.wfile.write(b"1388\r\n" + self.content + b"\r\n")
+            self.close_connection = True
+            return
+        is_part = self.headers.get("Range") is not None
+        content = b"" if is_part else self.content
+        self.send_response(416 if is_part else 200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+
+def test_a_download_that_lacked_its_end_alone_is_begun_anew(tmp_path: Path) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), WithoutEnd) as server, client() as asking:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        digests = asking.download(f"http://127.0.0.1:{server.server_port}/demo.whl", tmp_path / "got")
+        server.shutdown()
+    assert digests == {"sha256": hashlib.sha256(WithoutEnd.content).hexdigest()}
+    assert (tmp_path / "got").read_bytes() == WithoutEnd.content
+    assert WithoutEnd.asked == [None, "bytes=5000-", None]
 
 
 def test_an_index_that_stays_away_is_told_with_the_number_of_tries(index: IndexServer) -> None:

@@ -189,6 +189,7 @@ class Client:
         def attempt() -> None:
             with self._exchange(bare, transfer.request_headers()) as (response, final):
                 if response.status_code not in {200, 206}:
+                    transfer.check_continued(response.status_code)
                     # Of what is not there the input speaks wrongly; all else is the server's fault.
                     raise refused(response.status_code, final, exit_status=1 if response.status_code == 404 else 2)
                 transfer.receive(response.status_code, dict(response.headers), response.iter_raw())

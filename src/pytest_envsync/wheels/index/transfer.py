@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 from pytest_envsync.cache import ELSEWHERE
 from pytest_envsync.errors import FetchError, StoreError
+from pytest_envsync.wheels.index.retries import TransientError
 from pytest_envsync.wheels.store.digests import new_digest
 
 _RANGE = re.compile(r"bytes (\d+)-\d+/(?:\d+|\*)", re.ASCII)
@@ -51,6 +53,15 @@ class Transfer:
         if self._received and self._validator:
             headers |= {"Range": f"bytes={self._received}-", "If-Range": self._validator}
         return headers
+
+    def check_continued(self, status: int) -> None:
+        """Ask for all of it again where the server has no rest to give: all came but the end, or it is shorter now.
+
+        Raises TransientError then.
+        """
+        if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and self._received:
+            self._start_over()
+            raise TransientError("broke off, and has no rest", status=status, wait=0.0)
 
     def receive(self, status: int, headers: Mapping[str, str], pieces: Iterable[bytes]) -> None:
         """Write the body of an answer with *status* 200 or 206; *headers* have lower-case names.

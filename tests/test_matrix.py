@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -106,6 +107,16 @@ def test_workers_that_come_up_late_stay_out_of_the_progress(project: SessionProj
     told = [line for line in lines[begun:] if "bringing up" in line or "collecting:" in line or "workers [" in line]
     assert told == []
     assert not any("PASSED" in line and "Python 3" in line for line in lines)
+
+
+@pytest.mark.parametrize("workers", [[], ["-n", "2"]])
+def test_progress_does_not_go_back(project: SessionProject, workers: list[str]) -> None:
+    """The environments that come later have not collected when the first tests run."""
+    run = project.pytest(*BOTH, "--envsync", "third=low.txt", "-v", *workers)
+    assert run.outcomes["passed"] >= 7, run.out
+    shares = [int(found) for found in re.findall(r"\[ *(\d+)%\]", run.stdout)]
+    assert shares == sorted(shares)
+    assert (len(shares), shares.count(100)) == (9, 1)
 
 
 @pytest.mark.parametrize("dist", ["load", "loadscope", "loadfile", "loadgroup", "worksteal"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,8 @@ def test_what_cannot_be_collected_in_one_environment_keeps_no_other_from_its_tes
     assert [row["outcomes"] for row in project.report()["environments"]] == [{"error": 1}, {"passed": 2}]
     assert ["test_one.py", "error", "-"] in table(run)
     assert ["test_one.py::test_new", "-", "passed"] in table(run)
-    assert 'name="test_one.py[low]"' in (project.path / "junit.xml").read_text()
+    # Older releases of pytest leave the ending of a file away.
+    assert re.search(r'name="test_one(\.py)?\[low\]"', (project.path / "junit.xml").read_text())
     assert leases(cache_dir) == []
     assert list((cache_dir / "sessions").iterdir()) == []
 

@@ -16,7 +16,9 @@ from clients import Listener, client, filenames
 from factories import make_wheel, sha256
 from index_server import JSON_TYPE, IndexServer
 from pytest_envsync.errors import FetchError, UsageError
+from pytest_envsync.settings.index_tables import IndexRule
 from pytest_envsync.wheels.index.credentials import Credentials, Login
+from pytest_envsync.wheels.index.indexes import Index
 from pytest_envsync.wheels.index.tls import check_variables, trusting_context
 
 
@@ -106,6 +108,17 @@ def test_the_keyring_is_asked_by_address_then_host_and_once(guarded: IndexServer
         assert filenames(asking, url) == [demo.name]
         asking.page(url, "other")
     assert keyring.read_text().splitlines() == [f"get {guarded.url} user", f"get 127.0.0.1:{guarded.port} user"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="as above")
+def test_the_keyring_may_know_the_user_too(guarded: IndexServer, demo: Path, keyring: Path) -> None:
+    command = keyring.with_name("bin") / "keyring"
+    command.write_text(command.read_text().replace("'se:cret@'", "'user', 'se:cret@', sep='\\r\\n'"))
+    always = Index(guarded.url, rule=IndexRule(authenticate="always"))
+    with client(environ=dict(os.environ), keyring_provider="subprocess") as asking:
+        assert filenames(asking, always) == [demo.name]
+    host = f"127.0.0.1:{guarded.port}"
+    assert keyring.read_text().splitlines() == [f"get {place} --mode creds" for place in (guarded.url, host)]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="as above")

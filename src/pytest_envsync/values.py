@@ -27,7 +27,7 @@ else:
                 return super().__new__(cls, name, bases, namespace)
             names = tuple(namespace.get("__annotations__", ()))
             defaults = [namespace.pop(field) for field in names if field in namespace]
-            made = namedtuple(name, names, defaults=defaults, module=namespace.pop("__module__"))  # noqa: PYI024
+            made = namedtuple(name, names, defaults=defaults, module=namespace.pop("__module__"))  # noqa: PYI024 - this is what stands in for typing's
             for key, value in namespace.items():
                 setattr(made, key, value)
             return made

@@ -51,6 +51,7 @@ CASES: list[Case] = [
     case("uv-lock", None, "uv.lock", files={"uv.lock": "version = 1\n"}, status=2),
     case("opt-self", None, "--extra a pyproject.toml", files={"pyproject.toml": "[project]\nname='x'\nversion='1'\n[project.optional-dependencies]\na=['x[b]']\nb=['bbb']\n"}),
     case("dyn-dep", None, "pyproject.toml", files={"pyproject.toml": "[project]\nname='x'\nversion='1'\ndynamic=['dependencies']\n"}, status=2),
+    case("opt-twice", None, "--all-extras pyproject.toml", files={"pyproject.toml": "[project]\nname='x'\nversion='1'\n[project.optional-dependencies]\nx-y=['bbb']\nX_y=['ccc']\n"}, status=2),
     case("noname", None, "pyproject.toml", files={"pyproject.toml": "[project]\nversion='1'\ndependencies=['aaa']\n"}, status=2),
     case("noproject", None, "pyproject.toml", files={"pyproject.toml": "[tool.x]\n"}, status=2),
     case("only-groups", None, "--group a pyproject.toml", files={"pyproject.toml": "[dependency-groups]\na=['aaa']\n"}, status=2),

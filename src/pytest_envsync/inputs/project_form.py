@@ -13,6 +13,7 @@ from pytest_envsync.addresses import is_url
 from pytest_envsync.errors import InputError
 from pytest_envsync.inputs.marker_grammar import check_marker
 from pytest_envsync.inputs.toml_table import Table
+from pytest_envsync.requirements import normalize_name
 from pytest_envsync.versions import meets, normal_version
 
 SOURCE_KINDS = ("git", "url", "path", "index", "workspace")
@@ -33,8 +34,12 @@ def check_project(table: Table) -> None:
     check_python(table)
     table.texts("dependencies")
     optional = table.table("optional-dependencies")
+    seen: dict[str, str] = {}
     for extra in optional.values if optional is not None else ():
         check_name(table, extra, "optional-dependencies")
+        other = seen.setdefault(normalize_name(extra), extra)
+        if other != extra:
+            raise table.error(f"`{other}` and `{extra}` are one name", "optional-dependencies")
 
 
 def check_name(table: Table, name: str, key: str) -> None:

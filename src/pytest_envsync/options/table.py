@@ -53,7 +53,7 @@ HASHES = (
     ),
     Option(
         "require_build_hashes", "--require-build-hashes", "Require hashes for all build requirements",
-        inverse="--no-require-build-hashes",
+        inverse="--no-require-build-hashes", variable="REQUIRE_BUILD_HASHES",
     ),
 )  # fmt: skip
 

@@ -48,9 +48,9 @@ class Credentials:
         self._reporter = reporter or SilentReporter()
         self._lock = threading.Lock()
         self._known: dict[Realm, dict[str, Login]] = {}
-        self._asked: dict[tuple[str, str], str | None] = {}
+        self._asked: dict[tuple[str, ...], str | None] = {}
         self._netrc: dict[str, Login] | None = None
-        self._rules: dict[str, str] = {}
+        self._rules: dict[str, tuple[str, str]] = {}
 
     def __repr__(self) -> str:
         """Show nothing of them."""
@@ -85,28 +85,32 @@ class Credentials:
         if authenticate != "auto":
             # Its files lie beside its pages.
             with self._lock:
-                self._rules[re.sub(r"/\+?simple/?$", "", url, flags=re.IGNORECASE).rstrip("/") + "/"] = authenticate
+                root = re.sub(r"/\+?simple/?$", "", url, flags=re.IGNORECASE).rstrip("/") + "/"
+                self._rules[root] = authenticate, url
 
-    def _rule_for(self, url: str) -> str:
+    def _rule_for(self, url: str) -> tuple[str, str]:
+        """Return the rule for a bare address, and the address of the index that it is of."""
         with self._lock:
-            return next((rule for root, rule in self._rules.items() if url.startswith(root)), "auto")
+            return next((rule for root, rule in self._rules.items() if url.startswith(root)), ("auto", ""))
 
     def login_for(self, url: str) -> Login | None:
         """Return the login for a bare address: of the index nearest to it in its realm, else netrc's for its host.
 
         Raises FetchError when its index asks for one and none is known.
         """
-        rule = self._rule_for(url) if self._rules else "auto"
+        rule, index = self._rule_for(url) if self._rules else ("auto", "")
         login = None if rule == "never" else self._login_for(url)
         if rule == "always" and login is None:
-            password = self._from_keyring(url, "") if self._keyring else None
-            if password is None:
+            pair = self._from_keyring(index, "--mode", "creds") if self._keyring else None
+            if pair is None:
                 raise FetchError(
                     f'no credentials are known for `{url}`, whose index has `authenticate = "always"`',
                     url=url,
                     hint="give them in the address, in netrc, or in UV_INDEX_NAME_USERNAME and UV_INDEX_NAME_PASSWORD",
                 )
-            login = Login("", password)
+            # A name and a password, a line each.
+            user, _, password = pair.partition("\n")
+            login = Login(user.rstrip("\r"), password) if password else Login("", user)
         return login
 
     def _login_for(self, url: str) -> Login | None:
@@ -122,7 +126,7 @@ class Credentials:
 
         It is not sent unasked, since it would go to every server there is.
         """
-        if self._rules and self._rule_for(url) == "never":
+        if self._rules and self._rule_for(url)[0] == "never":
             return None
         return self._netrc_logins().get("")
 
@@ -154,23 +158,27 @@ class Credentials:
             for host, (login, _, password) in hosts.items()
         }
 
-    def _from_keyring(self, url: str, user: str) -> str | None:
-        """Ask the ``keyring`` command for a password, by the address and then by the host; once a run."""
+    def _from_keyring(self, url: str, *behind: str) -> str | None:
+        """Ask the ``keyring`` command, by the address and then by the host; once a run.
+
+        *behind* is the name of the user, whose password is wanted, or what asks for both.
+        """
         realm = realm_of(url)
         host = realm.host if realm.port in {80, 443, None} else f"{realm.host}:{realm.port}"
         for service in (url, host):
-            if (service, user) not in self._asked:
-                self._asked[service, user] = self._ask_keyring(service, user)
-            if (password := self._asked[service, user]) is not None:
-                return password
+            question = service, *behind
+            if question not in self._asked:
+                self._asked[question] = self._ask_keyring(question)
+            if (answer := self._asked[question]) is not None:
+                return answer
         return None
 
-    def _ask_keyring(self, service: str, user: str) -> str | None:
+    def _ask_keyring(self, question: tuple[str, ...]) -> str | None:
         import subprocess
 
         try:
             result = subprocess.run(
-                ["keyring", "get", service, user],
+                ["keyring", "get", *question],
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 timeout=_KEYRING_SECONDS,

@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from environment_world import where_permissions_count
-from pytest_envsync.diff import Diff, compare, examine, load_snapshot, save_snapshot, sweep_rewritten, take_snapshot
+from pytest_envsync.diff import (
+    Diff,
+    FileChanges,
+    compare,
+    examine,
+    load_snapshot,
+    save_snapshot,
+    sweep_rewritten,
+    take_snapshot,
+)
 from pytest_envsync.snapshot import digest_of, is_bytecode, open_regular
 
 if TYPE_CHECKING:
@@ -436,3 +445,9 @@ def test_the_module_needs_the_standard_library_only() -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.split() == ["pytest_envsync"]
+
+
+def test_no_name_of_a_file_leaves_its_line_or_speaks_to_the_terminal() -> None:
+    names = ("a\nb", "c\x1b[31mred", "d\x9b", "caf\udce9", "\u00e9\u2603 and\u2028more")
+    shown = [" + a\\nb", " + c\\x1b[31mred", " + caf\\udce9", " + d\\x9b", " + \u00e9\u2603 and\\u2028more"]
+    assert Diff(files=FileChanges(tuple(sorted(names)), (), ())).lines() == shown

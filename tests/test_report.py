@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from pytest_envsync.report import (
     duration,
     error_json,
     error_lines,
+    json_text,
     outcome_json,
     outcome_lines,
     phase_line,
@@ -250,3 +252,10 @@ def test_ages_and_sizes_that_are_none(text: str) -> None:
         parse_age(text, "--older-than")
     with pytest.raises(EnvsyncError, match="--max-size"):
         parse_size(text, "--max-size")
+
+
+def test_json_is_text_whatever_files_are_called() -> None:
+    values = {"files": ["caf\udce9", "\u00e9\u2603", "a\nb"]}
+    text = json_text(values)
+    assert json.loads(text.encode()) == values
+    assert "\u00e9\u2603" in text

@@ -52,6 +52,8 @@ __all__ = [
 
 _METADATA = re.compile(r"(?:^|/)site-packages/(?P<name>[^/]+?)-(?P<version>[^/-]+)(?:-py\d[^/-]*)?\.(?:dist|egg)-info$")
 
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
 
 class DistributionChanges(NamedTuple):
     """Distributions by normalised name: *added* and *removed* to version, *changed* to (before, after)."""
@@ -364,4 +366,6 @@ def _matcher(globs: Sequence[str]) -> Callable[[str], bool]:
 
 
 def _printable(path: str) -> str:
-    return path.encode("utf-8", "backslashreplace").decode()
+    """Return *path* on one line, and without what a terminal would obey."""
+    plain = path.encode("utf-8", "backslashreplace").decode()
+    return plain if plain.isprintable() else _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], plain)

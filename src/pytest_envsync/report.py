@@ -217,7 +217,9 @@ def json_text(values: Mapping[str, Any]) -> str:
     """Return *values* as the JSON that is printed: indented, in the order given."""
     import json
 
-    return json.dumps(values, indent=2, ensure_ascii=False)
+    text = json.dumps(values, indent=2, ensure_ascii=False)
+    # The bytes of a name that is no UTF-8 stand as escapes: raw they would make no text.
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def diff_lines(diff: Diff, style: Style, *, limit: int | None = None) -> list[str]:

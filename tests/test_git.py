@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from factories import project_files, write_tree
+from factories import make_sdist, project_files, setuptools_free_backend, write_tree
 from pytest_envsync.errors import BuildError, FetchError, OfflineError, TargetError, UsageError
 from source_world import World, commit, git, make_repository
 
@@ -234,3 +235,51 @@ def test_a_pylock_file_fixes_the_commit(world: World, repository: Path) -> None:
     world.sync(files=("pylock.toml",))
     assert vcs_info(world, "inner") == {"vcs": "git", "commit_id": first, "requested_revision": "main"}
     assert not world.sync(files=("pylock.toml",)).changes
+
+
+def _empty_head(clone: Path) -> None:
+    (clone / "HEAD").write_text("")
+
+
+def _cut_packs(clone: Path) -> None:
+    for pack in clone.glob("objects/**/*"):
+        if pack.is_file():
+            pack.chmod(0o644)
+            pack.write_bytes(pack.read_bytes()[: pack.stat().st_size // 2])
+
+
+@pytest.mark.parametrize("damage", [_empty_head, _cut_packs])
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_damaged_clone_is_made_anew_and_no_other_repository_is_touched(
+    world: World, repository: Path, damage: Callable[[Path], None], *, is_known: bool
+) -> None:
+    # A cache within a project, as CI services want it.
+    around = world.cache.parent
+    git(around, "init", "--quiet")
+    git(around, "commit", "--quiet", "--allow-empty", "--message", "mine")
+    git(repository, "tag", "theirs")
+    world.sync(f"demo @ git+{repository.as_uri()}@main")
+    (clone,) = (world.cache / "git").iterdir()
+    damage(clone)
+    if not is_known:
+        change(repository)
+    shutil.rmtree(world.cache / "wheels" / "known")
+    world.sync(f"demo @ git+{repository.as_uri()}@main", reinstall=True)
+    assert len(world.built) == 1
+    assert (git(around, "tag"), git(around, "for-each-ref", "refs/envsync")) == ("", "")
+
+
+def test_a_build_does_not_see_the_repository_that_the_cache_lies_in(world: World) -> None:
+    around = world.cache.parent
+    git(around, "init", "--quiet")
+    git(around, "commit", "--quiet", "--allow-empty", "--message", "mine")
+    seen = world.root / "seen"
+    asks = "\n_plain = build_wheel\ndef build_wheel(*a, **k):\n    import subprocess\n"
+    asks += "    status = subprocess.run(['git', 'rev-parse', 'HEAD']).returncode\n"
+    asks += f"    open({str(seen)!r}, 'w').write(str(status))\n"
+    files = {
+        **project_files("demo"),
+        "backend.py": setuptools_free_backend("demo", "1.0") + asks + "    return _plain(*a, **k)\n",
+    }
+    world.sync(str(make_sdist(world.root / "files", files=files)))
+    assert seen.read_text() == "128"

@@ -87,12 +87,14 @@ class Repositories:
         *destination* must not exist. Raises FetchError for a commit or a subdirectory that is not there.
         """
         clone = self._clone(source, commit)
-        self._git(["clone", "--quiet", "--shared", "--no-checkout", str(clone), str(destination)], url=source.url)
-        # Addresses of submodules and of large files are relative to the remote, not to the clone in the cache.
-        self._git(["remote", "set-url", "origin", without_credentials(source.url)], cwd=destination, url=source.url)
-        self._git(["checkout", "--quiet", "--force", "--detach", commit], cwd=destination, url=source.url)
-        if (destination / ".gitmodules").exists() and not self.offline:
-            self._git(["submodule", "update", "--init", "--recursive", "--quiet"], cwd=destination, url=source.url)
+        try:
+            self._check_out(clone, source, commit, destination)
+        except FetchError:
+            if self._is_sound(clone):
+                raise
+            # A crash, or a full disk, left it so.
+            _remove(destination)
+            self._check_out(self._clone(source, commit, anew=True), source, commit, destination)
         if self.has_large_files(source):
             self._bring_large_files(source, destination)
         if source.subdirectory is None:
@@ -106,6 +108,14 @@ class Repositories:
                 exit_status=1,
             )
         return tree
+
+    def _check_out(self, clone: Path, source: VcsSource, commit: str, destination: Path) -> None:
+        self._git(["clone", "--quiet", "--shared", "--no-checkout", str(clone), str(destination)], url=source.url)
+        # Addresses of submodules and of large files are relative to the remote, not to the clone in the cache.
+        self._git(["remote", "set-url", "origin", without_credentials(source.url)], cwd=destination, url=source.url)
+        self._git(["checkout", "--quiet", "--force", "--detach", commit], cwd=destination, url=source.url)
+        if (destination / ".gitmodules").exists() and not self.offline:
+            self._git(["submodule", "update", "--init", "--recursive", "--quiet"], cwd=destination, url=source.url)
 
     def has_large_files(self, source: VcsSource) -> bool:
         """Whether the files of *source* that Git LFS keeps are wanted: it says so, or else the variable."""
@@ -139,8 +149,8 @@ class Repositories:
         name = hashlib.sha256(without_credentials(source.url).encode()).hexdigest()[:24]
         return self.root / "git" / name
 
-    def _clone(self, source: VcsSource, commit: str | None) -> Path:
-        """Return the bare clone of the repository, with *commit* (None: everything) in it."""
+    def _clone(self, source: VcsSource, commit: str | None, *, anew: bool = False) -> Path:
+        """Return the bare clone of the repository, with *commit* (None: everything) in it; with *anew* a new one."""
         clone = self._place(source)
         lock = exclusive(
             self.root / "locks" / f"git-{clone.name}.lock",
@@ -148,36 +158,52 @@ class Repositories:
             waiting=lambda *_: self.processes.check(),
         )
         with lock:
-            if not (clone / "HEAD").exists():
-                clone.parent.mkdir(parents=True, exist_ok=True)
-                self._git(["init", "--quiet", "--bare", str(clone)], url=source.url)
-            os.utime(clone)  # what was not used for long is removed
-            if commit is not None and self._has(clone, commit):
-                return clone
-            if self.offline:
-                raise OfflineError(
-                    f"commit {commit or ''} of `{masked(source.url)}` is not in the cache: --offline",
-                    url=masked(source.url),
-                )
-            # With the tags, because versions are made of them. A server may refuse to send a commit that no branch
-            # points at; then every branch is fetched.
-            tags = "+refs/tags/*:refs/tags/*"
-            if commit is not None and self._try(
-                # A reference of its own keeps it from being collected as garbage.
-                ["fetch", "--quiet", "--force", source.url, f"{commit}:refs/envsync/{commit}", tags],
-                clone,
-            ):
-                return clone
-            self._git(
-                ["fetch", "--quiet", "--force", source.url, "+refs/heads/*:refs/heads/*", tags],
-                cwd=clone,
-                url=source.url,
-            )
-            if commit is not None and not self._has(clone, commit):
-                raise FetchError(
-                    f"git has no commit `{commit}` in `{masked(source.url)}`", url=masked(source.url), exit_status=1
-                )
+            if anew:
+                _remove(clone)
+            try:
+                self._bring(clone, source, commit)
+            except FetchError:
+                if self._is_sound(clone, "--connectivity-only"):
+                    raise
+                _remove(clone)
+                self._bring(clone, source, commit)
         return clone
+
+    def _bring(self, clone: Path, source: VcsSource, commit: str | None) -> None:
+        """Let *clone* have *commit* (None: everything)."""
+        if not (clone / "HEAD").exists():
+            clone.parent.mkdir(parents=True, exist_ok=True)
+            self._git(["init", "--quiet", "--bare", str(clone)], url=source.url)
+        os.utime(clone)  # what was not used for long is removed
+        if commit is not None and self._has(clone, commit):
+            return
+        if self.offline:
+            raise OfflineError(
+                f"commit {commit or ''} of `{masked(source.url)}` is not in the cache: --offline",
+                url=masked(source.url),
+            )
+        # With the tags, because versions are made of them. A server may refuse to send a commit that no branch
+        # points at; then every branch is fetched.
+        tags = "+refs/tags/*:refs/tags/*"
+        if commit is not None and self._try(
+            # A reference of its own keeps it from being collected as garbage.
+            ["fetch", "--quiet", "--force", source.url, f"{commit}:refs/envsync/{commit}", tags],
+            clone,
+        ):
+            return
+        self._git(
+            ["fetch", "--quiet", "--force", source.url, "+refs/heads/*:refs/heads/*", tags],
+            cwd=clone,
+            url=source.url,
+        )
+        if commit is not None and not self._has(clone, commit):
+            raise FetchError(
+                f"git has no commit `{commit}` in `{masked(source.url)}`", url=masked(source.url), exit_status=1
+            )
+
+    def _is_sound(self, clone: Path, *how: str) -> bool:
+        """Whether *clone* is not to blame for what failed; one that is not there is not."""
+        return not clone.exists() or self._try(["fsck", "--no-dangling", "--no-progress", *how], clone)
 
     def _has(self, clone: Path, commit: str) -> bool:
         return self._try(["cat-file", "-e", f"{commit}^{{commit}}"], clone)
@@ -191,6 +217,12 @@ class Repositories:
 
     def _git(self, arguments: Sequence[str], *, url: str, cwd: Path | None = None) -> str:
         return run_git(arguments, environ=self.environ, processes=self.processes, url=url, cwd=cwd)
+
+
+def _remove(directory: Path) -> None:
+    from shutil import rmtree
+
+    rmtree(directory, ignore_errors=True)
 
 
 def wants_large_files(environ: Mapping[str, str]) -> bool:
@@ -228,6 +260,10 @@ def run_git(
         "GIT_LFS_SKIP_SMUDGE": "1",
         "LC_ALL": "C",
     }
+    if cwd is not None:
+        # What is damaged is no repository to git, which looks for one above: the cache may lie in one of the user's.
+        ceilings = [str(cwd.resolve().parent), environ.get("GIT_CEILING_DIRECTORIES")]
+        surrounding["GIT_CEILING_DIRECTORIES"] = os.pathsep.join(filter(None, ceilings))
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         try:
             # In the process group of the terminal: ssh may have to ask for a passphrase.

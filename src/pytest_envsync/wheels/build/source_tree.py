@@ -150,6 +150,8 @@ class Workplace:
     def _unpacked(self) -> Path:
         from pytest_envsync.wheels.build.sdist import unpack_sdist
 
+        # Backends ask git for versions and files: a repository that the cache lies in is none of this tree.
+        (self.root() / ".git").touch()
         return unpack_sdist(self.archive()[0], self.directory("source"))
 
 

@@ -490,6 +490,14 @@ def test_the_best_wheel_of_a_lock_is_chosen_and_treated_as_one_of_an_index() -> 
     assert (candidate.requested, candidate.digests, candidate.size) == (IndexSource("==1.0"), (ONE,), 7)
 
 
+def test_a_source_distribution_of_another_name_is_refused_only_where_it_is_taken() -> None:
+    for name in ("other-1.0.tar.gz", "v1.0.tar.gz"):
+        assert pin(locked(WHEEL.format("1.0"), sdist=name)).kind == "wheel"
+    assert pin(locked(sdist="v1.0.tar.gz")).kind == "sdist"
+    with pytest.raises(InputError, match=r"`other-1.0.tar.gz` does not match package name `demo`"):
+        pin(locked(sdist="other-1.0.tar.gz"))
+
+
 def test_without_a_fitting_wheel_the_source_distribution_is_taken() -> None:
     candidate = pin(locked("demo-1.0-cp39-cp39-win32.whl", sdist="demo-1.0.tar.gz"))
     assert candidate.file is not None

@@ -65,6 +65,7 @@ CASES: list[Case] = [
     *fetching("gone", "@BASE@/status/410", 2),
     *fetching("broken", "@BASE@/status/500", 2),
     case("fetching-by-ftp", args="pylock.toml", files={"pylock.toml": f'{LOCK}url = "ftp://x/aaa-1.0-py3-none-any.whl"\nhashes = {{ sha256 = "{ZEROS}" }}\n'}, status=2),
+    case("lock-with-an-sdist-of-another-name", args="pylock.toml", files={"pylock.toml": f'{LOCK}url = "@FILES@/aaa-1.0-py3-none-any.whl"\nhashes = {{ sha256 = "@SHA256:aaa-1.0@" }}\n[packages.sdist]\nurl = "@FILES@/both-1.0.tar.gz"\nhashes = {{ sha256 = "{ZEROS}" }}\n'}),
     case("fetching-offline", "aaa @ @FILES@/aaa-1.0-py3-none-any.whl\n", "--offline r.txt", status=1),
     case("index-that-is-gone", "aaa\n", "--extra-index-url @BASE@/status/410 r.txt", status=2),
     *(between(f"equals-of-an-index-{name}", f"-i @BASE@/{name}/") for name in ("up", "down", "turned")),

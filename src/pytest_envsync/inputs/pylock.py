@@ -290,7 +290,10 @@ def check_filenames(package: LockedPackage) -> LockedPackage:
         except InputError as error:
             raise InputError(error.message, origin=package.origin) from error
         found = version_or_none(written)
-        _check_name("Wheel", wheel.filename, name, package)
+        if name != package.name:
+            raise InputError(
+                f"Wheel filename `{wheel.filename}` does not match package name `{package.name}`", origin=package.origin
+            )
         if known is not None and found is not None and found not in {known, known.partition("+")[0]}:
             raise InputError(
                 f"Wheel filename `{wheel.filename}` does not match package version `{version}`", origin=package.origin
@@ -298,17 +301,10 @@ def check_filenames(package: LockedPackage) -> LockedPackage:
         version, known = version or written, known or found
     if package.sdist is not None:
         parts = sdist_name_and_version(package.sdist.filename)
-        if parts is not None:
-            _check_name("Source distribution", package.sdist.filename, parts[0], package)
+        # One of another name is no mistake as long as nobody takes it.
+        if parts is not None and parts[0] == package.name:
             version = version or parts[1]
     return package if version == package.version else _with_version(package, version)
-
-
-def _check_name(what: str, filename: str, name: str, package: LockedPackage) -> None:
-    if name != package.name:
-        raise InputError(
-            f"{what} filename `{filename}` does not match package name `{package.name}`", origin=package.origin
-        )
 
 
 def _with_version(package: LockedPackage, version: str | None) -> LockedPackage:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from pytest_envsync.addresses import file_url, is_url, masked
 from pytest_envsync.distributions import Candidate, File, Rejection
 from pytest_envsync.errors import InputError, SelectionError
-from pytest_envsync.filenames import build_tag, kind_of, tag_text, version_in
+from pytest_envsync.filenames import build_tag, kind_of, projects_in, tag_text, version_in
 from pytest_envsync.hashes import INSECURE, Digest, HashPolicy
 from pytest_envsync.requirements import (
     ArchiveSource,
@@ -88,6 +88,12 @@ def _usable_sdist(package: LockedPackage, selector: Selector, rejections: list[R
     if package.sdist is None:
         return None
     if selector.policy.allows_builds(package.name):
+        names = projects_in(package.sdist.filename)
+        if names and package.name not in names:
+            raise InputError(
+                f"Source distribution filename `{package.sdist.filename}` does not match package name `{package.name}`",
+                origin=package.origin,
+            )
         return package.sdist
     rejections.append(Rejection(package.sdist.filename, "source distribution, refused by --only-binary"))
     return None

@@ -62,6 +62,26 @@ CASES: list[Case] = [
     said("an-index-that-is-a-text", 'index = ["@SECOND@"]\n', status=2),
     said("an-index-with-a-key-of-nobody", index("@INDEX@", "nonsense = 1")),
     said("an-index-with-a-cut-off", index("@INDEX@", 'name = "x"\ndefault = true\nexclude-newer = "2010-01-01"'), index=False, environ={"UV_PREVIEW_FEATURES": "pylock,index-exclude-newer"}),
+    *(
+        said(f"what-a-table-says-is-not-meant-by-{way.split()[0]}{number}", index("@INDEX@", f'name = "x"\n{kind}'), args=f"{way} r.txt", index=False, environ={"UV_PREVIEW_FEATURES": "pylock,index-exclude-newer"})
+        for number, (kind, way) in enumerate((
+            ('default = true\nexclude-newer = "2010-01-01"', "-i @INDEX@"),
+            ('exclude-newer = "2010-01-01"', "--default-index y=@INDEX@/"),
+            ('exclude-newer = "2010-01-01"', "--index x=@INDEX@"),
+            ('exclude-newer = "2010-01-01"', "--extra-index-url @INDEX@"),
+            ("explicit = true", "-i @INDEX@"),
+            ('default = true\nauthenticate = "always"', "-i @INDEX@"),
+        ))
+    ),
+    said("what-a-table-says-is-not-meant-by-a-variable", index("@INDEX@", 'default = true\nexclude-newer = "2010-01-01"'), index=False, environ={"UV_INDEX_URL": "@INDEX@"}),
+    said("what-a-table-says-is-meant-by-a-file", index("@INDEX@", 'default = true\nexclude-newer = "2010-01-01"'), "-i @INDEX@\naaa\n", index=False, environ={"UV_PREVIEW_FEATURES": "pylock,index-exclude-newer"}),
+    said("the-first-of-two-tables-counts", index("@INDEX@", "") + index("@INDEX@", 'default = true\nexclude-newer = "2010-01-01"'), index=False),
+    said("an-extra-index-of-the-command-line-before-a-table", index("@INDEX@", ""), args="--extra-index-url @SECOND@ r.txt"),
+    said("an-extra-index-of-a-variable-before-a-table", index("@INDEX@", ""), environ={"UV_EXTRA_INDEX_URL": "@SECOND@"}),
+    said("a-table-before-an-extra-index-of-the-file", 'extra-index-url = ["@SECOND@"]\n' + index("@INDEX@", "")),
+    said("an-extra-index-of-a-requirements-file-behind-a-table", index("@INDEX@", ""), "--extra-index-url @SECOND@\naaa\n"),
+    said("a-default-table-before-an-index-url", 'index-url = "@INDEX@"\n[pip]\nindex-url = "@INDEX@"\n' + index("@SECOND@", "default = true"), index=False),
+    case("an-index-url-before-the-variable-of-the-default", "aaa\n", "-i @SECOND@ r.txt", environ={"UV_DEFAULT_INDEX": "@INDEX@"}, differs="the command line overrules variables, whatever the spelling"),
     said("an-index-without-the-cut-off", 'exclude-newer = "2010-01-01"\n' + index("@INDEX@", 'name = "x"\ndefault = true\nexclude-newer = false'), index=False, environ={"UV_PREVIEW_FEATURES": "pylock,index-exclude-newer"}),
     *(
         build(f"extra-requirements-{name}", f"[extra-build-dependencies]\nproj = [{items}]\n", lines, status=status)

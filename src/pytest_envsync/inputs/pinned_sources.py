@@ -19,7 +19,7 @@ from pytest_envsync.inputs.references import Reference, read_reference
 from pytest_envsync.inputs.toml_table import Table
 from pytest_envsync.markers import is_active
 from pytest_envsync.requirements import DirectorySource, IndexSource, SpecifiedRequirement, VcsSource, normalize_name
-from pytest_envsync.settings.index_tables import read_index_table, split_index, write_rule
+from pytest_envsync.settings.index_tables import IndexRule, read_index_table, split_index, write_rule
 from pytest_envsync.values import replace
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ def read_indexes(tool: Table | None, base: str) -> ProjectIndexes:
         text = f"{found.name}={place}" if found.name else place
         if found.name:
             named[found.name] = text
-        if rule is not None:
+        if found.rule != IndexRule():
             rules.append(rule)
         if found.default:
             default = text if default is None else default

@@ -89,13 +89,8 @@ def _mistake(row: Mapping[str, Any]) -> str | None:
     return None
 
 
-def write_rule(rule: IndexRule, address: str) -> str | None:
-    """Return *rule* for the index at *address*, an absolute one, as one text; None for one that says nothing.
-
-    No login is in it.
-    """
-    if rule == IndexRule():
-        return None
+def write_rule(rule: IndexRule, address: str) -> str:
+    """Return *rule* for the index at *address*, an absolute one, as one text without a login."""
     statuses = ",".join(map(str, rule.missing))
     kept = [rule.explicit, str(int(rule.flat)), rule.authenticate, statuses, rule.exclude_newer]
     return "\t".join([*kept, canonical_address(address)])

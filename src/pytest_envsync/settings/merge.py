@@ -22,6 +22,7 @@ from pytest_envsync.options import SyncOptions
 from pytest_envsync.options.table import BY_NAME, OPTIONS
 from pytest_envsync.options.values import from_python, is_name
 from pytest_envsync.settings.arguments import ALL, scan
+from pytest_envsync.settings.configured_indexes import rules_for_others
 from pytest_envsync.settings.files import Configuration, read_configuration
 from pytest_envsync.settings.pip_files import read_pip_configuration
 from pytest_envsync.settings.variables import Layer, read_variables
@@ -113,7 +114,7 @@ def resolve_settings(
     if configuration.own is not None:
         places.append(_Place(configuration.own, momentary=False))
     places.append(_Place(_of_uv(uv_variables, session=session), momentary=True))
-    places += [_Place(_of_uv(layer, session=session), momentary=False) for layer in configuration.uv]
+    places += [_Place(_of_uv(layer, session=session), momentary=False, of_uv=True) for layer in configuration.uv]
     merged, origins = _merge(places, pip, cwd)
     options = SyncOptions(**{name: merged[name] for name in _FIELDS if name in merged})  # type: ignore[arg-type]  # a test holds that kinds and types agree
     if options.offline and (options.refresh or options.refresh_package):
@@ -226,10 +227,11 @@ def _of_uv(layer: Layer, *, session: bool) -> Layer:
 
 
 class _Place(NamedTuple):
-    """A layer in the order of strength; *momentary* ones hide each other's lists."""
+    """A layer in the order of strength; *momentary* ones hide each other's lists. *of_uv*: one of uv's files."""
 
     layer: Layer
     momentary: bool
+    of_uv: bool = False
 
 
 def _merge(places: Sequence[_Place], pip: Layer, cwd: str) -> tuple[dict[str, Value], dict[str, str]]:
@@ -245,7 +247,9 @@ def _merge(places: Sequence[_Place], pip: Layer, cwd: str) -> tuple[dict[str, Va
         origin = dict.fromkeys(layer.origins[name] for layer in using if name in layer.origins)
         if origin:
             origins[name] = " and ".join(origin)
-    _settle_default_index(merged, [place.layer for place in places])
+    _settle_default_index(merged, places)
+    _settle_order(merged, places, cwd)
+    _settle_rules(merged, origins, places, cwd)
     _settle_place(merged, origins, [place.layer for place in places], cwd)
     if _is_pips("index_url", pip, places):
         merged["yields_index_url"] = True
@@ -296,16 +300,57 @@ def _placed(option: Option, text: str, base: str, cwd: str) -> str:
     return f"{name}={place}" if separator else place
 
 
-def _settle_default_index(merged: dict[str, Value], layers: Sequence[Layer]) -> None:
-    """Keep the one of ``--default-index`` and ``--index-url`` that the strongest place gives."""
+def _settle_default_index(merged: dict[str, Value], places: Sequence[_Place]) -> None:
+    """Keep the one of ``--default-index`` and ``--index-url`` that the strongest place gives.
+
+    uv's files are one place: there a default ``[[index]]`` beats every ``index-url``, as in the reference.
+    """
     pair = ("default_index", "index_url")
-    for layer in layers:
-        given = [name for name in pair if name in layer.values]
+    files = [place.layer for place in places if place.of_uv]
+    for layers in (*([place.layer] for place in places if not place.of_uv), files):
+        given = [name for name in pair if any(name in layer.values for layer in layers)]
         if given:
             for name in pair:
                 if name not in given:
                     merged.pop(name, None)
             return
+
+
+def _settle_order(merged: dict[str, Value], places: Sequence[_Place], cwd: str) -> None:
+    """Put the further indexes of stronger places in front of those that are tables of uv's files."""
+    files = [place.layer for place in places if place.of_uv]
+    split = []
+    for option in (BY_NAME["index"], BY_NAME["extra_index_urls"]):
+        layers = _speaking(option, places)
+        strong = [layer for layer in layers if not any(layer is file for file in files)]
+        weak = [layer for layer in layers if any(layer is file for file in files)]
+        split.append([_texts(_value(option, strong, cwd)), _texts(_value(option, weak, cwd))])
+    (index, tables), (extra, rest) = split
+    if extra and tables:
+        merged["index"] = (*index, *extra, *tables)
+        merged["extra_index_urls"] = rest
+
+
+def _texts(value: Value) -> tuple[str, ...]:
+    return value if isinstance(value, tuple) else ()
+
+
+def _settle_rules(merged: dict[str, Value], origins: dict[str, str], places: Sequence[_Place], cwd: str) -> None:
+    """Keep what tables say of indexes that nothing stronger than configuration files names."""
+    rules = merged.pop("index_rules", ())
+    if not isinstance(rules, tuple) or not rules:
+        return
+    momentary = [place for place in places if place.momentary]
+    named: list[str] = []
+    for name in ("index", "extra_index_urls", "default_index", "index_url"):
+        for layer in _speaking(BY_NAME[name], momentary) if name in merged else ():
+            value = layer.values[name]
+            named += [value] if isinstance(value, str) else _texts(value)
+    kept = rules_for_others(rules, filter(None, named), cwd)
+    if kept:
+        merged["index_rules"] = kept
+    else:
+        origins.pop("index_rules", None)
 
 
 def _settle_place(merged: dict[str, Value], origins: dict[str, str], layers: Sequence[Layer], cwd: str) -> None:

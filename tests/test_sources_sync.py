@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -375,8 +376,8 @@ def test_the_name_that_a_lockfile_gives_an_sdist_leads_nowhere(world: World, nam
         f'[[packages]]\nname = "locked"\nversion = "1.0"\n[packages.sdist]\nname = "{name.format(outside=outside)}"\n'
         f'path = "files/{sdist.name}"\nhashes = {{ sha256 = "{sha256(sdist)}" }}\n'
     )
-    world.sync(files=("pylock.toml",))
-    assert world.installed() == {"locked": "1.0"}
+    with suppress(InputError):  # it may be refused as well
+        world.sync(files=("pylock.toml",))
     assert [*outside.iterdir(), *world.cache.rglob(sdist.name)] == []
 
 

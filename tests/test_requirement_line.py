@@ -208,6 +208,7 @@ def test_variables_that_were_looked_up_are_named(tmp_path: Path) -> None:
         ("-e ./tree[x] ; os_name == 'nt'", ("x",), "os_name == 'nt'"),
         ("-e demo[x] @ ./tree; os_name == 'nt'", ("x",), "os_name == 'nt'"),
         (f"https://x.test/{WHEEL}[a]", ("a",), None),
+        (f"https://x.test/{WHEEL} [a] ; os_name == 'nt'", ("a",), "os_name == 'nt'"),
         (f"https://x.test/{WHEEL}; os_name == 'nt'", (), "os_name == 'nt'"),
         (f"demo[a] @ https://x.test/{WHEEL} ; os_name == 'nt'", ("a",), "os_name == 'nt'"),
         (f"w/{WHEEL}[x] ; os_name == 'nt'", ("x",), "os_name == 'nt'"),

@@ -131,6 +131,8 @@ CASES: list[Case] = [
     case("path-with-extras", f"{WHEEL}[x,y]\n", says="`y`", then=(Step(says="`x`"), Step(args="--dry-run r.txt"), Step(args="-q r.txt"))),
     case("path-with-extras-dry", f"{WHEEL}[x]\n", "--dry-run r.txt"),
     case("named-path-with-extras", f"aaa[x] @ {WHEEL}\n"),
+    case("address-with-extras-behind-a-blank", "@FILES@/aaa-1.0-py3-none-any.whl [x] ; os_name == 'posix'\n"),
+    case("file-address-with-extras-behind-a-blank", "file://@WHEELS@/aaa-1.0-py3-none-any.whl [x]\n"),
     case("address-with-extras", "aaa[x] @ @FILES@/aaa-1.0-py3-none-any.whl\n"),
     case("extras-of-the-index", "aaa[x]\n"),
     case("path-relative-to-the-directory", args="sub/r.txt", files={"sub/r.txt": "./w/aaa-1.0-py3-none-any.whl\n"}, status=1),

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from pytest_envsync.addresses import file_url, masked
+from pytest_envsync.addresses import file_url, is_url, masked
 from pytest_envsync.errors import InputError
 from pytest_envsync.inputs.archive_names import is_archive, version_or_none
 from pytest_envsync.inputs.marker_grammar import check_marker
@@ -176,8 +176,9 @@ def _unnamed(
     place, marker = _split_marker(text)
     extras: tuple[str, ...] = ()
     behind = _EXTRAS_BEHIND.search(place)
-    if behind is not None and behind.start() > 0 and not place[behind.start() - 1].isspace():
-        extras, place = read_extras(behind[1]), place[: behind.start()]
+    # A path may hold a blank, an address may not.
+    if behind is not None and behind.start() > 0 and (is_url(place) or not place[behind.start() - 1].isspace()):
+        extras, place = read_extras(behind[1]), place[: behind.start()].rstrip()
     reference = read_reference(expand(place), base=base, is_named=False, editable=editable)
     return _referring(reference, name=reference.name, extras=extras, text=text, marker=marker, origin=origin)
 

@@ -78,7 +78,7 @@ def replay(argv: Sequence[str], environ: Mapping[str, str]) -> Ended | None:
         return None  # another version wrote it
     variables = command_environ(environ, prefix=standing.prefix, places=places)
     executable = _executable(words[1][0], variables["PATH"])
-    if executable is None:
+    if executable is None or _is_foreign(executable, places):
         return None
     ended = _run(standing, executable, words[1], variables, guard=guard, auto_prune=auto_prune)
     return None if ended is None else Ended(*ended, cwd)
@@ -88,6 +88,15 @@ def _executable(name: str, path: str) -> str | None:
     """Return what *name* means on *path*, None when that is not plain to see."""
     places = [name] if "/" in name else [os.path.join(place, name) for place in path.split(os.pathsep)]  # noqa: PTH118 - plain text
     return next((place for place in places if os.path.isfile(place) and os.access(place, os.X_OK)), None)  # noqa: PTH113 - plain text
+
+
+def _is_foreign(executable: str, places: Sequence[str]) -> bool:
+    """Whether the engine has to say that *executable* imports from elsewhere."""
+    if os.path.dirname(executable) in places:  # noqa: PTH120 - plain text
+        return False
+    from pytest_envsync.foreign_commands import foreign_python
+
+    return bool(foreign_python(executable, places))
 
 
 def _run(

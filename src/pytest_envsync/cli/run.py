@@ -52,9 +52,9 @@ def run(call: Call) -> int:
     try:
         path = write_command_guard(cache_of(call), provided.environment, call.settings, arguments=_option_texts(call))
         try:
-            environ = command_environ(
-                call.settings.environ, prefix=provided.environment.path, places=command_places(provided)
-            )
+            places = command_places(provided)
+            environ = command_environ(call.settings.environ, prefix=provided.environment.path, places=places)
+            _say_if_foreign(terminal, call.arguments.rest[0], environ["PATH"], places)
             return _run_command(
                 call.arguments.rest, {**environ, guard.VARIABLE: path}, lease=provided.environment.lease, session=path
             )
@@ -106,6 +106,19 @@ def find_command(name: str, environ: Mapping[str, str]) -> str:
         f"the command `{name}` is neither in the environment nor on PATH",
         hint="is the distribution that brings it in the lock?",
     )
+
+
+def _say_if_foreign(terminal: Terminal, name: str, path: str, places: Sequence[str]) -> None:
+    """Say that *name* imports from elsewhere: green tests would be those of another environment."""
+    from shutil import which
+
+    from pytest_envsync.foreign_commands import foreign_python
+
+    found = which(name, path=path)
+    interpreter = foreign_python(found, places) if found is not None else ""
+    if found is not None and interpreter:
+        text = f"`{name}` is not in the environment: {found} runs instead, in {interpreter}, without what is locked"
+        terminal.say(warning_line(text, terminal.style))
 
 
 def _run_command(argv: Sequence[str], environ: Mapping[str, str], *, lease: str | None, session: str) -> int:

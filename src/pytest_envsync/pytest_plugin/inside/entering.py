@@ -120,7 +120,8 @@ def _refuse_coverage(form: way.Form) -> None:
     if form.is_coverage:
         raise EnvsyncError(
             "`coverage run` measures this process, and the tests run in another one",
-            hint="use `pytest --cov` (pytest-cov), or `envsync run LOCK -- coverage run -m pytest`",
+            hint="use `pytest --cov` (pytest-cov), or, with coverage in the lock, "
+            "`envsync run LOCK -- coverage run -m pytest`",
         )
 
 

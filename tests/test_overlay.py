@@ -11,6 +11,7 @@ from importlib.util import cache_from_source
 from pathlib import Path
 
 import pytest
+from _pytest.assertion import rewrite
 
 import pytest_envsync
 from pytest_envsync.environment.interpreter import base_of_running
@@ -207,6 +208,37 @@ def test_an_overlay_is_closed_to_writing_and_compiled(cache_dir: Path) -> None:
     assert {path.stat().st_mode & 0o777 for path in (root, *root.rglob("*")) if path.is_dir()} == {0o755}
     for path in Path(overlay.path, "pytest_envsync").rglob("*.py"):
         assert Path(cache_from_source(path)).is_file()
+
+
+def rewritten(cache_dir: Path) -> dict[str, tuple[int, int]]:
+    """What pytest made of modules of plugins in the one overlay there is, each with its inode and time."""
+    (site,) = [path for path in cache_dir.glob("overlays/*/site") if not path.parent.name.startswith(".")]
+    found = {path: path.stat() for path in site.rglob("*-pytest-*.pyc")}
+    return {path.name.partition(".")[0]: (status.st_ino, status.st_mtime_ns) for path, status in found.items()}
+
+
+@pytest.mark.skipif(not hasattr(rewrite, "_fix_code_filename"), reason="older releases put the source's place in it")
+def test_what_pytest_makes_of_plugins_is_there_before_a_session(project: SessionProject, cache_dir: Path) -> None:
+    arguments = ("--envsync", "requirements.lock", "--timeout=60", "-n", "2", "test_names.py")
+    assert project.pytest(*arguments, "--collect-only").returncode == 0
+    before = rewritten(cache_dir)
+    assert {"pytest_timeout", "plugin", "remote"} <= before.keys()
+    for _ in range(2):
+        run = project.pytest(*arguments)
+        assert run.returncode == 0, run.out
+        assert rewritten(cache_dir) == before
+
+
+def test_a_plugin_behind_a_locked_part_of_pytest_is_rewritten_by_sessions(
+    project: SessionProject, cache_dir: Path
+) -> None:
+    project.lock("part.lock", project.wheel("demo"), *project.repacked("pluggy"))
+    run = project.pytest("--envsync", "part.lock", "--timeout=60", "test_names.py", "--collect-only")
+    assert run.returncode == 0, run.out
+    assert "timeout" in run.stdout
+    manifests = [path.read_text() for path in cache_dir.glob("overlays/*/manifest.json")]
+    assert manifests
+    assert not any("-pytest-" in text for text in manifests)
 
 
 def test_an_overlay_that_cannot_be_filled_leaves_nothing(

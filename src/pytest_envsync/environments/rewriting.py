@@ -166,7 +166,9 @@ def _rewrite(
     if not jobs:
         return {}
     _check_unchanged(rewriter, origins, snapshot)
-    serves_anywhere = _run(jobs, rewriter, origins, scratch)
+    serves_anywhere = rewrite_sources(
+        jobs, python=origins.base.python, paths=rewriter.paths, scratch=scratch, environ=origins.engine.environ
+    )
     _check_unchanged(rewriter, origins, snapshot)
     own = {path: place for path, place in own.items() if os.path.exists(place)}
     if not serves_anywhere:
@@ -195,8 +197,19 @@ def _check_unchanged(rewriter: Rewriter, origins: Origins, snapshot: Snapshot) -
                 raise EnvsyncError(f"`{path}` was changed")
 
 
-def _run(jobs: Sequence[tuple[str, str]], rewriter: Rewriter, origins: Origins, scratch: str) -> bool:
-    """Let the environment's pytest do *jobs* (source, place); return whether its files serve anywhere."""
+def rewrite_sources(
+    jobs: Sequence[tuple[str, str]],
+    *,
+    python: str,
+    paths: Sequence[str],
+    scratch: str,
+    environ: Mapping[str, str],
+) -> bool:
+    """Let the pytest in the directories *paths* do *jobs* (source, place); return whether its files serve anywhere.
+
+    *python* is its interpreter, *scratch* a directory for the list. What cannot be rewritten is not there afterwards.
+    Raises EnvsyncError when that pytest cannot be imported from *paths* alone.
+    """
     import subprocess
 
     listed = Path(scratch, "jobs")
@@ -206,11 +219,11 @@ def _run(jobs: Sequence[tuple[str, str]], rewriter: Rewriter, origins: Origins, 
     with listed.open("rb") as file:
         try:
             answer = subprocess.run(
-                [origins.base.python, "-I", "-S", "-B", "-c", _WORKER, ",".join(IMPORTED), *rewriter.paths],
+                [python, "-I", "-S", "-B", "-c", _WORKER, ",".join(IMPORTED), *paths],
                 stdin=file,
                 capture_output=True,
                 check=False,
-                env=_environ(origins.engine.environ),
+                env=_environ(environ),
                 timeout=_TIME_LIMIT,
             )
         except subprocess.TimeoutExpired:

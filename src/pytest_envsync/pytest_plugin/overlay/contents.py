@@ -26,6 +26,7 @@ def seal(made: Path, *, final: Path, target: Target) -> None:
     *made* is the overlay while it is being made, *final* where it will be: that path stands in its code.
     """
     _compile(made, final, target)
+    _rewrite(made, target)
     if os.name != "nt":
         for path, status in files(made):
             (made / path).chmod(0o555 if status.st_mode & stat.S_IXUSR else 0o444)
@@ -49,3 +50,36 @@ def _compile(made: Path, final: Path, target: Target) -> None:
     if jobs:
         with TemporaryDirectory(prefix="envsync-") as scratch:
             compile_modules(target.python, jobs, scratch=scratch, environ=os.environ)
+
+
+def _rewrite(made: Path, target: Target) -> None:
+    """Keep what pytest makes of the modules of plugins: each session would rewrite their assertions again.
+
+    Only where the overlay's own pytest can do it, and by a release whose files do not hold the path of the source.
+    """
+    from importlib.metadata import distributions
+    from tempfile import TemporaryDirectory
+
+    from pytest_envsync.environments.rewriting import rewrite_sources
+    from pytest_envsync.errors import EnvsyncError
+
+    site = made / "site"
+    held = {found.metadata["Name"]: found for found in distributions(path=[str(site)])}
+    if "pytest" not in held:
+        return
+    ending = f".{target.cache_tag}-pytest-{held['pytest'].version}.pyc"
+    jobs = []
+    for found in held.values():
+        if any(entry.group == "pytest11" for entry in found.entry_points):
+            sources = [site / path for path in found.files or () if path.suffix == ".py" and ".." not in path.parts]
+            jobs += [(str(path), str(path.parent / CACHE / f"{path.stem}{ending}")) for path in sources]
+    if not jobs:
+        return
+    with TemporaryDirectory(prefix="envsync-") as scratch:
+        try:
+            if rewrite_sources(jobs, python=target.python, paths=[str(site)], scratch=scratch, environ=os.environ):
+                return
+        except EnvsyncError:
+            pass  # a part of pytest is in the lock: sessions rewrite, as anywhere
+    for _, place in jobs:
+        Path(place).unlink(missing_ok=True)

@@ -9,6 +9,7 @@ import pytest
 
 from factories import write_tree
 from pytest_envsync.errors import EnvsyncError
+from pytest_envsync.inputs.sources import kind_of
 from pytest_envsync.pytest_plugin.inside.asked import Asked, Given
 from pytest_envsync.pytest_plugin.inside.wanted import wanted_environments
 from pytest_envsync.pytest_plugin.naming import NameClash, name_of, python_part, split_name, unique_names
@@ -133,17 +134,26 @@ def test_declared_environments_by_name_and_by_glob(tmp_path: Path) -> None:
         ("uv.lock", "the lock of another tool", "uv export"),
         ("poetry.lock", "the lock of another tool", "poetry export"),
         ("Pipfile.lock", "the lock of another tool", "pipenv requirements"),
-        ("requirements.in", "the input of a lock", "uv pip compile requirements.in -o requirements.txt"),
+        ("pdm.lock", "the lock of another tool", "pdm export"),
+        (
+            "requirements.in",
+            "the input of a lock",
+            "uv pip compile {dir}/requirements.in --generate-hashes --output-file {dir}/requirements.txt",
+        ),
         ("tests", "is a directory", "--envsync LOCK {dir}/tests"),
         ("test_it.py", "without inline metadata", "--envsync LOCK test_it.py"),
         ("-", "standard input", "name a file"),
     ],
 )
 def test_what_is_no_lock_is_refused_with_the_way_to_one(tmp_path: Path, lock: str, message: str, hint: str) -> None:
-    names = ["uv.lock", "poetry.lock", "Pipfile.lock", "requirements.in", "requirements.txt", "test_it.py"]
+    names = ["uv.lock", "poetry.lock", "Pipfile.lock", "pdm.lock", "requirements.in", "requirements.txt", "test_it.py"]
     write_tree(tmp_path, {**dict.fromkeys(names, ""), "tests/test_a.py": ""})
     with pytest.raises(EnvsyncError) as refused:
         wanted_environments(asked(tmp_path, lock), {})
+    if "another tool" in message:
+        with pytest.raises(EnvsyncError) as of_the_command:
+            kind_of(lock)
+        assert of_the_command.value.hint == refused.value.hint
     assert message.format(dir=tmp_path) in str(refused.value)
     assert hint.format(dir=tmp_path) in (refused.value.hint or "")
 

@@ -17,6 +17,7 @@ ROOT = Path(next(iter(pytest_envsync.__path__)))
 
 FLOORS: dict[str, int] = {
     "inputs": 1,
+    "lockfiles": 1,
     "wheels.index.simple": 1,
     "wheels.index.anchors": 1,
     "wheels.index.indexes": 1,

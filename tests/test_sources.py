@@ -74,7 +74,7 @@ def test_names_that_are_refused_unread(tmp_path: Path, name: str, phrase: str) -
         ("uv.lock", "uv export"),
         ("a/poetry.lock", "poetry export"),
         ("Pipfile.lock", "pipenv requirements"),
-        ("a/dev.in", "uv pip compile a/dev.in --generate-hashes -o dev.txt"),
+        ("a/dev.in", "uv pip compile a/dev.in --generate-hashes --output-file a/dev.txt"),
         ("tests/", "is a directory"),
         (".", "is a directory"),
         ("tests/test_a.py", "is a test file"),

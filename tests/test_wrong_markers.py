@@ -92,7 +92,10 @@ def test_the_item_fails_with_the_reason_and_the_others_run(
         ("'locks/line.txt'", ["line.txt:1"]),
         ("'locks/bytes.txt'", ["bytes.txt"]),
         ("'locks/hash.txt'", ["hash.txt:1"]),
-        ("'locks/uv.lock'", ["uv.lock"]),
+        ("'locks/uv.lock'", ["is the lock of another tool", "make a lock of it with `uv export"]),
+        ("'locks/demo.in'", ["is the input of a lock, not a lock", "uv pip compile locks/demo.in --generate-hashes"]),
+        ("'locks/demo.txt', 'locks/demo.in'", ["is the input of a lock, not a lock"]),
+        ("'test_it.py'", ["is a Python file without inline metadata", "`test_it.py` is a test file"]),
         ("'locks/empty.txt'", ["empty.txt: nothing is required there", "--allow-empty-requirements"]),
     ],
 )
@@ -106,6 +109,7 @@ def test_what_only_the_engine_sees_names_the_marker_too(
             "locks/bytes.txt": b"\xff\xfe\x00demo==\xff",
             "locks/hash.txt": f"demo==1.0 --hash=sha256:{'0' * 64}\n",
             "locks/uv.lock": "version = 1\n",
+            "locks/demo.in": "demo\n",
             "locks/empty.txt": "# nothing\n",
             "test_it.py": BAD.format(mark=f"@pytest.mark.envsync({arguments})", function="def test_bad(synced_env)"),
         }
@@ -120,6 +124,15 @@ def test_what_only_the_engine_sees_names_the_marker_too(
     assert "``" not in run.stdout
     assert "s3cret" not in run.out
     assert "Traceback" not in run.out
+
+
+def test_the_default_of_the_fixture_is_a_lock_too(project: SessionProject) -> None:
+    """The session refuses requirements that are not locked; a test's environment is made of them neither."""
+    project.write({"requirements.in": "demo\n", "test_it.py": "def test_it(synced_env): raise SystemExit\n"})
+    run = project.pytest("--envsync-file", "requirements.in")
+    assert (run.returncode, run.outcomes) == (1, {"error": 1}), run.out
+    assert "requirements.in` is the input of a lock, not a lock" in run.stdout
+    assert "make a lock of it with `uv pip compile requirements.in --generate-hashes" in run.stdout
 
 
 def test_collecting_only_says_it_too(project: SessionProject) -> None:

@@ -19,6 +19,7 @@ from pytest_envsync.cache import cache_directory
 from pytest_envsync.cli.terminal import TerminalReporter
 from pytest_envsync.environments import EnvironmentRequest, Environments, ProjectRequest
 from pytest_envsync.errors import EnvsyncError, UsageError
+from pytest_envsync.lockfiles import check_lockfile
 from pytest_envsync.report import SCHEMA, error_json
 from pytest_envsync.settings.merge import Said, session_settings
 from pytest_envsync.values import replace
@@ -110,8 +111,11 @@ def _provision(call: Call, reporter: TerminalReporter) -> Mapping[str, Any]:
     request = _request()
     settings = _settings(request, call)
     project = request.get("project")
+    files = _files(request)
+    for file in files:
+        check_lockfile(file)
     wanted = EnvironmentRequest(
-        files=_files(request),
+        files=files,
         options=settings.options,
         python=request.get("python") or settings.options.python,
         project=ProjectRequest(**project) if project else None,

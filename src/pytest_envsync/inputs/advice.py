@@ -9,18 +9,26 @@ import re
 
 from pytest_envsync.inputs.paths import file_name
 
-_EXPORTS = {
+FOREIGN_LOCKS = {
     "uv.lock": ("uv's own lockfile", "uv export --format pylock.toml --output-file pylock.toml"),
-    "poetry.lock": ("poetry's own lockfile", "poetry export --output requirements.txt"),
-    "Pipfile.lock": ("pipenv's own lockfile", "pipenv requirements --hash > requirements.txt"),
+    "poetry.lock": ("poetry's own lockfile", "poetry export --output requirements.lock"),
+    "Pipfile.lock": ("pipenv's own lockfile", "pipenv requirements --hash > requirements.lock"),
+    "Pipfile": ("what pipenv locks", "pipenv lock && pipenv requirements --hash > requirements.lock"),
+    "pdm.lock": ("pdm's own lockfile", "pdm export --format requirements --output requirements.lock"),
+    "package-lock.json": ("a lockfile of npm", None),
 }
+"""Files of other tools to what they are, and the command that makes a lock of one."""
 _TEST_FILE = re.compile(r"(?:test_.*|.*_test|conftest)\.py")
 
 
 def foreign_lock_advice(path: str) -> str | None:
     """Return what to do about the lockfile of another tool that cannot be read here, else None."""
-    known = _EXPORTS.get(file_name(path))
-    return None if known is None else f"`{file_name(path)}` is {known[0]}: make a lock of it with `{known[1]}`"
+    name = file_name(path)
+    if name not in FOREIGN_LOCKS:
+        return None
+    kind, command = FOREIGN_LOCKS[name]
+    todo = f"make a lock of it with `{command}`" if command else "name a requirements file or a pylock.toml"
+    return f"`{name}` is {kind}: {todo}"
 
 
 def lock_advice(path: str, *, is_directory: bool = False) -> str | None:
@@ -36,8 +44,8 @@ def lock_advice(path: str, *, is_directory: bool = False) -> str | None:
         return advice
     name = file_name(path)
     if name.endswith(".in"):
-        output = f"{name.removesuffix('.in')}.txt"
-        return f"`{name}` holds requirements before locking: `uv pip compile {path} --generate-hashes -o {output}`"
+        command = f"uv pip compile {path} --generate-hashes --output-file {path[:-3]}.txt"
+        return f"`{name}` holds requirements before locking: make a lock of it with `{command}`"
     if _TEST_FILE.fullmatch(name):
         return f"`{name}` is a test file: name a lockfile first, then the tests to run"
     return None

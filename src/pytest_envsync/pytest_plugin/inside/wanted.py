@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from pytest_envsync.errors import InputError, UsageError
+from pytest_envsync.lockfiles import check_lockfile
 from pytest_envsync.pytest_plugin.inside.asked import Asked
-from pytest_envsync.pytest_plugin.inside.lockfiles import check_lockfile
 from pytest_envsync.pytest_plugin.naming import NameClash, identity, python_part, split_name, unique_names
 from pytest_envsync.pytest_plugin.paths import absolute
 from pytest_envsync.settings.declared import Declared, find_declared
@@ -94,7 +94,7 @@ def _locks(text: str, base: str, declared: Mapping[str, Declared]) -> list[_Lock
     name, rest = split_name(text)
     # The name ends before anything that an address begins with.
     if os.path.exists(path) or (name is None and "://" in text):  # noqa: PTH110 - plain text
-        check_lockfile(path)
+        check_lockfile(path, option="--envsync")
         return [_Lock(None, Declared("", (path,)))]
     rows = find_declared(rest, declared)
     if rows:
@@ -103,11 +103,11 @@ def _locks(text: str, base: str, declared: Mapping[str, Declared]) -> list[_Lock
             raise UsageError(f"`{text}` gives one name to {len(rows)} environments: {names}")
         for row in rows:
             for file in row.files:
-                check_lockfile(file)
+                check_lockfile(file, option="--envsync")
         return [_Lock(name or row.name, row) for row in rows]
     path = absolute(rest, base)
     try:
-        check_lockfile(path)
+        check_lockfile(path, option="--envsync")
     except InputError as error:
         if declared and not os.path.exists(path):  # noqa: PTH110 - plain text
             known = ", ".join(declared)

@@ -184,6 +184,7 @@ def test_a_repository_that_is_not_there_is_told_in_the_words_of_git(world: World
         assert isinstance(error, FetchError)
         assert error.exit_status == 1
         assert "does not appear to be a git repository" in str(error)
+        assert "(requirements.txt:1)" in str(error).splitlines()[0]
 
 
 def test_credentials_are_neither_shown_nor_recorded(world: World) -> None:

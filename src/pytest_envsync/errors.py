@@ -173,6 +173,12 @@ class FetchError(EnvsyncError):
         self.status = status
         self.tries = tries
 
+    def asked_at(self, origin: Origin | None) -> None:
+        """Name the line that asked for the address, in the first line of the message."""
+        if origin is not None:
+            first, newline, rest = self.message.partition("\n")
+            self.message = f"{first} ({origin}){newline}{rest}"
+
 
 class OfflineError(FetchError):
     """An address that was needed, is not in the cache, and was not asked (``--offline``)."""

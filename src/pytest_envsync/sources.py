@@ -8,12 +8,12 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from pytest_envsync.addresses import file_path
 from pytest_envsync.build_additions import stated_python
-from pytest_envsync.errors import BuildError, InputError, SelectionError
+from pytest_envsync.errors import BuildError, FetchError, InputError, SelectionError
 from pytest_envsync.requirements import ArchiveSource, DirectorySource, VcsSource, normalize_name
 from pytest_envsync.values import replace
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pytest_envsync.distributions import Candidate
     from pytest_envsync.engine import Engine
     from pytest_envsync.options import SyncOptions
-    from pytest_envsync.requirements import ProjectTree, Requirements, SpecifiedRequirement
+    from pytest_envsync.requirements import Origin, ProjectTree, Requirements, SpecifiedRequirement
     from pytest_envsync.target import Target
 
 
@@ -41,7 +41,13 @@ def name_sources(requirements: Requirements, *, target: Target, engine: Engine) 
     ]
     unknown = [entry for entry in named if entry.name is None]
     if unknown:
-        names = iter(_at_once(engine.builder(target).name_of, unknown, engine=engine))
+        builder = engine.builder(target)
+
+        def name_of(entry: SpecifiedRequirement) -> str:
+            with _blaming(entry.origin):
+                return builder.name_of(entry)
+
+        names = iter(_at_once(name_of, unknown, engine=engine))
         named = [replace(entry, name=entry.name or next(names)) for entry in named]
     entries: list[SpecifiedRequirement] = list(named)
     for tree in requirements.trees:
@@ -94,6 +100,15 @@ def dependencies_of(tree: ProjectTree, *, target: Target, engine: Engine) -> Ite
         yield parse_requirement(str(requirement), cwd=engine.cwd, environ=engine.environ, origin=tree.origin)
 
 
+@contextmanager
+def _blaming(origin: Origin | None) -> Iterator[None]:
+    try:
+        yield
+    except FetchError as error:
+        error.asked_at(origin)
+        raise
+
+
 def settle_source(candidate: Candidate, *, options: SyncOptions, target: Target, engine: Engine) -> Candidate:
     """Return *candidate* with the commit of its git source, the state of its file or directory, and the settings
     of its build, as they are now.
@@ -104,7 +119,8 @@ def settle_source(candidate: Candidate, *, options: SyncOptions, target: Target,
     candidate = replace(candidate, build_info=_build_info(candidate, options), requires_python=stated)
     match candidate.requested:
         case VcsSource() as source:
-            commit = source.commit_id or engine.builder(target).repositories.resolve(source)
+            with _blaming(candidate.origin):
+                commit = source.commit_id or engine.builder(target).repositories.resolve(source)
             large_files = engine.is_set("GIT_LFS") if source.large_files is None else source.large_files
             candidate = replace(candidate, requested=replace(source, commit_id=commit, large_files=large_files))
         case DirectorySource(path=path, subdirectory=subdirectory):

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pytest_envsync.distributions import Candidate, PreparedWheel, StoredWheel
-from pytest_envsync.errors import BuildError, SelectionError
+from pytest_envsync.errors import BuildError, FetchError, SelectionError
 from pytest_envsync.file_stamp import Stamp, stamp_of
 from pytest_envsync.hashes import HashPolicy
 from pytest_envsync.requirements import ArchiveSource
@@ -355,7 +355,11 @@ class _Preparation:
                 subject=candidate.name,
                 hint="choose a version that has a wheel for this target",
             )
-        wheel, fresh = self._builder(candidate)
+        try:
+            wheel, fresh = self._builder(candidate)
+        except FetchError as error:
+            error.asked_at(candidate.origin)
+            raise
         return PreparedWheel(candidate, wheel, fresh)
 
 

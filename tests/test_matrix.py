@@ -398,6 +398,18 @@ def test_nothing_collected_anywhere(project: SessionProject) -> None:
     assert run.returncode == 0, run.out
 
 
+@pytest.mark.parametrize("named", ["test_it.py::test_absent", "absent.py"])
+def test_what_no_environment_has_is_wrong_usage(project: SessionProject, named: str) -> None:
+    for workers in ([], ["-n", "2"]):
+        run = project.pytest(*BOTH, named, *workers)
+        assert run.returncode == 4, run.out
+        assert f"ERROR: not found in any environment: {named}" in run.stdout
+    project.write({"test_new.py": "import demo\nif demo.VERSION == '2.0':\n    def test_new(): pass\n"})
+    somewhere = project.pytest(*BOTH, "test_new.py::test_new")
+    assert somewhere.returncode == 0, somewhere.out
+    assert somewhere.outcomes == {"passed": 1}
+
+
 def test_coverage_is_combined(project: SessionProject) -> None:
     project.write(
         {

@@ -28,6 +28,7 @@ class Environment:
         self.may_start = False
         self.scheduler: Any = None
         self.failures: list[str] = []
+        self.lacks_what_is_named = False
 
     @property
     def is_given_up(self) -> bool:

@@ -281,8 +281,11 @@ class Controller:
         """Let the next environment begin when this one is through."""
         environment = self.environment_of(node)
         environment.nodes.discard(node)
-        if error is None and not environment.nodes:
-            self._start_next()
+        if error is None:
+            output = getattr(node, "workeroutput", {})
+            environment.lacks_what_is_named |= output.get("exitstatus") == pytest.ExitCode.USAGE_ERROR
+            if not environment.nodes:
+                self._start_next()
 
     def _start_next(self) -> None:
         dsession: DSession = self.config.pluginmanager.getplugin("dsession")
@@ -355,8 +358,15 @@ class Controller:
         if session.exitstatus == pytest.ExitCode.INTERRUPTED and session.shouldfail:
             # xdist interrupts a session that has had its most failures; pytest says that tests failed.
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        if session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and self._names_nothing:
+            session.exitstatus = pytest.ExitCode.USAGE_ERROR
         cells = [one.cell for one in self.environments if one.cell.is_usable]
         forget_plain_failures(self.config, [cell.results for cell in cells], [cell.identity for cell in cells])
+
+    @property
+    def _names_nothing(self) -> bool:
+        """Whether the command line names tests that no environment has: a worker alone keeps that to itself."""
+        return all(one.lacks_what_is_named for one in self.environments if one.cell.is_usable)
 
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
@@ -376,6 +386,8 @@ class Controller:
             terminalreporter.section("environments")
         for line in [*lines, *again]:
             terminalreporter.write_line(line)
+        if self._names_nothing:
+            terminalreporter.write_line(f"ERROR: not found in any environment: {' '.join(self.config.args)}", red=True)
 
 
 def _cause(error: object | None) -> str:

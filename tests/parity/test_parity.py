@@ -38,7 +38,7 @@ from case import Case, case
 from random_lines import LINES
 from shelf import Shelf
 from twins import Twins
-from verdict import complaints, report
+from verdict import FAILS_AT_ANOTHER_STEP, complaints, report
 
 UV = shutil.which("uv", path=str(Path(sys.executable).parent)) or shutil.which("uv")
 if UV is None:
@@ -89,6 +89,10 @@ def test_both_do_the_same(twins: Twins, section: str, asked: Case) -> None:
     expected, found = twins.both(asked, real=section == "output")
     wrong = complaints(asked, expected, found)
     assert not wrong, "\n".join([*wrong, report(expected, found)])
+
+
+def test_every_case_that_is_excepted_is_one() -> None:
+    assert {item.name for items in TABLES.values() for item in items} >= FAILS_AT_ANOTHER_STEP
 
 
 @settings(

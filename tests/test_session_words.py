@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -41,6 +42,39 @@ def test_what_was_repaired_is_said_in_words(project: SessionProject, cache_dir: 
         for word in ("demo.py was missing", "other.py was changed", "stray.py was not from the lock"):
             assert word in line
         assert project.pytest("--envsync=requirements.lock", *words).out.count("repaired before") == 0
+
+
+def test_what_was_repaired_names_no_file_of_a_distribution_that_it_names(
+    project: SessionProject, cache_dir: Path
+) -> None:
+    """What a pip by hand did to the environment is three lines, not its files again behind them."""
+    assert project.pytest("--envsync=requirements.lock").returncode == 0
+    (prefix,) = cached_environments(cache_dir)
+    site = prefix / SITE
+    # Installed over it by hand: one goes, another comes, and a third is there in another version.
+    for path in (site / "demo.py", *(site / "demo-1.0.dist-info").iterdir(), *(site / "other-1.0.dist-info").iterdir()):
+        path.unlink()
+    (site / "demo-1.0.dist-info").rmdir()
+    (site / "other-1.0.dist-info").rmdir()
+    (site / "other.py").unlink()
+    for name, version in (("stranger", "3.0"), ("other", "2.0")):
+        with ZipFile(project.wheel(name, version)) as archive:
+            archive.extractall(site)
+    script = prefix / "bin" / "strange"
+    script.write_text("#!/bin/sh\n")
+    with (site / "stranger-3.0.dist-info" / "RECORD").open("a") as record:
+        record.write("../../../bin/strange,,\n")
+    (site / "stray.py").touch()
+    run = project.pytest("--envsync=requirements.lock")
+    assert run.returncode == 0, run.out
+    (line,) = [line for line in run.stdout.splitlines() if "repaired before this session: " in line]
+    assert line.partition("session: ")[2].split("; ") == [
+        "demo==1.0 was missing",
+        "other was 2.0 instead of 1.0",
+        "stranger==3.0 was not from the lock",
+        f"{SITE}/stray.py was not from the lock",
+    ]
+    assert "repaired before" not in project.pytest("--envsync=requirements.lock").out
 
 
 def test_drift_that_fails_a_session_says_so(project: SessionProject) -> None:

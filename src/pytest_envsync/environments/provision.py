@@ -238,7 +238,9 @@ class Provision:
             return None
         # As a rule there is nothing to repair, and nothing to make.
         from pytest_envsync.environments.repair import repair
+        from pytest_envsync.environments.telling import without_named
 
+        told = without_named(seen.diff, record, engine=self.engine)
         try:
             repaired = repair(record, snapshot, seen, engine=self.engine)
         except DamagedStoreError:
@@ -248,9 +250,7 @@ class Provision:
             self.engine.reporter.debug(f"{generation.prefix} is made anew: {error}")
             _give_up(generation, count_sessions(holders))
             return None
-        return self._answer(
-            generation, record, repaired=seen.diff or None, warnings=mended(repaired.damage, self.engine)
-        )
+        return self._answer(generation, record, repaired=told or None, warnings=mended(repaired.damage, self.engine))
 
     def _make(self) -> CachedEnvironment:
         from pytest_envsync.environments.making import make

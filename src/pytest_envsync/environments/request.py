@@ -75,8 +75,8 @@ class CachedEnvironment:
 
     *created*: made (or brought forward) for this answer. *packages* maps normalised names to versions and does
     not count the overlay. *changes* is what was done to get here, *repaired* what differed from the snapshot
-    and was mended. *missing* and *warnings* are sentences. *lease* is None when nobody holds it.
-    *snapshot* is the file to compare with. *seconds* is how long the answer took.
+    and was mended, without the files of distributions that it names. *missing* and *warnings* are sentences.
+    *lease* is None when nobody holds it. *snapshot* is the file to compare with. *seconds* is how long the answer took.
     """
 
     key: str

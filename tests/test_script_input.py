@@ -107,7 +107,7 @@ def test_a_script_from_an_address(tmp_path: Path) -> None:
     ("content", "phrase"),
     [
         ("import aaa\n", "s.py: the script does not contain inline script metadata"),
-        ("# /// script\n# dependencies = []\n", "does not contain inline script metadata"),
+        ("# /// script\n# dependencies = []\n", "never closed"),
         (script() + script(), "s.py:6: the script has several `# /// script` blocks"),
         (script("dependencies = ["), "Not a valid script metadata block"),
         (script("", "x ="), "s.py:4: Not a valid script metadata block"),

@@ -33,6 +33,8 @@ CASES: list[Case] = [
     case("with-extra", None, "--extra x s.py", files={"s.py": "# /// script\n# dependencies=['aaa']\n# ///\nprint()\n"}, status=2),
     case("with-rh", None, "--require-hashes s.py", files={"s.py": "# /// script\n# dependencies=['aaa==1.0']\n# ///\nprint()\n"}, status=2),
     case("stdin-script", None, "-", stdin="# /// script\n# dependencies=['aaa']\n# ///\n"),
+    case("stdin-never-closed", None, "-", stdin="# /// script\n# dependencies=['aaa']\n", status=2),
+    case("noext-never-closed", None, "--allow-empty-requirements run", files={"run": "# /// script\n# dependencies=['aaa']\n"}, installed="bbb-1.0", status=2),
     case("stdin-two", None, "- -", stdin="aaa\n"),
     case("stdin-c", "aaa\n", "-c - r.txt", stdin="aaa<2\n"),
     case("stdin-dup", "aaa\n", "- r.txt", stdin="bbb\n"),

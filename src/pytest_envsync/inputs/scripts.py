@@ -30,11 +30,11 @@ _START = re.compile(r"# /// script[ \t]*")
 def metadata_block(text: str, shown: str) -> tuple[str, int] | None:
     """Return the TOML of the script's metadata and the line (from 1) it begins on; None when there is none.
 
-    Raises InputError when there are several.
+    Raises InputError when there are several, and for one that never ends.
     """
     if "# /// script" not in text:
         return None
-    blocks = _blocks(text)
+    blocks = _blocks(text, shown)
     if not blocks:
         return None
     if len(blocks) > 1:
@@ -42,7 +42,7 @@ def metadata_block(text: str, shown: str) -> tuple[str, int] | None:
     return blocks[0]
 
 
-def _blocks(text: str) -> list[tuple[str, int]]:
+def _blocks(text: str, shown: str) -> list[tuple[str, int]]:
     """Find the blocks line by line: a block runs to the last ``# ///`` of its comment."""
     found: list[tuple[str, int]] = []
     lines = text.split("\n")
@@ -56,8 +56,9 @@ def _blocks(text: str) -> list[tuple[str, int]]:
             end += 1
         while end > start and lines[end].rstrip(" \t") != "# ///":
             end -= 1
-        if end > start:
-            found.append(("".join(f"{line[2:]}\n" for line in lines[start + 1 : end]), start + 2))
+        if end == start:
+            raise InputError("the `# /// script` block is never closed", origin=Origin(shown, start + 1))
+        found.append(("".join(f"{line[2:]}\n" for line in lines[start + 1 : end]), start + 2))
         at = end + 1
     return found
 

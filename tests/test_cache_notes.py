@@ -53,6 +53,15 @@ def test_what_nobody_wrote_to_for_two_months_goes(tmp_path: Path, name: str) -> 
     assert [path.exists() for path in (old, young, rest, new_rest)] == [False, True, False, True]
 
 
+@pytest.mark.parametrize("folder", ["environments/abc", "environments/abc/leases", "spoiled", "synced"])
+def test_what_was_left_half_written_goes_alone(tmp_path: Path, folder: str) -> None:
+    """One such file kept every later run in that environment from the short way."""
+    rest, new_rest = age(tmp_path / folder / ".4711-ab.new", 2), age(tmp_path / folder / ".4712-ab.new", 0.5)
+    others = [age(tmp_path / folder / name, 100) for name in ("1.json", "1.snapshot", "used", "a" * 64)]
+    clear_notes(tmp_path, now=time.time())
+    assert [path.exists() for path in (rest, new_rest, *others)] == [False, *[True] * 5]
+
+
 def test_what_is_noted_of_environments_and_interpreters_that_are_gone_goes(tmp_path: Path) -> None:
     gone, here = tmp_path / "gone", tmp_path
     notes = {}

@@ -31,6 +31,11 @@ _DAYS = {
     "interpreters/*": UNREFERENCED,
     "index/*/*": UNREFERENCED,
     "scratch/*": 1,
+    # Only what killed processes left half-written there: each of these files slows down or blocks a short way.
+    "environments/*/.*": 1,
+    "environments/*/leases/.*": 1,
+    "spoiled/.*": 1,
+    "synced/.*": 1,
 }
 """Days after which a file, or a directory with all in it, goes; counted from when it was last written to."""
 

@@ -215,13 +215,15 @@ class _Preparation:
         """Wait until something of *running* is done, and return what is; nested, do it where nobody has begun it."""
         from concurrent.futures import FIRST_COMPLETED, wait
 
-        while not (done := wait(running, _MOMENT if self._nested is not None else None, FIRST_COMPLETED).done):
+        moment = None if self._nested is None else _MOMENT
+        while not (done := wait(running, moment, FIRST_COMPLETED).done):
             waiting = next((future for future in running if future.cancel()), None)
             if waiting is not None:
                 name, stage, step = running.pop(waiting)
                 here = _done_here(step)
                 running[here] = name, stage, step
                 return {here}
+            moment = None  # all are begun
         return done
 
     def _call_off(self) -> None:

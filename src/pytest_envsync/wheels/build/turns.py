@@ -43,6 +43,8 @@ class Turns:
         finally:
             with self._changed:
                 self._needs[edge] -= 1
+                if not self._needs[edge]:
+                    del self._needs[edge]
                 if is_mine:
                     self._taken.discard(key)
                 self._changed.notify_all()
@@ -53,8 +55,8 @@ class Turns:
         pending = [name]
         while pending:
             current = pending.pop()
-            for (needing, needed), count in self._needs.items():
-                if count and needing == current and needed not in seen:
+            for needing, needed in self._needs:
+                if needing == current and needed not in seen:
                     seen.add(needed)
                     pending.append(needed)
         return not names.isdisjoint(seen)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,18 @@ from pytest_envsync.pytest_plugin.fixtures import markings
 from pytest_envsync.pytest_plugin.fixtures.markings import MarkingError, Place, axis_of, merged, wish_of
 from pytest_envsync.pytest_plugin.surroundings import Surroundings
 
-OPTIONS = ["constraints", "extras", "find_links", "index_url", "no_index", "require_hashes"]
+OPTIONS = {
+    "constraints": ["places"],
+    "extras": ["list"],
+    "find_links": ["places"],
+    "index_url": ["place"],
+    "no_index": ["flag"],
+    "require_hashes": ["flag"],
+    "link_mode": ["value", "clone", "copy"],
+    "exclude_newer": ["value"],
+    "no_binary": ["list"],
+    "config_settings": ["list"],
+}
 
 
 def envsync(*args: Any, **kwargs: Any) -> pytest.Mark:
@@ -34,7 +46,7 @@ def given(tmp_path: Path) -> Surroundings:
     return Surroundings(
         host="/host/python", version="3.13", host_environ={}, cache_dir=str(tmp_path / "cache"), rootdir=str(tmp_path),
         directory=str(tmp_path), files=[str(tmp_path / "requirements.lock")], python="3.11", extras=["own"], groups=[],
-        line=nothing, ini=nothing, option_names=OPTIONS, drift="warn", drift_ignore=[], trace=False, report=None,
+        line=nothing, ini=nothing, option_shapes=OPTIONS, drift="warn", drift_ignore=[], trace=False, report=None,
         declared={
             "low": declared(tmp_path / "low.txt", python=["3.11", "3.12"], extras=["x"]),
             "lower": declared(tmp_path / "lower.txt", groups=["dev"]),
@@ -158,6 +170,15 @@ def test_one_environment_is_no_axis(given: Surroundings, place: Place) -> None:
         (lambda: envsync(matrix={"a": []}), "matrix['a'] names no file"),
         (lambda: envsync("a.txt", extra=["x"]), "`extra` is no option of an environment: did you mean `extras`"),
         (lambda: envsync("a.txt", nonsense=1), "`nonsense` is no option of an environment"),
+        (lambda: envsync("a.txt", python=[]), "python=[] names no interpreter"),
+        (lambda: envsync("a.txt", python=""), "python='' names no interpreter"),
+        (lambda: envsync("a.txt", link_mode="silly"), "link_mode='silly' is none of clone, copy"),
+        (lambda: envsync("a.txt", index_url=3), "index_url=3 is no text"),
+        (lambda: envsync("a.txt", index_url=None), "index_url=None is no text"),
+        (lambda: envsync("a.txt", exclude_newer=True), "exclude_newer=True is no text"),
+        (lambda: envsync("a.txt", no_index="yes"), "no_index='yes' is neither True nor False"),
+        (lambda: envsync("a.txt", find_links=["a", 3]), "find_links=['a', 3] is neither a text nor a list of texts"),
+        (lambda: envsync("a.txt", no_binary=b"attrs"), "no_binary=b'attrs' is neither a text nor a list of texts"),
     ],
 )
 def test_arguments_that_mean_nothing_are_named(
@@ -165,6 +186,35 @@ def test_arguments_that_mean_nothing_are_named(
 ) -> None:
     with pytest.raises(MarkingError) as wrong:
         markings.check(marker(), given)
+    assert message in str(wrong.value)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"link_mode": "copy", "no_index": True},
+        {"index_url": "https://example.org/simple/", "find_links": Path("wheels")},
+        {"find_links": ("a", Path("b")), "no_binary": "attrs", "config_settings": {"key": "value"}},
+        {"exclude_newer": date(2026, 1, 1)},
+        {"exclude_newer": False},
+    ],
+)
+def test_values_that_the_engine_takes_are_let_be(given: Surroundings, options: dict[str, Any]) -> None:
+    markings.check(envsync("a.txt", **options), given)
+
+
+@pytest.mark.parametrize(
+    ("python", "options", "message"),
+    [
+        (["3.11"], {}, "python=['3.11'] is no interpreter; a call makes one environment"),
+        ("", {}, "python='' is no interpreter"),
+        (None, {"matrix": ["low.txt"]}, "`matrix` is for markers"),
+        (None, {"all_extras": 1}, "all_extras=1 is neither True nor False"),
+    ],
+)
+def test_a_call_of_the_factory_makes_one_environment(python: object, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(MarkingError) as wrong:
+        markings.check_call(python, options, OPTIONS)
     assert message in str(wrong.value)
 
 

@@ -581,3 +581,42 @@ def test_options_of_a_hook_count_for_every_environment(project: SessionProject) 
     assert plain.returncode == 0, plain.out
     inside = project.run(sys.executable, "-m", "pytest", "-p", "hooked", "--envsync", "requirements.lock", "test_it.py")
     assert inside.returncode == 0, inside.out
+
+
+def test_what_another_worker_made_was_made_in_this_session(project: SessionProject) -> None:
+    test = (
+        "import pytest\n"
+        "@pytest.mark.envsync('locks/demo-1.txt')\n"
+        "@pytest.mark.parametrize('n', [1, 2])\n"
+        "def test_it(synced_env, n, worker_id):\n"
+        "    print('SEEN', worker_id, synced_env.created)\n"
+    )
+    project.write({"test_it.py": test})
+    for made in ("True", "False"):
+        run = project.pytest("-n", "2", "--dist", "load", "-rP")
+        assert run.returncode == 0, run.out
+        seen = [line.split() for line in run.stdout.splitlines() if line.startswith("SEEN")]
+        assert {worker for _, worker, _ in seen} == {"gw0", "gw1"}
+        assert [created for *_, created in seen] == [made, made]
+
+
+def test_calls_that_mean_nothing_are_refused(project: SessionProject) -> None:
+    test = (
+        "import pytest\n"
+        "def test_it(synced_env_factory):\n"
+        "    own = synced_env_factory('locks/demo-1.txt', private=True)\n"
+        "    for call, words in [\n"
+        "        (lambda: own.sync('locks/demo-2.txt', dry_run=True), '`dry_run` is no option of `sync` here'),\n"
+        "        (lambda: own.sync('locks/demo-2.txt', target='x'), '`target` is no option of `sync` here'),\n"
+        "        (lambda: own.run(), '`run` was given no command'),\n"
+        "        (lambda: synced_env_factory('locks/demo-1.txt', python=['3.11']), 'a call makes one environment'),\n"
+        "        (lambda: synced_env_factory(matrix=['locks/demo-1.txt']), '`matrix` is for markers'),\n"
+        "    ]:\n"
+        "        with pytest.raises(Exception, match=words) as refused:\n"
+        "            call()\n"
+        "        assert type(refused.value).__name__ == 'EnvsyncError'\n"
+        "    assert own.packages == {'demo': '1.0'}\n"
+    )
+    project.write({"test_it.py": test})
+    run = project.pytest()
+    assert (run.returncode, run.outcomes) == (0, {"passed": 1}), run.out

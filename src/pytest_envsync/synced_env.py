@@ -30,6 +30,12 @@ _DROPPED = (*FOREIGN, "PYTHONPATH", "ENVSYNC_SESSION")
 _DIST_INFO = re.compile(r"(?P<name>[^-]+)-(?P<version>[^-]+)\.(?:dist|egg)-info")
 
 
+_NOT_FOR_PRIVATE = frozenset({
+    "dry_run", "check", "venv", "system", "break_system_packages", "target", "prefix", "python", "output_format",
+})  # fmt: skip
+"""Options of ``envsync sync`` that mean nothing for an environment that is there."""
+
+
 class EngineCalls(Protocol):
     """What an environment asks of the engine."""
 
@@ -146,6 +152,8 @@ class SyncedEnv:
         *timeout* is in seconds. With *check*, another status than 0 raises CommandFailed.
         """
         __tracebackhide__ = True
+        if not argv:
+            raise EnvsyncError("`run` was given no command", hint="as in `synced_env.run('python', '-c', 'pass')`")
         environ = {**self.environ, **(env or {})}
         command = [os.fspath(part) for part in argv]
         command[0] = self._find(command[0], environ)
@@ -197,6 +205,11 @@ class SyncedEnv:
             raise EnvsyncError(
                 "a shared environment is not synced by a test",
                 hint="ask for one of its own: envsync(..., private=True)",
+            )
+        for name in _NOT_FOR_PRIVATE.intersection(sync_options):
+            raise EnvsyncError(
+                f"`{name}` is no option of `sync` here: it makes this environment hold what the files say",
+                hint="`diff()` tells what differs; another place is another environment",
             )
         names = [os.fspath(file) for file in files]
         here = os.getcwd()  # noqa: PTH109 - plain text

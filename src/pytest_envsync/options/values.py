@@ -53,6 +53,15 @@ def choices_of(option: Option) -> tuple[str, ...]:
     return tuple(getattr(import_module(module), attribute))
 
 
+def words_of(option: Option) -> tuple[str, ...]:
+    """Return the values that *option* takes, as far as they stand with it; empty for any.
+
+    Those that nobody is told of stand behind the others.
+    """
+    allowed = option.choices if isinstance(option.choices, tuple) else ()
+    return (*allowed, *(word for name, word in _OTHER_WORDS if name == option.name)) if allowed else ()
+
+
 def check_value(option: Option, text: str, place: str) -> str:
     """Return *text* if *option* can have that value.
 

@@ -18,7 +18,8 @@ class Surroundings(NamedTuple):
     started with (None: not set).
     *files* are the lockfiles of ``synced_env`` when a marker names none, *python*, *extras* and *groups* what goes
     with them. *line* and *ini* are what the command line and the ini file say to the engine.
-    *declared* are the declared environments; *option_names* what a marker may give to the engine.
+    *declared* are the declared environments; *option_shapes* what a marker may give to the engine:
+    kind and values by name.
     """
 
     host: str
@@ -34,7 +35,7 @@ class Surroundings(NamedTuple):
     line: dict[str, Any]
     ini: dict[str, Any]
     declared: dict[str, dict[str, Any]]
-    option_names: list[str]
+    option_shapes: dict[str, list[str]]
     drift: str
     drift_ignore: list[str]
     trace: bool

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_envsync.addresses import masked
 from pytest_envsync.pytest_plugin import guard
-from pytest_envsync.pytest_plugin.inside.host import option_names, plain_row
+from pytest_envsync.pytest_plugin.inside.host import option_shapes, plain_row
 from pytest_envsync.pytest_plugin.inside.launch import host_environ
 from pytest_envsync.pytest_plugin.surroundings import Surroundings
 from pytest_envsync.settings.declared import read_declared
@@ -59,7 +59,7 @@ def command_values(
         line={**nothing, "arguments": list(arguments)},
         ini=dict(nothing),
         declared={name: plain_row(row) for name, row in declared.items()},
-        option_names=option_names(),
+        option_shapes=option_shapes(),
         drift="warn",
         drift_ignore=[],
         trace=False,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_envsync.cache import cache_directory
 from pytest_envsync.options.table import OPTIONS
+from pytest_envsync.options.values import words_of
 from pytest_envsync.pytest_plugin.inside.asked import Asked, read_asked
 from pytest_envsync.pytest_plugin.inside.launch import host_environ
 from pytest_envsync.pytest_plugin.inside.wanted import Wanted, wanted_environments
@@ -23,6 +24,8 @@ from pytest_envsync.settings.merge import session_settings
 
 if TYPE_CHECKING:
     import pytest
+
+    from pytest_envsync.options.option import Option
 
 
 def surroundings_here(config: pytest.Config) -> Surroundings:
@@ -54,7 +57,7 @@ def surroundings_of(
         line=asked.line._asdict(),
         ini=asked.ini._asdict(),
         declared={name: plain_row(row) for name, row in declared.items()},
-        option_names=option_names(),
+        option_shapes=option_shapes(),
         drift=asked.drift,
         drift_ignore=asked.drift_ignore,
         trace=asked.trace,
@@ -62,9 +65,17 @@ def surroundings_of(
     )
 
 
-def option_names() -> list[str]:
-    """Return the names of what a marker may give to the engine."""
-    return sorted(option.name for option in OPTIONS if option.scope == "set")
+def option_shapes() -> dict[str, list[str]]:
+    """Return the names of what a marker may give to the engine, each with its kind and the values that it can have."""
+    return {option.name: [_kind(option), *words_of(option)] for option in OPTIONS if option.scope == "set"}
+
+
+def _kind(option: Option) -> str:
+    if option.is_list:
+        return "places" if option.relative else "list"
+    if option.kind != "value":
+        return "flag"
+    return "place" if option.relative else "value"
 
 
 def plain_row(row: Declared) -> dict[str, Any]:

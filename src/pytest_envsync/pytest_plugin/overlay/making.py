@@ -40,11 +40,11 @@ OLDEST_PYTEST = (7, 4)
 
 _PASSIVE = {
     "": (
-        "atomic", "changes", "comparison", "diff", "errors", "foreign_variables", "guard_file", "leases", "snapshot",
-        "source_hash", "synced_env", "true_paths",
+        "atomic", "changes", "comparison", "diff", "errors", "foreign_variables", "guard_file", "leases", "removal",
+        "snapshot", "source_hash", "synced_env", "true_paths",
     ),
     "pytest_plugin": ("command_line", "guard", "hooks", "hookspecs", "naming", "paths", "surroundings"),
-    "pytest_plugin.fixtures": ("axes", "factory", "markings", "private", "refusals"),
+    "pytest_plugin.fixtures": ("axes", "factory", "markings", "option_values", "private", "refusals"),
     "pytest_plugin.matrix": (
         "apart", "identities", "in_turn", "moving_on", "remote", "scheduling", "selection", "table", "turn_note",
         "xdist",

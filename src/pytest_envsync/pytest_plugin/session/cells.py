@@ -54,7 +54,7 @@ class Cell:
     def row(self) -> dict[str, Any]:
         """Return the row of the JSON report."""
         if self.values is None:
-            name, files = self.description["name"], self.description["files"]
+            name, files = self.identity or self.description["name"], self.description["files"]
             return report_file.refused_row(name, files, self.error or "it could not be provided")
         drift = self.handover.drift() if self.handover is not None else None
         return report_file.environment_row(self.values, outcomes=self.outcomes, drift=drift, error=self.error)

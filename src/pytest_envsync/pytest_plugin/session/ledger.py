@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import json
 import os
+import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from tempfile import gettempdir
@@ -21,11 +23,15 @@ import pytest
 
 
 class Ledger:
-    """The environments that were provided; *holder* is the process id that their leases are of."""
+    """The environments that were provided; *holder* is the process id that their leases are of.
 
-    def __init__(self, path: Path, holder: int) -> None:
+    *began* is when the main process began it, in seconds since the epoch.
+    """
+
+    def __init__(self, path: Path, holder: int, began: float) -> None:
         self.path = path
         self.holder = holder
+        self.began = began
 
     def note(self, values: dict[str, Any]) -> None:
         """Add an environment, as the engine answered it."""
@@ -55,7 +61,17 @@ class Ledger:
 
     def for_worker(self) -> dict[str, Any]:
         """Return what a worker needs to write into the same ledger."""
-        return {"ledger": str(self.path), "holder": self.holder}
+        return {"ledger": str(self.path), "holder": self.holder, "began": self.began}
+
+    def is_of_session(self, values: Mapping[str, Any]) -> bool:
+        """Whether the environment that the engine answered was made in this session, by whichever process."""
+        if values["created"]:
+            return True
+        try:
+            # Written once, when the environment was done.
+            return self.holder != os.getpid() and os.stat(f"{values['path']}.json").st_mtime >= self.began  # noqa: PTH116
+        except OSError:
+            return False
 
 
 _KEY = pytest.StashKey[Ledger]()
@@ -67,9 +83,9 @@ def ledger_of(config: pytest.Config) -> Ledger:
     if found is None:
         given = getattr(config, "workerinput", {}).get("envsync")
         if given is not None:
-            found = Ledger(Path(given["ledger"]), given["holder"])
+            found = Ledger(Path(given["ledger"]), given["holder"], given["began"])
         else:
             name = f"envsync-{os.getpid()}-{os.urandom(4).hex()}.jsonl"
-            found = Ledger(Path(gettempdir(), name), os.getpid())
+            found = Ledger(Path(gettempdir(), name), os.getpid(), time.time())
         config.stash[_KEY] = found
     return found

@@ -200,6 +200,25 @@ def test_what_one_environment_cannot_load_is_its_error(project: SessionProject) 
     assert table(run) == [["low:", "the", "session", "ended", "with", "status", "4"]]
 
 
+def test_a_report_that_cannot_be_written_is_told(project: SessionProject) -> None:
+    project.write({"test_it.py": "def test_a(): pass\n", "place/x": ""})
+    run = project.pytest(*BOTH, "-n0", "--envsync-report", "place")
+    assert run.returncode == 0, run.out
+    assert f"envsync: `{project.path / 'place'}` cannot be written: " in run.stderr
+    assert "Traceback" not in run.out
+
+
+def test_a_session_that_a_test_ends_says_so_in_its_report(project: SessionProject) -> None:
+    project.write({"test_it.py": "import demo, os\ndef test_a():\n    if demo.VERSION == '1.0': os._exit(0)\n"})
+    run = project.pytest(*BOTH, "-n0", "--envsync-report", "report.json")
+    assert run.returncode == 0, run.out
+    assert [row["error"] for row in project.report()["environments"]] == ["the session did not come to its end", None]
+    assert " ".join(table(run)[0]) == "low: the session did not come to its end"
+    alone = project.pytest("--envsync", "low.txt", "--envsync-report", "report.json")
+    assert alone.returncode == 0, alone.out
+    assert project.report()["exitstatus"] == 3
+
+
 def test_a_session_that_leaves_no_report_has_its_row(project: SessionProject) -> None:
     project.write(
         {

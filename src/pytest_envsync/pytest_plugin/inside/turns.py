@@ -11,7 +11,8 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -48,12 +49,18 @@ def run_in_turn(start: Start, places: Sequence[Place]) -> int:
             if place.provided is not None:
                 place.provided.release()
         silence(start.config, start.parser, start.args)
-    turns.junit.write()
     status = combined(turns.statuses)
-    if start.asked.report is not None:
-        report_file.write_report(start.asked.report, status, turns.rows)
     turns.tell()
+    _write(getattr(start.options, "xmlpath", None), turns.junit.write)
+    _write(start.asked.report, lambda: turns.write_report(status))
     return status
+
+
+def _write(name: str | None, write: Callable[[], None]) -> None:
+    try:
+        write()
+    except OSError as problem:
+        sys.stderr.write(f"envsync: `{name}` cannot be written: {problem.strerror or problem}\n")
 
 
 class _Turns:
@@ -115,7 +122,8 @@ class _Turns:
         report = self.start.asked.report
         if report is not None:
             # What is there afterwards is of this session.
-            Path(report).unlink(missing_ok=True)
+            with suppress(OSError):
+                Path(report).unlink()
         note, others_failed = note_path(provided.guard_path), others_failed_path(provided.guard_path)
         if self.knew_failures:
             others_failed.touch()
@@ -131,13 +139,19 @@ class _Turns:
         turn = noted or Turn({}, 0, ends=status in {INTERRUPTED, 128 + signal.SIGINT})
         self.failed += turn.failed
         self.knew_failures = self.knew_failures or turn.knew_failures
-        error = None if noted is not None or status == 0 else f"the session ended with status {status}"
+        ended = f"the session ended with status {status}" if status else "the session did not come to its end"
+        error = ended if noted is None else None
         cell = Cell(place.wanted.identity, provided.values, description=provided.values, error=error)
         cell.results.update(turn.results)
         self.cells.append(cell)
         if report is not None:
             self.rows += _rows(report) or [cell.row()]
         return turn
+
+    def write_report(self, status: int) -> None:
+        """Write the JSON report of all, if one is asked for. Raises OSError."""
+        if self.start.asked.report is not None:
+            report_file.write_report(self.start.asked.report, status, self.rows)
 
     def tell(self) -> None:
         """Show where the environments differ, and how to run the failures again."""

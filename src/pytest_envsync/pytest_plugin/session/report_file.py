@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 SCHEMA = {"version": 1}
+INTERNAL_ERROR = 3
 USAGE_ERROR = 4
 
 

@@ -3,7 +3,7 @@
 The forms that locking tools write (comparisons of platform and Python version, joined by ``and``,
 ``or`` and parentheses) are judged here; all others are handed to the library.
 A comparison that means nothing (of two texts, of a Python version with what is none) is left out, as the
-reference does: a marker of which nothing remains holds.
+reference does: a marker of which nothing remains holds. A list of Python versions has blanks between its items.
 
 PYTEST_DONT_REWRITE
 """
@@ -27,6 +27,8 @@ _TEXT_NAMES = frozenset(
         "platform_python_implementation", "implementation_name", "platform_release", "platform_version",
     }
 )  # fmt: skip
+_ORDERED_NAMES = frozenset({"platform_release", "platform_version"})
+"""Texts of which one can be less than another; elsewhere ``<=`` means no more than ``==``."""
 _NAMES = _VERSION_NAMES | _TEXT_NAMES | {"extra"}
 
 
@@ -121,9 +123,12 @@ class _Evaluation:
         if first is None or second is None:
             raise _NotPlainError
         if name in _TEXT_NAMES:
-            return _compare_text(first, operator, second)
+            return _compare_text(first, operator, second, is_ordered=name in _ORDERED_NAMES)
         if name in _VERSION_NAMES:
-            if not _is_comparable(text, operator):
+            is_turned = left[0] == "text"
+            if operator in {"in", "not in"}:
+                return None if is_turned else _is_listed(first, operator, text)
+            if (is_turned and text.endswith(".*")) or not _is_comparable(text, operator):
                 return None
             return _compare_releases(first, operator, second)
         raise _NotPlainError
@@ -144,19 +149,23 @@ class _Evaluation:
 
 def _is_comparable(text: str, operator: str) -> bool:
     """Whether a Python version can be compared with *text*."""
-    if operator in {"in", "not in"}:
-        return any(canonical_version(part) is not None for part in re.split(r"[\s,|]+", text))
     return canonical_version(text.removesuffix(".*") if operator in {"==", "!=", "==="} else text) is not None
 
 
-def _compare_text(first: str, operator: str, second: str) -> bool | None:
+def _is_listed(version: str, operator: str, text: str) -> bool | None:
+    """Judge a list of Python versions with blanks between them; None where one of them is none."""
+    listed = [canonical_version(part) for part in text.split()]
+    return None if None in listed else (canonical_version(version) in listed) is (operator == "in")
+
+
+def _compare_text(first: str, operator: str, second: str, *, is_ordered: bool) -> bool | None:
     if operator in {"==", "!="}:
         return (first == second) is (operator == "==")
     if operator in {"in", "not in"}:
         return (first in second) is (operator == "in")
-    if operator in {"<", "<=", ">", ">="}:
+    if operator in {"<", "<=", ">", ">="} and is_ordered:
         return {"<": first < second, "<=": first <= second, ">": first > second, ">=": first >= second}[operator]
-    return None if operator == "~=" else first == second
+    return None if operator == "~=" else first == second and operator not in {"<", ">"}
 
 
 def _compare_releases(first: str, operator: str, second: str) -> bool:

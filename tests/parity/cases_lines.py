@@ -128,6 +128,16 @@ CASES: list[Case] = [
     case("env-name", "${N}==1.0\n", environ={"N": "aaa"}, status=2),
     case("env-in-hash", "aaa==1.0 --hash=sha256:${H}\n", environ={"H": "@SHA256:aaa-1.0@"}, status=2),
     case("project-root-own", "${PROJECT_ROOT}/aaa-1.0-py3-none-any.whl\n", environ={"PROJECT_ROOT": "@WHEELS@"}),
+    *(
+        case(f"marker-compares-{number}", f"aaa==1.0 ; {marker}\n", "--no-index -f @WHEELS@ --dry-run r.txt", index=False)
+        for number, marker in enumerate((
+            "python_version not in '3.8, 3.9'", "python_version in '3.8, 3.9'", "python_version in '3.8 3.9'", "python_version not in '3.8|3.9'",
+            "python_version in ''", "python_version in '3.8 x'", "'3.99' in python_version", "'3' not in python_version", "'3.*' != python_version",
+            "python_full_version in '3.8, 3.9'", "sys_platform > 'a'", "sys_platform < 'zzz'", "sys_platform <= 'zzz'", "sys_platform >= 'linux'", "'a' < sys_platform",
+            "os_name > 'a'", "platform_machine > 'a'", "platform_system > 'A'", "platform_release > '1'", "platform_release <= '1'", "implementation_name < 'z'",
+        ))
+    ),
+    case("marker-of-extras", "aaa==1.0 ; 'x' in extras\n", status=2, reference=0, differs="sets of lockfiles mean nothing in a requirements file"),
     case("env-marker", "aaa ; python_version > '${V}'\n", environ={"V": "3"}),
     case("git-noscheme", "git+x\n", status=2),
     case("git-file", "aaa @ git+file:///nope\n", status=1),

@@ -143,6 +143,23 @@ def test_a_marker_of_a_plugin_that_stayed_outside_is_told(project: SessionProjec
     assert named.outcomes["passed"] == 2, named.out
 
 
+def test_a_marker_that_is_not_called_as_its_plugin_is_told(project: SessionProject) -> None:
+    site = "elsewhere/site-packages"
+    metadata = "Metadata-Version: 2.1\nName: pytest-rerunfailures\nVersion: 1.0\n"
+    entry_points = "[pytest11]\nrerunfailures = rerunning\n"
+    project.write(
+        {
+            f"{site}/rerunning.py": "",
+            f"{site}/pytest_rerunfailures-1.0.dist-info/METADATA": metadata,
+            f"{site}/pytest_rerunfailures-1.0.dist-info/entry_points.txt": entry_points,
+            "test_it.py": "import pytest\n@pytest.mark.flaky(reruns=1)\ndef test_it(): pass\n",
+        }
+    )
+    run = project.pytest("--envsync", "requirements.lock", "test_it.py", env={"PYTHONPATH": str(project.path / site)})
+    assert run.outcomes["passed"] == 1, run.out
+    assert "envsync: pytest.mark.flaky has no effect: pytest-rerunfailures is not in the environment; " in run.stdout
+
+
 def test_the_environment_does_not_count_the_overlay(project: SessionProject) -> None:
     project.write(
         {

@@ -36,6 +36,14 @@ if TYPE_CHECKING:
 
 SHOWN_FILES = 20
 _UNKNOWN_MARK = re.compile(r"Unknown pytest\.mark\.(\w+)")
+_OTHER_OWNERS = {
+    "flaky": ("rerunfailures", "flaky"),
+    "freeze_time": ("freezer",),
+    "ignore_template_errors": ("django",),
+    "urls": ("django",),
+    "vcr": ("recording", "vcr"),
+}
+"""Markers that are not called as their plugins are, which stand behind them."""
 _FAILED_BY_DRIFT = "the tests passed; exit status 1 is for what changed above (envsync_drift = fail)"
 NAME = "envsync-session"
 
@@ -157,6 +165,7 @@ class Companion:
         lines = []
         for mark in sorted(self._unknown_marks):
             owner = next((absent[name] for name in absent if mark == name or mark.startswith(f"{name}_")), None)
+            owner = owner or next(filter(None, map(absent.get, _OTHER_OWNERS.get(mark, ()))), None)
             if owner is not None:
                 lines.append(
                     f"pytest.mark.{mark} has no effect: {owner} is not in the environment; "

@@ -315,6 +315,8 @@ def test_a_malformed_file_is_refused(tmp_path: Path, head: str, phrase: str) -> 
         (package("demo", "1.0", wheel=None), "Package `demo` must include one of: `wheels`"),
         (package("demo", "1.0", 'directory = { path = "x" }'), "both `packages.wheels` and `packages.directory`"),
         (bare('vcs = {}\ndirectory = { path = "x" }'), "includes both"),
+        (package("demo", "1.0", 'dependencies = ["x"]'), "`packages[0].dependencies"),
+        (package("demo", "1.0", 'index = "x"'), "`x` is no address in `packages[0].index`"),
         (package("demo", "1.0", wheel="other-1.0-py3-none-any.whl"), "does not match package name `demo`"),
         (package("demo", "1.0", wheel="demo-2.0-py3-none-any.whl"), "does not match package version `1.0`"),
         (package("demo", "1.0", wheel="demo.whl"), "The wheel filename `demo.whl` is invalid: Must have a version"),

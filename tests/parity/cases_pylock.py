@@ -123,6 +123,8 @@ CASES: list[Case] = [
     lock("no-binary-without-an-sdist", wheel(), "--no-binary aaa pylock.toml", status=2),
     lock("no-binary-and-no-build", wheel(), "--no-binary aaa --only-binary aaa pylock.toml", status=2),
     lock("index-is-not-asked", wheel(package='index = "http://127.0.0.1:9/simple/"')),
+    lock("index-that-is-no-address", wheel(package='index = "/simple/"'), status=2),
+    lock("dependencies-that-are-texts", wheel(package='dependencies = ["zzz"]'), status=2),
     lock("no-index", wheel(), "--no-index pylock.toml"),
     lock("dependencies-do-not-count", wheel(package='dependencies = [{ name = "zzz" }]')),
     lock("upload-time", wheel(more="upload-time = 2020-01-01T00:00:00Z"), "--exclude-newer 2000-01-01 pylock.toml"),

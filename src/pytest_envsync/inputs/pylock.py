@@ -138,6 +138,11 @@ def _read_package(table: Table, base: str) -> PackageEntry:
         raise table.error(f"invalid version `{version}`", "version")
     marker = table.text("marker")
     marker = None if marker is None else _checked_marker(table, marker, "marker")
+    # Neither counts here; what they are has to be right all the same.
+    tuple(table.tables("dependencies") or ())
+    index = table.text("index")
+    if index is not None and not is_url(index):
+        raise table.error(f"`{index}` is no address", "index")
     wheels = [_read_file(wheel, base, name) for wheel in table.tables("wheels") or ()]
     sdist_table = table.table("sdist")
     sdist = None if sdist_table is None else _read_file(sdist_table, base, name)
@@ -151,7 +156,7 @@ def _read_package(table: Table, base: str) -> PackageEntry:
         source=_read_source(table, archive, base),
         digests=digests,
         size=None if archive is None else archive.count("size"),
-        index=table.text("index"),
+        index=index,
         requires_python=_requires_python(table),
         origin=table.origin,
     )

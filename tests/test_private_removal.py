@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -56,3 +57,15 @@ def test_closed_directories_go_too(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     assert without_rights(act) == 0
     assert outside.stat().st_mode & 0o777 == 0o700
+
+
+def test_directories_nested_without_end_go_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = tmp_path / "synced_env0"
+    place.mkdir()
+    monkeypatch.chdir(place)
+    for _ in range(sys.getrecursionlimit() + 100):
+        os.mkdir("a")  # noqa: PTH102 - a relative one
+        os.chdir("a")
+    monkeypatch.chdir(tmp_path)
+    remove(place)
+    assert not place.exists()

@@ -168,6 +168,21 @@ def test_eggs(site: Site, tmp_path: Path) -> None:
     assert link.direct_url == {"url": source.as_uri(), "dir_info": {"editable": True}}
 
 
+def test_an_egg_link_that_is_relative_starts_where_it_stands(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    for place in (site.site_packages / "src", site.site_packages.parent / "src"):
+        (place / "egg.egg-info").mkdir(parents=True)
+        (place / "egg.egg-info" / "PKG-INFO").write_text(f"Name: egg\nVersion: {len(place.parts)}\n")
+    (site.site_packages / "egg.egg-link").write_text("src\n.\n")
+    monkeypatch.chdir(site.site_packages.parent)
+    (found,) = site.installed
+    assert found.version == str(len((site.site_packages / "src").parts))
+
+
+def test_an_egg_info_that_says_nothing_is_no_distribution(site: Site) -> None:
+    (site.site_packages / "egg.egg-info").mkdir()
+    assert not site.installed
+
+
 def test_a_name_that_is_there_twice_is_found_twice(site: Site) -> None:
     add(site, "a-1.0.dist-info")
     add(site, "A-0.9.dist-info")

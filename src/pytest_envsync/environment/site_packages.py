@@ -131,6 +131,9 @@ def _read_distribution(
     version = rest.partition("-py")[0]
     if not version:
         place = os.path.join(path, "PKG-INFO") if kind == "egg-info-directory" else path
+        if not os.path.exists(place):
+            # A directory that says nothing of a distribution is none, as for the reference.
+            return None
         version = _header_version(place)
     return InstalledDistribution(name=_checked_name(name), version=_checked_version(version), path=path, kind=kind)
 
@@ -217,6 +220,7 @@ def _read_egg_link(stem: str, path: str) -> InstalledDistribution | None:
     source = next((line for line in lines if line), None)
     if source is None:
         return None
+    source = os.path.join(os.path.dirname(path), source)  # a relative one has nothing to do with where we run
     for name in dict.fromkeys((stem, stem.replace("-", "_"))):
         place = os.path.join(source, f"{name}.egg-info", "PKG-INFO")
         if os.path.isfile(place):

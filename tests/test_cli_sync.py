@@ -428,6 +428,21 @@ def test_progress_is_drawn_on_a_terminal_and_taken_off_again(slow: Path) -> None
     assert lines[-4:-1] == [" + demo==1.0", " + large==1.0", " + other==1.0"]
 
 
+@pytest.mark.parametrize("pages", ["json", "html"])
+def test_every_frame_of_the_progress_says_what_is_known(slow: Path, index: IndexServer, pages: str) -> None:
+    """The first frame had no text; HTML pages tell no sizes, and wheels were counted as bytes then."""
+    index.format = pages
+    printed = on_a_terminal(slow.parent, "sync", slow.name, NO_COLOR="1")
+    assert re.findall(r"\x1b\[[0-9;]*m", printed) == [], "NO_COLOR"
+    frames = [part for part in re.split(r"[\r\n]+|\x1b\[[0-9;?]*[A-Za-z]", printed) if "Prepar" in part or "━" in part]
+    *drawn, _ = frames  # behind them: Prepared 3 packages
+    assert drawn
+    for frame in drawn:
+        assert re.search(r"Preparing packages\.\.\. \([0-3]/3\)", frame)
+        assert "?" not in frame
+        assert bool(re.search(r"(bytes|kB) of [0-9.]+ kB", frame)) is (pages == "json")
+
+
 @pytest.mark.parametrize("argv", [["-q"], ["--no-progress"], ["-v"]])
 def test_no_progress_where_it_is_not_wanted(slow: Path, argv: list[str]) -> None:
     assert "Preparing" not in on_a_terminal(slow.parent, "sync", *argv, slow.name)

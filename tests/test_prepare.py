@@ -69,8 +69,8 @@ class Told(SilentReporter):
         self.files: list[str] = []
         self._lock = threading.Lock()
 
-    def expect(self, files: int, size: int) -> None:
-        self.expected = [self.expected[0] + files, self.expected[1] + size]
+    def expect(self, wheels: int, size: int | None) -> None:
+        self.expected = [self.expected[0] + wheels, self.expected[1] + (size or 0)]
 
     def received(self, size: int) -> None:
         with self._lock:
@@ -207,13 +207,35 @@ def test_wheels_are_fetched_once(kitchen: Kitchen, served: Served, index: IndexS
     assert kitchen.leftovers() == []
 
 
-def test_progress_adds_up(kitchen: Kitchen, served: Served) -> None:
+def test_progress_adds_up(kitchen: Kitchen, served: Served, wheels: Path) -> None:
     candidates = [served(name) for name in ("one", "two")]
-    kitchen.prepare(*candidates)
+    tell = kitchen.told.completed
+    stored = []
+
+    def completed(filename: str) -> None:
+        stored.append(len(list(kitchen.store.entries())))
+        tell(filename)
+
+    kitchen.told.completed = completed  # type: ignore[method-assign]
+    kitchen.prepare(*candidates, local(make_wheel(wheels, "near"), name="near"))
     sizes = sum(candidate.file.size or 0 for candidate in candidates if candidate.file)
-    assert kitchen.told.expected == [2, sizes]
+    assert kitchen.told.expected == [3, sizes]
     assert kitchen.told.bytes == sizes
-    assert sorted(kitchen.told.files) == ["one-1.0-py3-none-any.whl", "two-1.0-py3-none-any.whl"]
+    assert sorted(kitchen.told.files) == [f"{name}-1.0-py3-none-any.whl" for name in ("near", "one", "two")]
+    assert all(found >= told for told, found in enumerate(stored, 1)), "a wheel counts when the store has it"
+
+
+def test_what_has_to_arrive_is_told_only_when_all_of_it_is_known(kitchen: Kitchen, served: Served) -> None:
+    known, other = served("one"), served("two")
+    assert other.file is not None
+    told: list[tuple[int, int | None]] = []
+
+    def expect(wheels: int, size: int | None) -> None:
+        told.append((wheels, size))
+
+    kitchen.told.expect = expect  # type: ignore[method-assign]
+    kitchen.prepare(known, replace(other, file=other.file._replace(size=None)))
+    assert told == [(2, None)]
 
 
 def test_large_and_small_wheels_go_side_by_side(kitchen: Kitchen, served: Served) -> None:
@@ -652,7 +674,7 @@ def test_an_interrupt_ends_what_runs(kitchen: Kitchen, served: Served, index: In
     candidates = [served(name, files={"x.bin": os.urandom(400_000)}) for name in ("one", "two", "three")]
     index.fail("/files/", delay=0.3)
 
-    def interrupt(files: int, size: int) -> None:
+    def interrupt(wheels: int, size: int | None) -> None:
         threading.Timer(0.1, _thread.interrupt_main).start()
 
     kitchen.told.expect = interrupt  # type: ignore[method-assign]  # the moment when downloads begin

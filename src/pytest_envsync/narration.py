@@ -46,17 +46,17 @@ class Reporter(Protocol):
     def built(self, subject: str) -> None:
         """Tell that the build of *subject* succeeded."""
 
-    def expect(self, files: int, size: int) -> None:
-        """Tell that *files* downloads of *size* bytes in all are about to begin; 0 bytes: not known.
+    def expect(self, wheels: int, size: int | None) -> None:
+        """Tell that *wheels* are about to be brought into the store, for which *size* bytes have to arrive.
 
-        May be told again; the figures add up.
+        None: nobody knows how many. May be told again; the figures add up.
         """
 
     def received(self, size: int) -> None:
         """Tell that *size* more bytes have arrived."""
 
     def completed(self, filename: str) -> None:
-        """Tell that one of the expected files is there."""
+        """Tell that one of the expected wheels is in the store."""
 
 
 class SilentReporter:
@@ -80,7 +80,7 @@ class SilentReporter:
     def built(self, subject: str) -> None:
         """Drop the news."""
 
-    def expect(self, files: int, size: int) -> None:
+    def expect(self, wheels: int, size: int | None) -> None:
         """Drop the figures."""
 
     def received(self, size: int) -> None:

@@ -12,7 +12,7 @@ import os
 import sys
 import time
 from _thread import allocate_lock  # threading is half a millisecond
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_envsync.report import Style, phase_line, wants_colour, warning_line
 
@@ -89,7 +89,8 @@ class TerminalReporter:
             and not terminal.quiet
             and not terminal.verbose
             and sys.stderr.isatty()
-            and terminal.environ.get("TERM") != "dumb"
+            and terminal.environ.get("TERM") != "dumb",
+            is_coloured=terminal.style.is_coloured,
         )
 
     def warn(self, text: str) -> None:
@@ -121,10 +122,10 @@ class TerminalReporter:
         """Print that a build succeeded."""
         self._print(f"      {self.terminal.style('Built', 'green', 'bold')} {_masked(subject)}")
 
-    def expect(self, files: int, size: int) -> None:
+    def expect(self, wheels: int, size: int | None) -> None:
         """Draw more to wait for."""
         with self._lock:
-            self._bar.expect(files, size)
+            self._bar.expect(wheels, size)
 
     def received(self, size: int) -> None:
         """Draw what has arrived."""
@@ -132,7 +133,7 @@ class TerminalReporter:
             self._bar.received(size)
 
     def completed(self, filename: str) -> None:
-        """Draw that a file is there."""
+        """Draw that a wheel is in the store."""
         with self._lock:
             self._bar.completed(filename)
 
@@ -150,24 +151,33 @@ class TerminalReporter:
 
 
 class _Bar:
-    """The progress of downloads, drawn from the moment on that they take long."""
+    """The progress of what is prepared, drawn from the moment on that it takes long.
 
-    def __init__(self, *, is_wanted: bool) -> None:
+    It grows with the bytes that have arrived, or, where nobody knows how many there will be, with the wheels that are
+    in the store; these are always counted.
+    """
+
+    def __init__(self, *, is_wanted: bool, is_coloured: bool) -> None:
         self._is_wanted = is_wanted
-        self._began: float | None = None
-        self._files = self._done = self._size = self._arrived = 0
+        self._is_coloured = is_coloured
         self._progress: Progress | None = None
         self._task: TaskID | None = None
+        self._clear()
+
+    def _clear(self) -> None:
+        self._began: float | None = None
+        self._wheels = self._done = self._arrived = 0
+        self._size: int | None = 0
 
     @property
     def is_drawn(self) -> bool:
         """Whether it is on the terminal now."""
         return self._progress is not None
 
-    def expect(self, files: int, size: int) -> None:
+    def expect(self, wheels: int, size: int | None) -> None:
         self._began = self._began or time.monotonic()
-        self._files += files
-        self._size += size
+        self._wheels += wheels
+        self._size = None if self._size is None or size is None else self._size + size
         self._draw()
 
     def received(self, size: int) -> None:
@@ -189,8 +199,7 @@ class _Bar:
         if self._progress is not None:
             self._progress.stop()
             self._progress = self._task = None
-        self._began = None
-        self._files = self._done = self._size = self._arrived = 0
+        self._clear()
 
     def _draw(self) -> None:
         if not self._is_wanted or self._began is None:
@@ -198,30 +207,35 @@ class _Bar:
         if self._progress is None:
             if time.monotonic() - self._began < MOMENT:
                 return
-            self._progress, self._task = _rich_progress()
-        if self._task is not None:
-            self._progress.update(
-                self._task,
-                completed=self._arrived if self._size else self._done,
-                total=self._size or self._files or None,
-                description=f"Preparing packages... ({self._done}/{self._files})",
-            )
+            self._progress = _rich_progress(is_coloured=self._is_coloured)
+            # What is drawn first is drawn with its text.
+            self._task = self._progress.add_task(**self._figures())
+            self._progress.start()
+        elif self._task is not None:
+            self._progress.update(self._task, **self._figures())
+
+    def _figures(self) -> dict[str, Any]:
+        from rich.filesize import decimal
+
+        arrived = decimal(self._arrived) if self._arrived else ""
+        figures = {"description": f"Preparing packages... ({self._done}/{self._wheels})", "arrived": arrived}
+        if not self._size:
+            return {**figures, "completed": self._done, "total": self._wheels}
+        figures["arrived"] = f"{decimal(self._arrived)} of {decimal(self._size)}"
+        return {**figures, "completed": self._arrived, "total": self._size}
 
 
-def _rich_progress() -> tuple[Progress, TaskID]:
+def _rich_progress(*, is_coloured: bool) -> Progress:
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+    from rich.progress import BarColumn, Progress, TextColumn
 
-    progress = Progress(
+    return Progress(
         TextColumn("[dim]{task.description}"),
         BarColumn(bar_width=30),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        console=Console(stderr=True),
+        TextColumn("{task.fields[arrived]}"),
+        console=Console(stderr=True, color_system="auto" if is_coloured else None),
         transient=True,
     )
-    progress.start()
-    return progress, progress.add_task("", total=None)
 
 
 def _masked(text: str) -> str:

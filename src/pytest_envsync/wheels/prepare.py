@@ -199,6 +199,8 @@ class _Preparation:
                         self._call_off()
                     elif isinstance(result := future.result(), PreparedWheel):
                         ready[name] = result
+                        if self._progress is not None:
+                            self._progress.completed(result.wheel.filename)
                     else:
                         self._waiting["unpack"].append((name, self._unpacking(result)))
         except BaseException:
@@ -243,8 +245,9 @@ class _Preparation:
                 self._waiting["unpack"].append((candidate.name, partial(self._take_local, candidate)))
             else:
                 fetched.append(candidate)
-        if fetched and self._progress is not None:
-            self._progress.expect(len(fetched), sum(map(_size_of, fetched)))
+        if self._progress is not None:
+            sizes = list(map(_size_of, fetched))
+            self._progress.expect(len(self._candidates), sum(sizes) if all(sizes) else None)
         for candidate in sorted(fetched, key=_size_of, reverse=True):
             stage: Stage = "large" if _size_of(candidate) >= _LARGE else "small"
             self._waiting[stage].append((candidate.name, partial(self._fetch, candidate)))
@@ -269,8 +272,6 @@ class _Preparation:
             digests = fetch_archive(
                 candidate, archive, client=self._client, policy=self._policy, on_bytes=self._on_bytes
             )
-        if self._progress is not None:
-            self._progress.completed(filename_of(candidate))
         return _Fetched(candidate, archive, digests, validator)
 
     def _validator(self, candidate: Candidate) -> str | None:

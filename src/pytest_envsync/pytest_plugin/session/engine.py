@@ -103,16 +103,24 @@ class Engine:
         self, command: Sequence[str], request: str, environ: Mapping[str, str], place: Path
     ) -> tuple[int, str, list[str]]:
         """Run *command*; return its status, its standard output, and the lines that it said on standard error."""
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-            errors="replace",
-            env=environ,
-            cwd=place,
-        )
+        try:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                encoding="utf-8",
+                errors="replace",
+                env=environ,
+                cwd=place,
+            )
+        except OSError as error:
+            # Not the file alone: a test may run as a user who may not enter the directories above it.
+            closed = os.fspath(error.filename or command[0])
+            raise EnvsyncError(
+                f"the engine cannot be started: `{closed}`: {error.strerror or error}",
+                hint="its interpreter and the cache must be open to the user that the tests run as",
+            ) from None
         said: list[str] = []
         with process:
             listener = threading.Thread(target=self._listen, args=(process.stderr, said), daemon=True)

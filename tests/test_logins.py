@@ -133,7 +133,7 @@ def test_a_missing_keyring_command_is_told(guarded: IndexServer, tmp_path: Path)
     environ = {"PATH": str(tmp_path)}
     with client(environ=environ, reporter=listener, keyring_provider="subprocess") as asking, pytest.raises(FetchError):
         asking.page(guarded.url.replace("//", "//user@"), "demo")
-    assert "`keyring` command is not used" in listener.warnings[0]
+    assert [warning.partition(":")[0] for warning in listener.warnings] == ["the `keyring` command is not used"]
 
 
 def test_a_refusal_says_where_credentials_may_stand(guarded: IndexServer) -> None:

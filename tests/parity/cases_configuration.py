@@ -63,6 +63,17 @@ CASES: list[Case] = [
     said("an-index-with-a-key-of-nobody", index("@INDEX@", "nonsense = 1")),
     said("an-index-with-a-cut-off", index("@INDEX@", 'name = "x"\ndefault = true\nexclude-newer = "2010-01-01"'), index=False, environ={"UV_PREVIEW_FEATURES": "pylock,index-exclude-newer"}),
     *(
+        said(f"no-text-{number}", text, status=2, index=False)
+        for number, text in enumerate((
+            "exclude-newer = 2010-01-01\n", "exclude-newer = 2010-01-01T00:00:00Z\n", "exclude-newer = 3\n", "exclude-newer-package = { aaa = 2010-01-01 }\n",
+            "index-url = 3\n", "extra-index-url = [3]\n", "[pip]\npython-version = 3.12\n", index("@INDEX@", "cache-control = { files = 3 }"),
+        ))
+    ),
+    *(
+        case(f"no-text-of-the-project-{number}", "aaa\n", files={"pyproject.toml": f"[tool.uv]\n{text}\n"})
+        for number, text in enumerate(("index-url = 3", "exclude-newer = 2010-01-01", 'exclude-newer = "yesterday"', 'exclude-newer-package = { aaa = "x" }'))
+    ),
+    *(
         said(f"what-a-table-says-is-not-meant-by-{way.split()[0]}{number}", index("@INDEX@", f'name = "x"\n{kind}'), args=f"{way} r.txt", index=False, environ={"UV_PREVIEW_FEATURES": "pylock,index-exclude-newer"})
         for number, (kind, way) in enumerate((
             ('default = true\nexclude-newer = "2010-01-01"', "-i @INDEX@"),

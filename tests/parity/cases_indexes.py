@@ -8,6 +8,8 @@ CASES: list[Case] = [
     case("find-links-with-a-comma", "eee\naaa\n", "--no-index -f @WHEELS@,@DIR@/elsewhere r.txt"),
     case("indexes-in-one-value", "aaa\nbbb\n", "--index '@SECOND@ @INDEX@' r.txt"),
     case("extra-indexes-in-one-value", "aaa\nbbb\n", "--extra-index-url '@SECOND@ @INDEX@' r.txt"),
+    case("index-with-white-space", "aaa\n", index=False, args="-i '@INDEX@/a b/' r.txt", status=2, reference=1, says="white space", differs="white space in an address is an error where it is read"),
+    case("index-with-white-space-in-the-variable", "aaa\n", environ={"UV_DEFAULT_INDEX": "@INDEX@/a b/"}, status=2, reference=1, says="white space", differs="white space in an address is an error where it is read"),
     case("insecure-hosts-in-one-value", "aaa\n", "--allow-insecure-host 'a b' r.txt"),
     case("insecure-host-of-the-variable", "aaa\n", environ={"UV_INSECURE_HOST": "a b"}),
     case("default-index", "aaa\n", "--default-index @INDEX@ r.txt", index=False),

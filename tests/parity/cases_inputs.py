@@ -37,6 +37,14 @@ CASES: list[Case] = [
     case("stdin", args="-", stdin="aaa==1.0\n"),
     case("stdin-with-a-script", args="-", stdin=SCRIPT),
     case("stdin-with-nothing", args="-", installed="aaa-1.0"),
+    *(
+        case(f"script-tags-{number}-{kind}", None, kind, files={"x.py": text, "plain": text}, stdin=text if kind == "-" else "", status=status[kind == "x.py"])
+        for number, (text, *status) in enumerate((
+            (SCRIPT.replace("# ///\n", ""), 2, 2), (SCRIPT.replace("# ///\n", "# ///  \n"), 2, 2), (SCRIPT.replace("script\n", "script \n").replace("print()\n", ""), 0, 2),
+            ("aaa==1.0\n# /// script\n# x\n", 2, 2), ("# /// script", 2, 2),
+        ))
+        for kind in ("x.py", "plain", "-")
+    ),
     case("script", args="x.py", files={"x.py": SCRIPT}),
     case("script-pyw", args="x.pyw", files={"x.pyw": SCRIPT}),
     case("script-without-metadata", args="x.py", files={"x.py": "print()\n"}, status=2, says="inline script metadata"),

@@ -37,6 +37,11 @@ BAD = (
 CASES: list[Case] = [
     *(case(f"accepted{number}-{words.split()[0]}", "aaa\n", f"{words} r.txt", installed="aaa-1.0") for number, words in enumerate(ACCEPTED)),
     *(case(f"refused{number}-{words.split()[0]}", "aaa\n", f"{words} r.txt", status=2) for number, words in enumerate(REFUSED)),
+    *(
+        case(f"not-for-{name}{number}", "aaa\n", environ={name: text}, status=2)
+        for number, (name, text) in enumerate((("UV_INSECURE_HOST", "http://x:99999"), ("UV_INSECURE_HOST", "x:y"), ("UV_CUDA_DRIVER_VERSION", "x"), ("VIRTUAL_ENV", "@HERE@/r.txt")))
+    ),
+    *(case(f"for-UV_INSECURE_HOST-{number}", "aaa\n", environ={"UV_INSECURE_HOST": text}) for number, text in enumerate(("x:1", "https://x"))),
     case("managed-and-not", "aaa\n", "r.txt --no-managed-python"),
     case("options-behind-files", "aaa\n", "r.txt --dry-run"),
     case("nothing-but-files-behind-two-dashes", "aaa\n", "-- r.txt"),

@@ -292,6 +292,8 @@ def _environments(here: _Surrounding) -> Iterator[Target]:
         try:
             target = query_environment(prefix, here.cache_dir)
         except TargetError as error:
+            if os.path.isfile(prefix):
+                raise
             broken = broken or error
             continue
         if target.is_virtual or is_conda:

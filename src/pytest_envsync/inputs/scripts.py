@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pytest_envsync.target import Target
 
 WHAT = "script metadata block"
-_START = re.compile(r"# /// script[ \t]*")
+_START = re.compile(r"# /// script")
 
 
 def metadata_block(text: str, shown: str) -> tuple[str, int] | None:
@@ -36,7 +36,13 @@ def metadata_block(text: str, shown: str) -> tuple[str, int] | None:
         return None
     blocks = _blocks(text, shown)
     if not blocks:
-        return None
+        opened = next((number for number, line in enumerate(text.split("\n"), 1) if _START.fullmatch(line)), None)
+        if opened is None:
+            return None
+        raise InputError(
+            "the `# /// script` block is never closed: a line that is exactly `# ///` is missing",
+            origin=Origin(shown, opened),
+        )
     if len(blocks) > 1:
         raise InputError("the script has several `# /// script` blocks", origin=Origin(shown, blocks[1][1] - 1))
     return blocks[0]
@@ -54,7 +60,7 @@ def _blocks(text: str, shown: str) -> list[tuple[str, int]]:
         start = end = at
         while end + 1 < len(lines) and (lines[end + 1] == "#" or lines[end + 1].startswith("# ")):
             end += 1
-        while end > start and lines[end].rstrip(" \t") != "# ///":
+        while end > start and lines[end] != "# ///":
             end -= 1
         if end == start:
             raise InputError("the `# /// script` block is never closed", origin=Origin(shown, start + 1))

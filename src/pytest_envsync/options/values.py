@@ -78,6 +78,8 @@ def check_value(option: Option, text: str, place: str) -> str:
         raise UsageError(f"invalid value `{text}` for {named}", hint=f"possible values: {', '.join(allowed)}")
     if not text and option.kind == "value":
         raise UsageError(f"a value is required for {named}, but it is empty")
+    if option.name == "allow_insecure_host" and not _has_port(text):
+        raise UsageError(f"invalid value `{text}` for {named}", hint="a port is a number up to 65535")
     shape = _SHAPES.get(option.name)
     if shape is not None and not _has_shape(text, shape):
         raise UsageError(f"invalid value `{text}` for {named}", hint=f"expected `{shape}`")
@@ -94,6 +96,12 @@ def _has_shape(text: str, shape: str) -> bool:
     separator = ":" if ":" in shape else "="
     name, found, rest = text.partition(separator)
     return bool(found) and is_name(name) and (separator == "=" or rest.find("=") > 0)
+
+
+def _has_port(host: str) -> bool:
+    """Whether *host*, with or without a scheme, has no port, or a port that there can be."""
+    _, colon, port = host.rpartition("://")[2].partition("/")[0].rpartition(":")
+    return not colon or port.endswith("]") or (port.isascii() and port.isdecimal() and int(port) < 1 << 16)
 
 
 def is_name(text: str) -> bool:

@@ -81,6 +81,9 @@ def _mistake(row: Mapping[str, Any]) -> str | None:
     statuses = row.get("ignore-error-codes", [])
     if not isinstance(statuses, list) or not all(type(item) is int and 100 <= item <= 999 for item in statuses):
         return "`ignore-error-codes` must be a list of HTTP statuses, such as [403]"
+    control = row.get("cache-control", {})
+    if not isinstance(control, dict) or not all(isinstance(control.get(key, ""), str) for key in ("api", "files")):
+        return "`cache-control` must be a table of texts"
     newer = row.get("exclude-newer", "")
     if newer is not False and not isinstance(newer, str):
         return "`exclude-newer` must be a text or false"

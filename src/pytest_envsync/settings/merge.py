@@ -144,6 +144,10 @@ def _check_counts(environ: Mapping[str, str]) -> None:
         text = environ.get(variable)
         if text and not (text.isascii() and text.isdecimal() and len(text) < 20):
             raise UsageError(f"{variable} must be a whole number of seconds, found `{text}`")
+    for variable in ("ENVSYNC_CUDA_DRIVER_VERSION", "UV_CUDA_DRIVER_VERSION"):
+        text = environ.get(variable)
+        if text and not text[0].isdecimal():
+            raise UsageError(f"{variable} must be the version of a driver, found `{text}`")
     for variable in ("UV_NO_BUILD_PACKAGE", "UV_NO_BINARY_PACKAGE"):
         # They mean nothing to a sync, but the reference refuses what is no name.
         text = environ.get(variable, "")

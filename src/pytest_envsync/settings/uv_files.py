@@ -21,6 +21,7 @@ from pytest_envsync.true_paths import resolved
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from pytest_envsync.options.option import Option
     from pytest_envsync.settings.toml_files import TomlFiles
 
 _NAMES = {
@@ -205,12 +206,34 @@ def _take(layer: Layer, key: str, value: Any, origin: str) -> None:
     if option.is_list and isinstance(value, bool):
         # no-binary = true at the top of uv's settings means every project.
         value = [":all:"] if value else []
-    if option.is_list and isinstance(value, str):
-        raise UsageError(f"{place}: expected a list of texts, found {value!r}")
+    _check_texts(option, value, place)
     taken = from_python(option, value, place)
     before = layer.values.get(option.name)
     layer.values[option.name] = (*before, *taken) if isinstance(before, tuple) and isinstance(taken, tuple) else taken
     layer.origins[option.name] = origin
+
+
+def _check_texts(option: Option, value: Any, place: str) -> None:
+    """Refuse numbers and dates of TOML where uv wants texts, and what is no date for ``exclude-newer``. UsageError."""
+    if option.is_list and isinstance(value, str):
+        raise UsageError(f"{place}: expected a list of texts, found {value!r}")
+    texts = value if isinstance(value, list) else [value]
+    if option.name == "exclude_newer_package" and isinstance(value, dict):
+        texts = list(value.values())
+    for text in texts:
+        if not isinstance(text, str | bool | dict):
+            raise UsageError(f"{place}: expected a text, found {text}")
+    if option.name in {"exclude_newer", "exclude_newer_package"}:
+        from datetime import datetime, timezone
+
+        from pytest_envsync.wheels.choice.cutoff import parse_cutoff
+
+        for text in texts:
+            if isinstance(text, str) and "=" not in text:
+                try:
+                    parse_cutoff(text, now=datetime.now(timezone.utc))
+                except UsageError as error:
+                    raise UsageError(f"{place}: {error}", hint=error.hint) from error
 
 
 def _tables(start: str, environ: Mapping[str, str], files: TomlFiles) -> list[tuple[str, str, dict[str, Any]]]:

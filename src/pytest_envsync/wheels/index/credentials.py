@@ -49,6 +49,7 @@ class Credentials:
         self._lock = threading.Lock()
         self._known: dict[Realm, dict[str, Login]] = {}
         self._asked: dict[tuple[str, ...], str | None] = {}
+        self._has_told = False
         self._netrc: dict[str, Login] | None = None
         self._rules: dict[str, tuple[str, str]] = {}
 
@@ -187,7 +188,9 @@ class Credentials:
             )
         except (OSError, subprocess.TimeoutExpired, ValueError) as error:
             reason = "it did not answer" if isinstance(error, subprocess.TimeoutExpired) else "it cannot be run"
-            self._reporter.warn(f"the `keyring` command is not used: {reason}")
+            if not self._has_told:
+                self._has_told = True
+                self._reporter.warn(f"the `keyring` command is not used: {reason}")
             return None
         if result.returncode != 0:
             return None

@@ -67,6 +67,10 @@ def ambiguous_paths(options: SyncOptions) -> list[str]:
 def as_address(text: str) -> str:
     """Return *text*, an address or a path, as an address. Raises UsageError for an address that is not valid."""
     if is_url(text):
+        if re.search(r"\s", text):
+            raise UsageError(
+                f"`{masked(text)}` is no valid address: one address was expected, and has white space in it"
+            )
         if not is_valid(text):
             # What the parser says may quote a password.
             raise UsageError(f"`{masked(text)}` is no valid address", hint="expected https://HOST[:PORT]/PATH")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from conftest import Envsync, MakeVenv
-from factories import make_wheel
+from factories import make_wheel, sha256
 from pytest_envsync.true_paths import resolved, settled
 from session_project import SessionProject
 
@@ -181,6 +181,17 @@ def test_a_sync_names_the_file_as_it_was_written(envsync: Envsync, locks: Path) 
     found = envsync("sync", "in.txt")
     assert found.returncode == 2
     assert "link/../low.txt:1" in found.stderr
+
+
+def test_what_a_lock_names_is_beside_the_file_and_not_beside_the_link(envsync: Envsync, locks: Path) -> None:
+    for place, version in (("", "1.0"), ("a/", "2.0")):
+        wheel = make_wheel(locks / f"{place}own", "demo", version)
+        (locks / f"{place}pylock.toml").write_text(
+            'lock-version = "1.0"\ncreated-by = "x"\n[[packages]]\nname = "demo"\n'
+            f'version = "{version}"\narchive = {{path = "own/{wheel.name}", hashes = {{sha256 = "{sha256(wheel)}"}}}}\n'
+        )
+    assert " + demo==2.0" in envsync("sync", "link/../pylock.toml").stderr
+    assert " - demo==2.0" in envsync("sync", "pylock.toml").stderr
 
 
 def test_a_place_is_where_the_system_has_it(envsync: Envsync, locks: Path) -> None:

@@ -220,6 +220,11 @@ def test_extras_and_markers_of_references(tmp_path: Path, line: str, extras: tup
     assert (requirement.extras, requirement.marker) == (extras, marker)
 
 
+def test_a_wheel_of_another_name_is_judged_when_it_is_wanted(tmp_path: Path) -> None:
+    requirement = one(tmp_path, f"other @ ./{WHEEL} ; os_name == 'nt'")
+    assert (requirement.name, requirement.marker) == ("other", "os_name == 'nt'")
+
+
 def test_only_the_last_brackets_are_extras(tmp_path: Path) -> None:
     requirement = one(tmp_path, "./tree[x][y]")
     assert (requirement.source, requirement.extras) == (DirectorySource(f"{tmp_path}/tree[x]"), ("y",))
@@ -254,7 +259,6 @@ def test_only_the_last_brackets_are_extras(tmp_path: Path) -> None:
         ("https://x.test/demo.whl", "The wheel filename `demo.whl` is invalid: Must have a version", 1),
         ("https://x.test/demo-1.0-py3-none-a%2F..%2Fny.whl", "Invalid characters in a tag", 1),
         ("demo @ https://x.test/demo-1.0.tar.bz2", "non-PEP 625-compliant filename", 1),
-        (f"other @ ./{WHEEL}", "Requested package name `other` does not match `demo`", 1),
         ("-e demo==1.0", "Registry requirements cannot be editable", 2),
         (f"-e ./{WHEEL}", "Local archives cannot be editable", 2),
         (f"-e https://x.test/{WHEEL}", "Direct URLs cannot be editable", 2),

@@ -5,7 +5,16 @@ from __future__ import annotations
 from case import Case, case
 from cases_sources import tree
 
+WHEEL = "@WHEELS@/aaa-1.0-py3-none-any.whl"
+
 CASES: list[Case] = [
+    *(
+        case(f"name-of-another-wheel-{number}", f"{line}\n", "-c c.txt r.txt", files={"c.txt": f"{constraint}\n"}, status=status)
+        for number, (line, constraint, status) in enumerate((
+            (f"bbb @ {WHEEL}", "", 1), (f"bbb @ {WHEEL} ; os_name == 'posix'", "", 1), (f"bbb @ {WHEEL} ; os_name == 'nt'", "", 0), ("aaa", f"bbb @ {WHEEL}", 0),
+            ("bbb", f"bbb @ {WHEEL}", 1),
+        ))
+    ),
     case("url-query", "aaa @ @FILES@/aaa-1.0-py3-none-any.whl?x=1\n"),
     case("url-encoded", "aaa @ @FILES@/aaa%2D1.0-py3-none-any.whl\n"),
     case("url-extras", "aaa[x]@@FILES@/aaa-1.0-py3-none-any.whl\n"),

@@ -159,14 +159,6 @@ def _direct(
     if not place:
         raise InputError("Expected URL")
     reference = read_reference(expand(place), base=base, editable=editable)
-    # Only the name of a wheel is certain: that of an sdist may be split in several ways.
-    is_wheel = isinstance(reference.source, ArchiveSource) and reference.source.url.partition("?")[0].endswith(".whl")
-    if is_wheel and reference.name != name:
-        raise InputError(
-            f"Requested package name `{name}` does not match `{reference.name}` in the distribution filename: "
-            f"{masked(place)}",
-            exit_status=1,
-        )
     return _referring(reference, name=name, extras=extras, text=text, marker=marker, origin=origin)
 
 

@@ -31,8 +31,9 @@ def remove_tree(path: str) -> None:
             if is_emptied:
                 os.rmdir(directory)
                 continue
+            listed = _listed(directory)
             pending.append((directory, True))
-            for name, is_directory in _listed(directory):
+            for name, is_directory in listed:
                 place = os.path.join(directory, name)
                 if not is_directory:
                     _unlink(place)

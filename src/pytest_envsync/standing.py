@@ -1,8 +1,8 @@
 """An environment that stands ready: compared and leased without the engine, when nothing asks for it.
 
 What the engine found out about a use is kept (``remembered``); when all of that is as it was, the same environment is
-the answer again. It is compared as the engine does it, under the lock of its key, before it is handed out and
-after its use. Whatever is not as it was made is left to the engine: nothing is repaired here.
+the answer again. It is compared as the engine does it, before it is handed out, under the lock of its key, and after
+its use. Whatever is not as it was made is left to the engine: nothing is repaired here.
 
 Standard library only, and little of it: the command in the environment waits for it.
 

@@ -199,6 +199,15 @@ def test_completion_scripts_let_files_through() -> None:
     assert '"*:A file:_files"' in completion_text("zsh")
 
 
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")
+@pytest.mark.parametrize("how", ["source <(cat _envsync)", 'eval "$(cat _envsync)"', "source ./_envsync"])
+def test_zsh_takes_its_completion_from_a_source_line(how: str, tmp_path: Path) -> None:
+    (tmp_path / "_envsync").write_text(completion_text("zsh"))
+    lines = f"autoload -Uz compinit; compinit -u -d {tmp_path}/dump\n{how}\necho $_comps[envsync]\n"
+    ended = subprocess.run(["zsh", "-f", "-c", lines], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (ended.stdout, ended.stderr) == ("_shtab_envsync\n", "")
+
+
 LINES = [
     [],
     ["-c", "a", "--constraint=b", "--extra", "x,y", "-f", "z"],

@@ -65,6 +65,7 @@ CASES: list[Case] = [
     case("constraint-of-the-file-does-not-count", "-c c.txt\naaa==1.0\n", files={"c.txt": f"aaa==1.0 {BAD}\n"}),
     case("git-required", "aaa @ git+https://example.org/x@" + "0" * 40 + f" {GOOD}\n", "--require-hashes --offline r.txt", status=1),
     case("directory", f"./p {GOOD}\n", files={"p/pyproject.toml": '[project]\nname = "p"\nversion = "1"\n'}, status=1),
+    case("project-required", args="--require-hashes pyproject.toml", files={"pyproject.toml": '[project]\nname = "p"\nversion = "1"\ndependencies = ["aaa==1.0"]\n'}, status=2, reference=1, differs="a requirement without a hash is refused before anything is fetched"),
     case("directory-required", "p @ ./p\n", "--require-hashes r.txt", files={"p/pyproject.toml": '[project]\nname = "p"\nversion = "1"\n'}, status=2),
     case("editable-required", "-e ./p\n", "--require-hashes r.txt", files={"p/pyproject.toml": '[project]\nname = "p"\nversion = "1"\n'}, status=2),
     case("sdist-is-chosen-by-its-hash", "both==1.0 --hash=sha256:@SHA256:both-1.0-py3@\n"),

@@ -192,7 +192,9 @@ def completion_text(shell: str) -> str:
         ) from error
     text = str(shtab.complete(whole_parser(), shell=shell)).rstrip()
     if shell == "zsh":
-        # Several files may be given, not one.
+        # Several files may be given, not one. Only the function that zsh loads by its name is a completion already:
+        # `source <(...)` is no more one than `eval` is.
+        text = text.replace("$zsh_eval_context[-1] == eval", "$funcstack[1] != _envsync")
         return text.replace('"(*)::A file:_files"', '"*:A file:_files"')
     # Where nothing of ours fits, such as behind `--`, bash offers the names of files.
     return text.replace("complete -o bashdefault -F", "complete -o bashdefault -o default -F")

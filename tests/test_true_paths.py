@@ -65,6 +65,7 @@ def test_the_root_has_no_parent_and_relative_paths_keep_theirs(tree: Path, monke
     monkeypatch.chdir(tree)
 
     assert settled("/../etc") == "/etc"
+    assert settled("//etc/./x") == settled("//usr/../etc/x") == "/etc/x"
     assert settled("../x") == "../x"
     assert settled("sub/../../x") == "../x"
     assert settled("./.") == "."

@@ -19,7 +19,8 @@ def settled(path: str) -> str:
     plain = os.path.normpath(path)
     # Windows itself takes paths as text.
     if ".." not in path or os.name == "nt":
-        return plain
+        # POSIX lets two leading slashes mean something of their own; nobody means it here.
+        return plain[1:] if plain.startswith("//") and os.name != "nt" else plain
     kept = start = os.sep if path.startswith(os.sep) else ""
     for part in path.split("/"):
         if part in {"", "."}:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-VARIABLE = "ENVSYNC_BUILD"
+VARIABLE = "ENVSYNC_BACKEND_RUN"
 """Names the run of a backend, for the processes that it starts."""
 _ROUNDS = 20  # one that is looked for may start another one meanwhile
 _PAUSE = 0.005  # seconds; who is killed is gone soon, not at once

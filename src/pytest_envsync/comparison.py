@@ -68,7 +68,7 @@ class Walk:
                 self._visited.update(name for name in known if name.startswith(directory + "/"))
             except OSError as error:
                 # Nested so deep that no path leads there: it is new, and its upper part is told.
-                if error.errno != ENAMETOOLONG:
+                if error.errno != ENAMETOOLONG or directory in known:
                     raise
         self._tell_missing_directories()
         self._tell_empty_directories()

@@ -21,7 +21,6 @@ from time import perf_counter, time_ns
 from pytest_envsync.cache_location import cache_location
 from pytest_envsync.file_stamp import stamp_of
 from pytest_envsync.machine import system, zone
-from pytest_envsync.true_paths import settled
 from pytest_envsync.version import __version__
 
 try:
@@ -208,7 +207,7 @@ def write_record(
     """
     key = _key(argv, environ, cwd)
     directory = _directory(argv, environ, cwd)
-    if os.path.dirname(directory) != settled(cache_dir) or _is_led_by_links(argv, cwd):  # noqa: PTH120
+    if os.path.dirname(directory) != _settled(cache_dir) or _is_led_by_links(argv, cwd):  # noqa: PTH120
         return
     rows = (evidence.files, evidence.variables, evidence.sites, evidence.stamped, evidence.absent)
     try:
@@ -239,14 +238,22 @@ def _directory(argv: Sequence[str], environ: Mapping[str, str], cwd: str) -> str
             given = argv[index + 1]
         elif word.startswith("--cache-dir="):
             given = word[12:]
-    root = settled(cache_location(given, environ, cwd=cwd))
-    return f"{root}/remembered"
+    return f"{_settled(cache_location(given, environ, cwd=cwd))}/remembered"
+
+
+def _settled(path: str) -> str:
+    """Return *path* without the parts that lead nowhere; only one with ``..`` costs an import."""
+    if ".." not in path:
+        return os.path.normpath(path)
+    from pytest_envsync.true_paths import settled
+
+    return settled(path)
 
 
 def _is_led_by_links(argv: Sequence[str], cwd: str) -> bool:
     """Whether a path in *argv* has a ``..`` that a link answers: it may answer otherwise by the next run."""
     paths = [os.path.join(cwd, word.partition("=")[2] or word) for word in argv if ".." in word]  # noqa: PTH118
-    return any(settled(path) != os.path.normpath(path) for path in paths)
+    return any(_settled(path) != os.path.normpath(path) for path in paths)
 
 
 def _digest(text: str | bytes) -> bytes:

@@ -147,6 +147,8 @@ CASES: list[Case] = [
         ))
     ),
     case("marker-of-extras", "aaa==1.0 ; 'x' in extras\n", status=2, reference=0, differs="sets of lockfiles mean nothing in a requirements file"),
+    case("env-no-binary", "aaa==1.0\n--no-binary ${NB}\n", environ={"NB": "zzz"}, status=2),
+    case("env-only-binary", "aaa==1.0\n--only-binary=${NB}\n", environ={"NB": "zzz"}, status=2),
     case("env-marker", "aaa ; python_version > '${V}'\n", environ={"V": "3"}),
     case("git-noscheme", "git+x\n", status=2),
     case("git-file", "aaa @ git+file:///nope\n", status=1),

@@ -64,6 +64,10 @@ CASES: list[Case] = [
     case("all-extras", None, "--all-extras pyproject.toml", files={"pyproject.toml": "[project]\nname='x'\nversion='1'\ndependencies=['aaa']\n[project.optional-dependencies]\na=['bbb']\n"}),
     case("src-ws", None, "pyproject.toml", files={"pyproject.toml": "[project]\nname='x'\nversion='1'\ndependencies=['aaa']\n[tool.uv.sources]\naaa={workspace=true}\n"}, status=2),
     case("src-url", None, "pyproject.toml", files={"pyproject.toml": "[project]\nname='x'\nversion='1'\ndependencies=['aaa']\n[tool.uv.sources]\naaa={url='@FILES@/aaa-1.0-py3-none-any.whl'}\n"}),
+    *(
+        case(f"an-extra-that-is-no-requirement-{number}", None, f"{args} pyproject.toml", files={"pyproject.toml": "[project]\nname = 'x'\nversion = '1'\ndependencies = ['aaa']\n[project.optional-dependencies]\ny = ['bbb=']\nz = ['ccc']\n"}, status=2)
+        for number, args in enumerate(("", "--extra y", "--extra z"))
+    ),
     case("src-marker", None, "pyproject.toml", files={"pyproject.toml": '[project]\nname=\'x\'\nversion=\'1\'\ndependencies=[\'aaa\']\n[tool.uv.sources]\naaa=[{url=\'@FILES@/aaa-1.0-py3-none-any.whl\',marker="sys_platform==\'win32\'"}]\n'}),
     case("src-two", None, "pyproject.toml", files={"pyproject.toml": "[project]\nname='x'\nversion='1'\ndependencies=['aaa']\n[tool.uv.sources]\naaa={url='x',path='y'}\n"}, status=2),
     case("group-inc", None, "--group a pyproject.toml", files={"pyproject.toml": "[project]\nname='x'\nversion='1'\n[dependency-groups]\na=[{include-group='b'}]\nb=['aaa']\n"}),

@@ -11,7 +11,7 @@ ACCEPTED = (
     "--no-binary aaaa,bbb", "--only-binary :none:", "--no-all-extras", "--no-offline", "--no-refresh", "--no-system",
     "--system --no-system", "--break-system-packages", "--no-break-system-packages", "--no-color", "--no-progress",
     "--preview", "--preview-features pylock", "--managed-python", "--no-python-downloads", "--python-preference system",
-    "--python-fetch manual", "--no-cache-dir", "--trusted-host x --trusted-host y", "--system-certs", "--allow-insecure-host ''",
+    "--python-fetch manual", "--no-cache-dir", "-C =b", "-C =", "--trusted-host x --trusted-host y", "--system-certs", "--allow-insecure-host ''",
     "--exclude-newer false", "--managed-python --no-managed-python", "--refresh-package aaa", "--force-reinstall", "--no-strict --strict",
     "--config-settings a=b", "-f ''", "--index ''", "--python-version 3.11.1", "--python-version 3.13rc1",
 )  # fmt: skip

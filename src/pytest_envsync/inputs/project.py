@@ -135,6 +135,14 @@ class Project:
         python = self._markers.get("python_full_version")
         return [self._requirement(text, group=name) for text in self._groups.requirements(name, python)]
 
+    def check_extras(self) -> dict[str, tuple[str, ...]]:
+        """Return ``extras``. Raises InputError for a line that is no requirement, also of an extra nobody asks for."""
+        found = self.extras()
+        for extra, texts in found.items():
+            for text in texts:
+                self._requirement(text, extra=extra)
+        return found
+
     def check_sources(self) -> None:
         """Raise InputError for a source that is bound to an extra or group without the requirement."""
         lists = {("extra", extra): texts for extra, texts in (self.extras() if self._table is not None else {}).items()}
@@ -167,7 +175,7 @@ def read_project(
     if not project.is_static():
         return read_tree(location, shown=shown, reading=reading, options=options), None
     project.check_sources()
-    extras = project.extras()
+    extras = project.check_extras()
     asked = list(extras) if options.all_extras else [normalize_name(name) for name in options.extras]
     entries = project.dependencies([name for name in asked if name in extras])
     return Collected(entries=entries, index_rules=list(project.rules), has_project=True), frozenset(extras)

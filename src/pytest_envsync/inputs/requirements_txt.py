@@ -264,13 +264,15 @@ class _File:
         value = value.partition("#")[0].strip()
         if "'" not in value and '"' not in value and _SECOND_OPTION.search(value):
             raise InputError(f"one option a line: `{option} {masked(value)}` holds another one")
-        value = self.reading.expand(unquoted(value))
+        value = unquoted(value)
         if option in {"--no-binary", "--only-binary"}:
             chosen = self.collected.no_binary if option == "--no-binary" else self.collected.only_binary
             chosen.extend(read_selection(value, option))
-        elif not value:
+            return
+        value = self.reading.expand(value)
+        if not value:
             raise InputError(f"`{option}` must be followed by an argument")
-        elif option in {"--requirement", "--constraint"}:
+        if option in {"--requirement", "--constraint"}:
             self._include(value, origin, as_constraints=option == "--constraint")
         elif option == "--find-links":
             self.collected.find_links.append(read_place(value, self._directory()))

@@ -92,7 +92,7 @@ def _has_shape(text: str, shape: str) -> bool:
     if shape == "[PATH:]NAME":
         return ":" in text or is_name(text)
     if shape == "KEY=VALUE":
-        return text.find("=") > 0
+        return "=" in text
     separator = ":" if ":" in shape else "="
     name, found, rest = text.partition(separator)
     return bool(found) and is_name(name) and (separator == "=" or rest.find("=") > 0)

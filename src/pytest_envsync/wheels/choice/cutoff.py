@@ -20,7 +20,7 @@ _CLOCK = (
 _ZONE = r"(?P<zone>[Zz]|[+-]\d{2}(?::?\d{2}(?::?\d{2})?)?)"
 # The name of a zone, which decides nothing: an offset says more, and without one the whole day counts.
 _NOTES = r"(?:\[!?[^]\[=]+\])?(?:\[[^]\[=!]+=[^]\[]+\])*"
-_DATE = r"(?P<year>\d{4})(?P<dash>-?)(?P<month>\d{2})(?P=dash)(?P<day>\d{2})"
+_DATE = r"(?P<year>\d{4}|[+-]\d{6})(?P<dash>-?)(?P<month>\d{2})(?P=dash)(?P<day>\d{2})"
 _POINT = re.compile(rf"{_DATE}(?:[Tt ]{_CLOCK}{_ZONE}?)?{_NOTES}", re.ASCII)
 _NUMBER = r"(\d+(?:[.,]\d{1,9})?)"
 _ISO_DURATION = re.compile(
@@ -41,6 +41,10 @@ _UNITS = {
 }
 _ORDER = tuple(_UNITS)
 _UNIT_OF = {spelling: unit for unit, spellings in _UNITS.items() for spelling in spellings}
+_BEGINNING = "0001-01-01T00:00:00"
+"""Stands for all that is before it: nobody uploaded anything then."""
+_FIRST = datetime(1, 1, 2, tzinfo=timezone.utc)
+_LONGEST = timedelta(days=12_000 * 365.2425)
 _EXPECTED = (
     "expected a moment (`2025-01-31T12:00:00Z`), a day (`2025-01-31`), a duration (`30 days`, `P30D`, `24 hours`)"
     " or `false`"
@@ -60,6 +64,8 @@ def parse_cutoff(
     if text == "false":
         return None
     point = _POINT.fullmatch(text)
+    if point is not None and point["year"][0] == "-" and int(point["year"]):
+        return _BEGINNING
     try:
         if point is not None and point["zone"]:
             return comparable(text)
@@ -68,6 +74,8 @@ def parse_cutoff(
             following = date(int(point["year"]), int(point["month"]), int(point["day"])) + timedelta(days=1)
             return _utc(localize(datetime.combine(following, time())))
         duration = _duration(text)
+        if duration is not None and _LONGEST > duration > now - _FIRST:
+            return _BEGINNING
         if duration is not None:
             return _utc(now - duration)
     except (ValueError, OverflowError) as error:
@@ -97,7 +105,8 @@ def comparable(moment: str) -> str:
             parsed += offset if zone[0] == "-" else -offset
     except (ValueError, OverflowError) as error:
         raise UsageError(f"`{moment}` is no moment in time: {error}", hint=_EXPECTED) from error
-    fraction = point["fraction"]
+    # Upload times count in milliseconds, as in the reference.
+    fraction = (point["fraction"] or "")[:3]
     return parsed.isoformat() + (f".{fraction}".rstrip("0").rstrip(".") if fraction else "")
 
 

@@ -337,6 +337,9 @@ def test_a_directory_without_a_project_says_what_is_missing(world: World) -> Non
     empty = write_tree(world.root / "empty", {"setup.cfg": "[metadata]\nname = demo\n"})
     error = world.refused(str(empty))
     assert "neither `pyproject.toml` nor `setup.py` is there" in str(error)
+    assert error.hint == "an empty `pyproject.toml` beside `setup.cfg` is enough"
+    (empty / "pyproject.toml").touch()
+    assert "`setuptools` was not found" in str(world.refused(str(empty)))  # a project now, which asks for its backend
     assert world.refused(f"-e {world.root / 'nowhere'}").exit_status == 1
 
 

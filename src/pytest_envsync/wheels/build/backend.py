@@ -49,7 +49,9 @@ def read_build_system(tree: Path, subject: str) -> BuildSystem:
             raise BuildError(
                 f"`{subject}` does not appear to be a Python project: neither `pyproject.toml` nor `setup.py` is there",
                 subject=subject,
-                hint="check the path, or the subdirectory",
+                hint="an empty `pyproject.toml` beside `setup.cfg` is enough"
+                if (tree / "setup.cfg").exists()
+                else "check the path, or the subdirectory",
             )
         return BuildSystem()
     import tomli

@@ -7,7 +7,7 @@ import sys
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from packaging.markers import Marker, default_environment
 
@@ -57,11 +57,13 @@ MARKERS = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(MARKERS)
 def test_markers_agree_with_the_library(marker: str) -> None:
     assert is_active(marker, ENVIRONMENT) is Marker(marker).evaluate({**ENVIRONMENT, "extra": ""})
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="python_version sys_platform'\"<>=!()andori3.1 ", max_size=40))
 def test_no_text_makes_anything_but_an_answer_or_a_value_error(text: str) -> None:
     with suppress(ValueError):

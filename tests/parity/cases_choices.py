@@ -30,8 +30,26 @@ SEES_THE_FIRST = (
     "2001-01-01T00:00:00,1Z", "20010101T000001Z", "2001-01-01T00:00:00-01", "2001-01-01T02:00+01:00[Europe/Berlin]", "2016-12-31T23:59:60Z",
     "9000 days", "-9000 days", "+P9000D", "P9000DT1.5H", "9000 days, 1:30:00", "9000d 1.5h ago",
 )  # fmt: skip
-SEES_NOTHING = ("2000-12-31T23:59:59", "2001-01-01T00:00Z", "2001-01-01T00:00:00+05:00[Europe/Berlin]", "2001-01-01T00:00:00Z[America/New_York]", "20000 days")
-MEANS_NOTHING = ("2001-01-01Z", " 2001-01-01", "2001-01-01T24:00:00", "2001-01-01[!u-ca=iso8601]", "30 DAYS", "1h,30m", "30 days,", "2 hours 1 day", "-1 day ago", "P1.5D", "False")
+SEES_NOTHING = (
+    "2000-12-31T23:59:59",
+    "2001-01-01T00:00Z",
+    "2001-01-01T00:00:00+05:00[Europe/Berlin]",
+    "2001-01-01T00:00:00Z[America/New_York]",
+    "20000 days",
+)
+MEANS_NOTHING = (
+    "2001-01-01Z",
+    " 2001-01-01",
+    "2001-01-01T24:00:00",
+    "2001-01-01[!u-ca=iso8601]",
+    "30 DAYS",
+    "1h,30m",
+    "30 days,",
+    "2 hours 1 day",
+    "-1 day ago",
+    "P1.5D",
+    "False",
+)
 
 
 def dry(name: str, line: str, status: int = 0, **more: object) -> Case:

@@ -16,8 +16,10 @@ import pytest
 
 from factories import Content, make_wheel, sha256, write_tree
 
-PYTEST = ("pytest", "pluggy", "iniconfig", "packaging", "pygments")
-"""What pytest needs on Python 3.11 and newer."""
+PYTEST: tuple[str, ...] = ("pytest", "pluggy", "iniconfig", "packaging", "pygments")
+if sys.version_info < (3, 11):
+    PYTEST = (*PYTEST, "exceptiongroup", "tomli", "typing-extensions")
+"""pytest and what it needs on this Python."""
 
 OUTCOME = re.compile(r"(\d+) (passed|failed|skipped|errors?|xfailed|xpassed|deselected|rerun|warnings?)")
 

@@ -90,10 +90,11 @@ def read_commands(block: Part) -> Iterator[Command]:
 
 
 def normalised(text: str) -> str:
-    """Take out of an output what differs from run to run: durations, keys, the length of rules."""
+    """Take out of an output what differs from run to run: durations, keys, what pytest needs, the length of rules."""
     text = re.sub(r"\bin \d+(\.\d+)? ?m?s\b( \([\d:]+\))?", "in 0s", text)
     text = re.sub(r"\b[0-9a-f]{10}\b", "0123456789", text)
     text = re.sub(r"\bCPython \d+\.\d+\.\d+\b", "CPython 3.X.Y", text)
+    text = re.sub(r"\d+ distributions not in the lock", "N distributions not in the lock", text)
     text = re.sub(r"(={3,}|-{3,})", lambda rule: rule[0][:3], text)
     return "\n".join(line.rstrip() for line in text.strip("\n").splitlines())
 

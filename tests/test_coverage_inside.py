@@ -12,7 +12,6 @@ import pytest
 from session_project import PYTEST, SessionProject, repack
 
 TOOLS = (*PYTEST, "coverage", "pytest-cov", "pytest-xdist", "execnet")
-BELOW_311 = ("exceptiongroup", "tomli", "typing-extensions") if sys.version_info < (3, 11) else ()
 
 
 @pytest.fixture
@@ -20,7 +19,7 @@ def project(tmp_path: Path) -> SessionProject:
     """A package under test and its tests; one lock without and one with pytest, and an ordinary environment beside."""
     found = SessionProject(tmp_path)
     demo = found.wheel("demo")
-    tools = [repack(found.wheels, name) for name in (*TOOLS, *BELOW_311)]
+    tools = [repack(found.wheels, name) for name in TOOLS]
     found.lock("requirements.lock", demo)
     found.lock("full.lock", demo, *tools)
     found.write(

@@ -20,14 +20,12 @@ from pytest_envsync.leases import drop, take_lease
 from pytest_envsync.pytest_plugin.overlay.making import PASSIVE_MODULES, make_overlay
 from session_project import PYTEST, SessionProject, repack
 
-BROUGHT = {"pytest", "pluggy", "iniconfig", "packaging", "pygments"}
-if sys.version_info < (3, 11):
-    BROUGHT |= {"exceptiongroup", "tomli", "typing-extensions"}
+BROUGHT = set(PYTEST)
 
 NAMES = """\
 import importlib.metadata, json, pathlib
 def test_names():
-    found = {d.metadata["Name"].lower(): d.version for d in importlib.metadata.distributions()}
+    found = {d.metadata["Name"].lower().replace("_", "-"): d.version for d in importlib.metadata.distributions()}
     pathlib.Path("names.json").write_text(json.dumps(found))
 """
 

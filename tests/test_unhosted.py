@@ -27,8 +27,7 @@ def project(tmp_path: Path) -> SessionProject:
         },
         entry_points={"pytest11": {"lonely": "lonely.plugin"}},
     )
-    brought = [*PYTEST, *(("exceptiongroup", "tomli", "typing-extensions") if sys.version_info < (3, 11) else ())]
-    found.lock("requirements.lock", plugin, *found.repacked(*brought))
+    found.lock("requirements.lock", plugin, *found.repacked(*PYTEST))
     found.write({"test_it.py": "import lonely\ndef test_it(): pass\n"})
     return found
 

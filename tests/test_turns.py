@@ -89,6 +89,19 @@ def test_failures_of_all_count_for_maxfail(project: SessionProject, most: str, r
     assert [line.split()[0] for line in run.stdout.splitlines() if line[:1] == "F" and line[:6] != "FAILED"] == ran
 
 
+def test_an_environment_whose_turn_does_not_come_is_told_of(project: SessionProject) -> None:
+    project.write({"test_it.py": "def test_a(): assert 0\n"})
+    run = project.pytest(*BOTH, "-n0", "-x", "--envsync-report", "report.json")
+    assert run.returncode == 1, run.out
+    lines = table(run)
+    assert lines[lines.index(["low", "high"]) + 1] == ["test_it.py::test_a", "failed", "-"]
+    rows = json.loads((project.path / "report.json").read_text())["environments"]
+    assert [(row["name"], row["outcomes"], row["error"]) for row in rows] == [
+        ("low", {"failed": 1}, None),
+        ("high", {}, None),
+    ]
+
+
 def test_leaving_a_session_leaves_them_all(project: SessionProject) -> None:
     project.write({"test_it.py": "import pytest\ndef test_a(): pytest.exit('enough', returncode=7)\n"})
     run = project.pytest(*BOTH, "-n0")

@@ -66,7 +66,7 @@ _LISTED = {
     "arm64-apple-ios-simulator": Platform("ios-simulator", "arm64", (13, 0)),
     "x86_64-apple-ios-simulator": Platform("ios-simulator", "x86_64", (13, 0)),
 }
-_UNLISTED = {
+UNLISTED: dict[str, Platform] = {
     "s390x-unknown-linux-gnu": Platform("manylinux", "s390x", (2, 28)),
     "powerpc64le-unknown-linux-gnu": Platform("manylinux", "ppc64le", (2, 28)),
     "loongarch64-unknown-linux-gnu": Platform("manylinux", "loongarch64", (2, 36)),
@@ -105,7 +105,7 @@ def find_platform(name: str, environ: Mapping[str, str]) -> Platform:
     ``MACOSX_DEPLOYMENT_TARGET``, ``IPHONEOS_DEPLOYMENT_TARGET`` and ``ANDROID_API_LEVEL`` count;
     a value that is no version does not. Raises UsageError, with the list, for an unknown name.
     """
-    platform = _LISTED.get(name) or _UNLISTED.get(name)
+    platform = _LISTED.get(name) or UNLISTED.get(name)
     if platform is None:
         raise UsageError(
             f"invalid value '{name}' for '--python-platform'", hint=f"possible values: {', '.join(PLATFORMS)}"

@@ -74,7 +74,7 @@ def check_value(option: Option, text: str, place: str) -> str:
         raise UsageError(
             f"a value is required for {named}, but it is empty", hint=f"possible values: {', '.join(allowed)}"
         )
-    if allowed and text not in allowed:
+    if allowed and text not in allowed and not _is_unlisted(option, text):
         raise UsageError(f"invalid value `{text}` for {named}", hint=f"possible values: {', '.join(allowed)}")
     if not text and option.kind == "value":
         raise UsageError(f"a value is required for {named}, but it is empty")
@@ -84,6 +84,15 @@ def check_value(option: Option, text: str, place: str) -> str:
     if shape is not None and not _has_shape(text, shape):
         raise UsageError(f"invalid value `{text}` for {named}", hint=f"expected `{shape}`")
     return text
+
+
+def _is_unlisted(option: Option, text: str) -> bool:
+    """Whether *text* is taken although the help does not list it."""
+    if option.name != "python_platform":
+        return False
+    from pytest_envsync.platforms import UNLISTED
+
+    return text in UNLISTED
 
 
 def _has_shape(text: str, shape: str) -> bool:

@@ -79,16 +79,17 @@ class _Turns:
     def run(self) -> None:
         """Run them until one says that it is enough."""
         last = max(index for index, place in enumerate(self.places) if place.provided is not None)
-        has_begun = False
+        has_begun = is_over = False
         for index, place in enumerate(self.places):
             if place.provided is None:
                 self._refuse(place)
-                continue
-            more = self._options(is_first=not has_begun, is_last=index == last)
-            has_begun = True
-            turn = self._take_turn(place, place.provided, more)
-            if turn.ends or 0 < self._most_failures <= self.failed:
-                break
+            elif is_over:
+                self._pass_over(place, place.provided)
+            else:
+                more = self._options(is_first=not has_begun, is_last=index == last)
+                has_begun = True
+                turn = self._take_turn(place, place.provided, more)
+                is_over = turn.ends or 0 < self._most_failures <= self.failed
 
     @property
     def _most_failures(self) -> int:
@@ -115,6 +116,12 @@ class _Turns:
         self.cells.append(cell)
         self.rows.append(cell.row())
         self.statuses.append(1)
+
+    def _pass_over(self, place: Place, provided: Provided) -> None:
+        """Tell of an environment whose turn does not come any more."""
+        cell = Cell(place.wanted.identity, provided.values, description=provided.values)
+        self.cells.append(cell)
+        self.rows.append(cell.row())
 
     def _take_turn(self, place: Place, provided: Provided, more: Sequence[str]) -> Turn:
         sys.stdout.write(f"\nenvsync: {place.wanted.identity}\n")

@@ -110,12 +110,9 @@ class Engine:
 
     def is_set(self, name: str) -> bool:
         """Whether the flag ``ENVSYNC_NAME``, or else ``UV_NAME``, is on. Raises UsageError for what is no yes or no."""
-        from pytest_envsync.options.values import read_boolean
+        from pytest_envsync.options.values import read_switch
 
-        for variable in (f"ENVSYNC_{name}", f"UV_{name}"):
-            if text := self.environ.get(variable):
-                return read_boolean(text, variable)
-        return False
+        return read_switch(self.environ, name)
 
     @property
     def unchecked(self) -> tuple[str, ...]:

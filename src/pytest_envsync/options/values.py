@@ -27,6 +27,9 @@ _OTHER_WORDS = {
 _NEVER_EMPTY = frozenset({"exclude_newer", "config_file", "project"})
 """Options whose variable is refused when it is empty; those with choices are too."""
 
+_NEVER_EMPTY_SWITCHES = frozenset({"GIT_LFS", "SKIP_WHEEL_FILENAME_CHECK"})
+"""Flags that are variables only, and are refused when they are empty."""
+
 _SHAPES = {
     "config_settings": "KEY=VALUE",
     "config_settings_package": "NAME:KEY=VALUE",
@@ -140,6 +143,18 @@ def read_boolean(text: str, place: str) -> bool:
     raise UsageError(
         f"invalid value `{text}` for `{place}`", hint="expected true or false, yes or no, on or off, 1 or 0"
     )
+
+
+def read_switch(environ: Mapping[str, str], name: str) -> bool:
+    """Whether the flag ``ENVSYNC_NAME``, or else ``UV_NAME``, of *environ* is on: one that has no option.
+
+    Raises UsageError for what is neither yes nor no.
+    """
+    for variable in (f"ENVSYNC_{name}", f"UV_{name}"):
+        text = environ.get(variable)
+        if text or (text is not None and name in _NEVER_EMPTY_SWITCHES):
+            return read_boolean(text, variable)
+    return False
 
 
 def read_variable(option: Option, text: str, place: str) -> Value | None:

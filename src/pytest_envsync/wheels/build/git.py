@@ -18,7 +18,7 @@ from pathlib import Path
 from pytest_envsync.addresses import masked, without_credentials
 from pytest_envsync.cache import exclusive, lock_timeout
 from pytest_envsync.errors import FetchError, OfflineError, TargetError
-from pytest_envsync.options.values import read_boolean
+from pytest_envsync.options.values import read_switch
 from pytest_envsync.requirements import VcsSource
 from pytest_envsync.wheels.build.processes import Processes
 
@@ -34,7 +34,7 @@ class Repositories:
         self.environ = environ
         self.processes = processes
         self.offline = offline
-        self._with_large_files = wants_large_files(environ)
+        self._with_large_files = read_switch(environ, "GIT_LFS")
         self._listings: dict[str, dict[str, str]] = {}
         self._lock = threading.Lock()
         self._asking: dict[str, threading.Lock] = {}
@@ -223,14 +223,6 @@ def _remove(directory: Path) -> None:
     from shutil import rmtree
 
     rmtree(directory, ignore_errors=True)
-
-
-def wants_large_files(environ: Mapping[str, str]) -> bool:
-    """Whether the files that Git LFS keeps are wanted (``UV_GIT_LFS``). Raises UsageError for what is no yes or no."""
-    for variable in ("ENVSYNC_GIT_LFS", "UV_GIT_LFS"):
-        if text := environ.get(variable):
-            return read_boolean(text, variable)
-    return False
 
 
 def _no_revision(source: VcsSource, asked: str) -> FetchError:

@@ -31,8 +31,9 @@ class Case:
     """Runs of both tools in twin directories, which have to end alike.
 
     The environment is made at *place*; *venv* is its kind: ``plain``, ``uv`` (made by the reference without
-    seeds) or ``none``. *installed* wheels of the shelf are put into it as pip would, then *files* are
-    written. With *index* the shelf's index is the default one.
+    seeds), ``system`` (an interpreter that is no virtual environment) or ``none``. *installed* wheels of the
+    shelf are put into it as pip would, then *files* are written. With *index* the shelf's index is the default
+    one.
 
     *differs* is the reason why we differ on purpose (DESIGN §4.4): then the outcomes have to differ.
     """

@@ -10,7 +10,8 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from factories import make_sdist, make_wheel, metadata_text, sha256
+import damaged
+from factories import make_sdist, make_wheel, metadata_text, project_files, sha256
 from index_server import IndexServer
 
 CP = f"cp{sys.version_info.major}{sys.version_info.minor}"
@@ -131,6 +132,7 @@ class Shelf:
         for build in ("1", "2", "10"):
             add(make_wheel(wheels, "builds", "1.0", build=build, files={"builds.py": build}))
         add(make_sdist(wheels, "sdonly", "1.0"))
+        add(make_sdist(wheels, "shifty", "1.0", files=project_files("shifty", "9.0")))
         add(make_wheel(wheels, "both", "1.0"))
         add(make_sdist(wheels, "both", "1.0"))
         make_sdist(wheels, "zipped", "1.0", format="zip")
@@ -154,7 +156,7 @@ class Shelf:
             ("null", b'{"meta": {"api-version": "1.0"}, "files": null}'),
         ):
             raw(f"/{name}/aaa/", body, "application/vnd.pypi.simple.v1+json")
-        for status in (401, 410, 500):
+        for status in (401, 403, 410, 500):
             self.index.fail(f"/status/{status}/", statuses=[status] * 1000)
 
     def _spread(self) -> None:
@@ -217,6 +219,7 @@ class Shelf:
         renamed = make_wheel(odd, "renamed", "1.0")
         shutil.copy(renamed, odd / "renamed-1.0+l-py3-none-any.whl")
         (odd / "nozip-1.0-py3-none-any.whl").write_bytes(b"this is not a zip file")
+        damaged.put(odd)
         self._without("norecord", "RECORD")
         self._without("nometadata", "METADATA")
         self._without("nowheel", "WHEEL")

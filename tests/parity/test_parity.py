@@ -31,6 +31,7 @@ import cases_output
 import cases_planning
 import cases_pylock
 import cases_pylock_shapes
+import cases_refusals
 import cases_requirements
 import cases_sources
 import cases_spellings
@@ -62,6 +63,7 @@ TABLES: dict[str, list[Case]] = {
     "pylock": [*cases_pylock.CASES, *cases_pylock_shapes.CASES],
     "hostile": cases_hostile.CASES,
     "comparisons": cases_comparisons.CASES,
+    "refusals": cases_refusals.CASES,
     "output": cases_output.CASES,
 }
 

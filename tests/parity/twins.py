@@ -128,7 +128,9 @@ class Twins:
 
     def _lay_out(self, case: Case) -> None:
         self.here.mkdir()
-        if case.venv != "none":
+        if case.venv == "system":
+            make_system(self.here / case.place)
+        elif case.venv != "none":
             make_environment(self.here / case.place, made_by_uv=case.venv == "uv")
         site_packages = self.here / case.place / "lib" / f"python{PY}" / "site-packages"
         for prefix in case.installed:
@@ -203,6 +205,20 @@ def make_environment(path: Path, *, made_by_uv: bool = False) -> None:
         f"home = {base.parent}\nimplementation = CPython\n{made}version_info = {version}\n"
         "include-system-site-packages = false\n"
     )
+
+
+def make_system(path: Path) -> None:
+    """Make an interpreter that is no virtual environment: a copy of ours, with links to its library."""
+    library = Path("lib") / f"python{PY}"
+    (path / "bin").mkdir(parents=True)
+    (path / library / "site-packages").mkdir(parents=True)
+    for name in ("python3", f"python{PY}"):
+        shutil.copy2(Path(BASE, f"python{PY}").resolve(), path / "bin" / name)
+    base = Path(BASE).parent
+    for source in [*(base / "lib").iterdir(), *(base / library).iterdir()]:
+        place = path / source.relative_to(base)
+        if not place.exists() and source.name != "EXTERNALLY-MANAGED":
+            place.symlink_to(source)
 
 
 def install(wheel: Path, site_packages: Path) -> None:

@@ -9,11 +9,13 @@ from twins import Run
 
 FAILS_AT_ANOTHER_STEP = frozenset(
     {
-        "data", "directory-named-otherwise", "extra-requirements-that-match-a-range",
+        "badcrc", "badsize", "data", "directory-named-otherwise", "extra-requirements-that-match-a-range",
         "extra-requirements-that-match-nothing", "fetching-broken-sdist", "fetching-gone-sdist",
         "fetching-nobody-sdist", "fetching-nothing-sdist", "fetching-refused-sdist", "k2", "k6",
-        "no-binary-of-an-address", "norecord", "sdist-named-otherwise", "stated-metadata-of-a-directory",
-        "tags-of-a-path", "tags-of-an-address", "wheel-without-a-version-of-its-format",
+        "no-binary-of-a-path", "no-binary-of-an-address", "norecord", "othermember",
+        "requires-python-of-a-directory", "requires-python-of-an-editable", "sdist-named-otherwise",
+        "stated-metadata-of-a-directory", "tags-of-a-path", "tags-of-an-address",
+        "wheel-without-a-version-of-its-format",
     }
 )  # fmt: skip
 """Cases that both refuse, one before and one after it has said how many names it settled or fetched."""

@@ -67,10 +67,15 @@ class ProjectFiles:
         """Return the files that the find-links locations have of *project*. Raises FetchError."""
         with self._lock:
             if self._linked is None:
-                client = self._client() if self.listings else None
-                files = [file for place in self.listings for file in client.listing(place)] if client else []
-                self._linked = group_by_project(tuple(files))
+                self._linked = group_by_project(tuple(file for place in self.listings for file in self._listed(place)))
             return self._linked.get(project, ())
+
+    def _listed(self, location: str) -> tuple[File, ...]:
+        """Return what a find-links location lists; nothing when it may not be asked, as for an index's page."""
+        try:
+            return tuple(self._client().listing(location))
+        except OfflineError:
+            return ()
 
     def indexes_for(self, project: str, reference: str | None = None) -> tuple[Index, ...]:
         """Return the indexes to ask for *project*, in order; with a *reference* (name or address) only that one."""

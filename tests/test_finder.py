@@ -297,6 +297,26 @@ def test_a_missing_hash_is_told_with_the_line_to_paste(index: IndexServer, wheel
     assert caught.value.hint == "add `--hash=sha256:...` to the line"
 
 
+def test_the_line_to_paste_keeps_extras_and_marker_and_knows_local_files(index: IndexServer, wheels: Path) -> None:
+    wheel = make_wheel(wheels)
+    index.add(wheel)
+
+    def hint(asked: SpecifiedRequirement, **options: Any) -> str | None:
+        with pytest.raises(InputError) as caught:
+            find(asked, require_hashes=True, **options)
+        return caught.value.hint
+
+    told = "if that is what you want, write\n  "
+    digest = f"--hash=sha256:{sha256(wheel)}"
+    asked = replace(line("demo==1.0", marker="python_version > '3'"), extras=("x", "y"))
+    assert hint(asked, default_index=index.url) == f"{told}demo[x,y]==1.0 ; python_version > '3' {digest}"
+    assert hint(line("demo==1"), no_index=True, find_links=(str(wheels),)) == f"{told}demo==1.0 {digest}"
+    here = replace(asked, source=ArchiveSource(wheel.as_uri()), text=f"demo @ {wheel.as_uri()}")
+    assert hint(here) == f"{told}demo @ {wheel.as_uri()} {digest}"
+    there = replace(here, source=ArchiveSource(f"{index.base}/files/{wheel.name}"))
+    assert hint(there) == "add `--hash=sha256:...` to the line"
+
+
 def test_pins_of_a_lock_and_direct_sources_ask_nobody() -> None:
     pin = LockedPackage(
         name="demo",

@@ -109,3 +109,28 @@ def test_local_wheels_elsewhere_are_read_again(envsync: Envsync, tmp_path: Path,
     make_wheel(tmp_path, files={"demo.py": "VALUE = 'new'\n"})
     os.utime(wheel, (1_600_000_000, 1_600_000_000))
     assert [envsync(*words).stdout for _ in range(2)] == ["new\n"] * 2
+
+
+def test_what_is_asked_of_a_copied_cache_leaves_the_other_alone(
+    envsync: Envsync, demo: Path, cache_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert envsync("run", demo.name, "--", "python", "-c", "import demo").returncode == 0
+    (first,) = json.loads(envsync("env", "list", "--output-format", "json").stdout)["environments"]
+    copy = cache_dir.with_name("copy")
+    shutil.copytree(cache_dir, copy, symlinks=True)
+    stray = Path(first["path"], "stray")
+    stray.write_text("of the first")
+    monkeypatch.setenv("ENVSYNC_CACHE_DIR", str(copy))
+    (second,) = json.loads(envsync("env", "list", "--output-format", "json").stdout)["environments"]
+    assert Path(second["path"]).is_relative_to(copy)
+    for command in ("path", "diff", "restore"):
+        for place in (first["key"], second["path"])[: 1 if command == "path" else 2]:
+            done = envsync("env", command, place)
+            assert (done.returncode, done.stdout) == (2, ""), command
+            assert "the cache was moved, or is a copy" in done.stderr
+    assert stray.read_text() == "of the first"
+    # A session makes its own, and the first one still is what it was.
+    assert envsync("run", demo.name, "--", "python", "-c", "import demo").returncode == 0
+    assert envsync("env", "diff", first["key"]).returncode == 0
+    assert envsync("env", "remove", first["key"]).returncode == 0
+    assert stray.exists()

@@ -135,8 +135,16 @@ def read_record(generation: Generation) -> Record:
     """Return the record of a generation. Raises StoreError when it is missing, of another version, or was moved."""
     record = load_record(generation.record)
     if record.path != generation.prefix:
-        raise StoreError(f"`{generation.prefix}` was made at `{record.path}`: the cache was moved")
+        raise moved(generation.prefix, record)
     return record
+
+
+def moved(prefix: str, record: Record) -> StoreError:
+    """Return what is to be said of an environment at *prefix* that was made elsewhere, and may still be there."""
+    return StoreError(
+        f"`{prefix}` was made at `{record.path}`: the cache was moved, or is a copy",
+        hint="the next session that needs the environment makes it anew; `envsync env remove` removes it",
+    )
 
 
 def load_record(path: str) -> Record:

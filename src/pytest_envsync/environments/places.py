@@ -22,6 +22,8 @@ from pytest_envsync.environments.generations import (
     homes,
     is_empty,
     load_record,
+    moved,
+    read_record,
 )
 from pytest_envsync.environments.looking import look
 from pytest_envsync.environments.provision import key_lock
@@ -91,7 +93,7 @@ def find_place(text: str, *, engine: Engine) -> Place:
     generation = current(home) or next(iter(generations(home)), None)
     if generation is None:
         raise UsageError(f"the environment `{os.path.basename(home)}` is being made")
-    return Place(load_record(generation.record), generation.snapshot, home)
+    return Place(read_record(generation), generation.snapshot, home)
 
 
 def _by_path(path: str, environments: str, engine: Engine) -> Place:
@@ -105,7 +107,10 @@ def _by_path(path: str, environments: str, engine: Engine) -> Place:
     home = os.path.dirname(path)
     if os.path.isfile(record_beside(path)) and os.path.isfile(snapshot_beside(path)):
         is_cached = os.path.realpath(os.path.dirname(home)) == os.path.realpath(environments)
-        return Place(load_record(record_beside(path)), snapshot_beside(path), home if is_cached else None)
+        record = load_record(record_beside(path))
+        if os.path.realpath(record.path) != os.path.realpath(path):
+            raise moved(path, record)
+        return Place(record, snapshot_beside(path), home if is_cached else None)
     return Place(noted(path, engine=engine), None, None)
 
 

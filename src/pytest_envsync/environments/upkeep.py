@@ -23,6 +23,7 @@ from pytest_envsync.environments.generations import (
     is_empty,
     key_lock_file,
     load_record,
+    read_record,
     remove_tree,
 )
 from pytest_envsync.environments.notes import UNREFERENCED, clear_notes
@@ -70,7 +71,7 @@ def _listing(known: _Known) -> EnvironmentListing:
 
     return EnvironmentListing(
         key=known.generation.key,
-        path=known.record.path,
+        path=known.generation.prefix,
         python=known.record.python,
         created=known.record.created,
         last_used=time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(known.last_used)),
@@ -87,11 +88,15 @@ def list_environments(environments: str) -> tuple[EnvironmentListing, ...]:
 
 
 def find_environment(environments: str, start: str) -> EnvironmentListing:
-    """Return the environment whose key begins with *start*. Raises UsageError for none or several."""
+    """Return the environment whose key begins with *start*.
+
+    Raises UsageError for none or several, StoreError for one that was made in another cache.
+    """
     home = find_key(environments, start)
     found = [known for known in _known(environments) if known.home == home]
     if not found:
         raise UsageError(f"the environment `{os.path.basename(home)}` is being made, or was cut short")
+    read_record(found[0].generation)  # of no use when it was made elsewhere
     return _listing(found[0])
 
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from pytest_envsync.addresses import file_path, is_remote, masked
 from pytest_envsync.distributions import Candidate, File
 from pytest_envsync.errors import EnvsyncError, SelectionError
 from pytest_envsync.filenames import version_in
 from pytest_envsync.options import SyncOptions
-from pytest_envsync.requirements import IndexSource, Requirements, normalize_name
+from pytest_envsync.requirements import ArchiveSource, IndexSource, Requirements, normalize_name
 from pytest_envsync.target import Target
 from pytest_envsync.versions import canonical_version, meets, pinned_version
 from pytest_envsync.wheels.choice.demand import Demand, MissingHashError, merge_requirements
@@ -254,25 +255,50 @@ def _hints_about(demand: Demand, places: ProjectFiles, stopped_at: Index | None)
 
 
 def _with_line_to_paste(error: MissingHashError, selector: Selector, places: ProjectFiles) -> MissingHashError:
-    """Return *error* with the line that would have been right in its hint, as far as the indexes tell."""
+    """Return *error* with the line that would have been right in its hint, as far as indexes and local files tell."""
     requirement = error.requirement
-    if requirement.name is None or not isinstance(requirement.source, IndexSource) or places.is_offline:
+    if requirement.name is None:
         return error
-    specifier = requirement.source.specifier
-    demand = Demand(name=requirement.name, source=requirement.source, shown="", specifier=specifier)
+    marker = f" ; {requirement.marker}" if requirement.marker else ""
     try:
-        version = find_candidate(demand, selector, places).version or ""
-        files = places.all_files(requirement.name)
-    except EnvsyncError:
+        if isinstance(requirement.source, ArchiveSource):
+            digests = _local_digests(requirement.source.url)
+            asked = masked(requirement.text)
+        elif isinstance(requirement.source, IndexSource) and not places.is_offline:
+            version, digests = _pinned_digests(requirement.name, requirement.source, selector, places)
+            extras = f"[{','.join(requirement.extras)}]" if requirement.extras else ""
+            asked = f"{requirement.name}{extras}=={version}{marker}"
+        else:
+            return error
+    except (EnvsyncError, OSError):
         return error
-    digests = dict.fromkeys(
-        str(digest)
-        for file in files
-        if canonical_version(version_in(file.filename, requirement.name) or "") == canonical_version(version)
-        for digest in file.digests
-        if digest.algorithm == "sha256"
-    )
     if digests:
-        line = " ".join([f"{requirement.name}=={version}", *(f"--hash={digest}" for digest in digests)])
+        line = " ".join([asked, *(f"--hash={digest}" for digest in digests)])
         error.hint = f"if that is what you want, write\n  {line}"
     return error
+
+
+def _pinned_digests(
+    name: str, source: IndexSource, selector: Selector, places: ProjectFiles
+) -> tuple[str, tuple[str, ...]]:
+    """Return the version that would be taken, and the digests of all its files."""
+    demand = Demand(name=name, source=source, shown="", specifier=source.specifier)
+    version = find_candidate(demand, selector, places).version or ""
+    wanted = canonical_version(version)
+    files = [
+        file for file in places.all_files(name) if canonical_version(version_in(file.filename, name) or "") == wanted
+    ]
+    told = (
+        str(digest)
+        for file in files
+        for digest in file.digests or _local_digests(file.url)
+        if str(digest).startswith("sha256:")
+    )
+    return version, tuple(dict.fromkeys(told))
+
+
+def _local_digests(url: str) -> tuple[str, ...]:
+    """Return the digest of a file on this machine; nothing for one elsewhere, which nobody has vouched for."""
+    from pytest_envsync.wheels.store.digests import digest_file
+
+    return () if is_remote(url) else (f"sha256:{digest_file(file_path(url))['sha256']}",)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from factories import sha256
 from session_project import SessionProject, cached_environments, leases
 
 SITE = f"lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages"
@@ -620,3 +621,25 @@ def test_calls_that_mean_nothing_are_refused(project: SessionProject) -> None:
     project.write({"test_it.py": test})
     run = project.pytest()
     assert (run.returncode, run.outcomes) == (0, {"passed": 1}), run.out
+
+
+@pytest.mark.parametrize("how", ["line", "ini"])
+def test_extras_of_the_session_are_those_of_its_own_lock(project: SessionProject, how: str) -> None:
+    wheel = project.wheel("extra_only")
+    project.write(
+        {
+            "pytest.ini": "[pytest]\n" + ("envsync_extra = cli\n" if how == "ini" else ""),
+            "pylock.toml": 'lock-version = "1.0"\ncreated-by = "test"\nextras = ["cli"]\n[[packages]]\n'
+            'name = "extra-only"\nversion = "1.0"\nmarker = "\'cli\' in extras"\n[[packages.wheels]]\n'
+            f'path = "{wheel}"\nhashes = {{sha256 = "{sha256(wheel)}"}}\n',
+            "test_it.py": "import pytest\n"
+            "def test_own(synced_env): assert 'extra-only' in synced_env.packages\n"
+            '@pytest.mark.envsync("requirements.lock")\n'
+            "def test_other(synced_env): assert 'extra-only' not in synced_env.packages\n"
+            '@pytest.mark.envsync("requirements.lock", extras=[])\n'
+            "def test_none(synced_env): pass\n",
+        }
+    )
+    more = ["--envsync-extra", "cli"] if how == "line" else []
+    run = project.pytest("--envsync", "pylock.toml", *more)
+    assert run.outcomes == {"passed": 3}, run.out

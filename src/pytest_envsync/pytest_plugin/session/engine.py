@@ -58,8 +58,15 @@ class Engine:
         return read_changes(self._call(["env", "apply"], request)["changes"])
 
     def request(self, files: Sequence[str], options: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what goes to the engine for *files* and the *options* of a marker or call."""
-        return {"files": list(files), **self._said(options)}
+        """Return what goes to the engine for *files* and the *options* of a marker or call.
+
+        The extras and groups that the session was given are of its own files: those of a marker have theirs.
+        """
+        said = self._said(options)
+        if list(files) != self._surroundings.files:
+            said["options"] = {**_without_sets(self._surroundings.line), **options}
+            said["ini"] = {**self._surroundings.ini, "options": _without_sets(self._surroundings.ini)}
+        return {"files": list(files), **said}
 
     def _said(self, options: Mapping[str, Any]) -> dict[str, Any]:
         said = self._surroundings.line
@@ -145,6 +152,11 @@ class Engine:
 
 
 _WAITING = "waiting for process "
+
+
+def _without_sets(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of *given*, but for those that choose sets of a lock."""
+    return {name: value for name, value in given["options"].items() if name not in {"extras", "all_extras", "groups"}}
 
 
 def _failure(values: Any, status: int, said: Sequence[str]) -> EnvsyncError:

@@ -216,7 +216,7 @@ def test_progress_adds_up(kitchen: Kitchen, served: Served, wheels: Path) -> Non
         stored.append(len(list(kitchen.store.entries())))
         tell(filename)
 
-    kitchen.told.completed = completed  # type: ignore[method-assign]
+    kitchen.told.completed = completed  # type: ignore[method-assign]  # to listen
     kitchen.prepare(*candidates, local(make_wheel(wheels, "near"), name="near"))
     sizes = sum(candidate.file.size or 0 for candidate in candidates if candidate.file)
     assert kitchen.told.expected == [3, sizes]
@@ -233,7 +233,7 @@ def test_what_has_to_arrive_is_told_only_when_all_of_it_is_known(kitchen: Kitche
     def expect(wheels: int, size: int | None) -> None:
         told.append((wheels, size))
 
-    kitchen.told.expect = expect  # type: ignore[method-assign]
+    kitchen.told.expect = expect  # type: ignore[method-assign]  # to listen
     kitchen.prepare(known, replace(other, file=other.file._replace(size=None)))
     assert told == [(2, None)]
 

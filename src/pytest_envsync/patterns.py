@@ -28,4 +28,4 @@ class _Pattern:
 
 def pattern(text: str, flags: int = 0) -> re.Pattern[str]:
     """Return what serves as ``re.compile(text, flags)``."""
-    return _Pattern(text, flags)  # type: ignore[return-value]
+    return _Pattern(text, flags)  # type: ignore[return-value]  # has what is used of one

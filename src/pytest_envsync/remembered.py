@@ -207,7 +207,7 @@ def write_record(
     """
     key = _key(argv, environ, cwd)
     directory = _directory(argv, environ, cwd)
-    if os.path.dirname(directory) != _settled(cache_dir) or _is_led_by_links(argv, cwd):  # noqa: PTH120
+    if os.path.dirname(directory) != _settled(cache_dir) or _is_led_by_links(argv, cwd):  # noqa: PTH120 - plain text
         return
     rows = (evidence.files, evidence.variables, evidence.sites, evidence.stamped, evidence.absent)
     try:
@@ -252,7 +252,7 @@ def _settled(path: str) -> str:
 
 def _is_led_by_links(argv: Sequence[str], cwd: str) -> bool:
     """Whether a path in *argv* has a ``..`` that a link answers: it may answer otherwise by the next run."""
-    paths = [os.path.join(cwd, word.partition("=")[2] or word) for word in argv if ".." in word]  # noqa: PTH118
+    paths = [os.path.join(cwd, word.partition("=")[2] or word) for word in argv if ".." in word]  # noqa: PTH118 - plain text
     return any(_settled(path) != os.path.normpath(path) for path in paths)
 
 

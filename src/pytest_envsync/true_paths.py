@@ -42,7 +42,7 @@ def resolved(path: str) -> str:
     """
     if ".." not in path or os.name == "nt":
         return os.path.abspath(path)  # noqa: PTH100 - plain text
-    plain = settled(path if os.path.isabs(path) else os.path.join(os.getcwd(), path))  # noqa: PTH109, PTH117, PTH118
+    plain = settled(path if os.path.isabs(path) else os.path.join(os.getcwd(), path))  # noqa: PTH109, PTH117, PTH118 - as above
     head, found, tail = f"{plain}{os.sep}".rpartition(f"{os.sep}..{os.sep}")
     if not found:
         return plain

@@ -144,7 +144,7 @@ def _add_spellings(
 
 def _let_complete(action: argparse.Action) -> None:
     """Let shells offer the names of files for the value of *action*: shtab reads this attribute."""
-    action.complete = {"bash": "_shtab_compgen_files", "zsh": "_files"}  # type: ignore[attr-defined]
+    action.complete = {"bash": "_shtab_compgen_files", "zsh": "_files"}  # type: ignore[attr-defined]  # what shtab reads
 
 
 def _help(option: Option) -> str:

@@ -309,7 +309,7 @@ class _File:
             return location
         place = directory_of(self.shown)
         # What is left of `..` in a location stands behind a link: without it, the name would be that of another file.
-        return os.path.join(place, name) if ".." in PurePath(location).parts else path_below(place, name)  # noqa: PTH118
+        return os.path.join(place, name) if ".." in PurePath(location).parts else path_below(place, name)  # noqa: PTH118 - text
 
     def _constrain(self, nested: Collected, name: str) -> None:
         """Take over what a file behind ``-c`` asks for. Its hashes do not count, and its indexes neither."""

@@ -69,7 +69,7 @@ class Ledger:
             return True
         try:
             # Written once, when the environment was done.
-            return self.holder != os.getpid() and os.stat(f"{values['path']}.json").st_mtime >= self.began  # noqa: PTH116
+            return self.holder != os.getpid() and os.stat(f"{values['path']}.json").st_mtime >= self.began  # noqa: PTH116 - text
         except OSError:
             return False
 

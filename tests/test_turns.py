@@ -179,11 +179,16 @@ def test_a_failure_of_a_session_in_one_environment_is_over_when_it_passes_in_all
     assert run.returncode == 1, run.out
     assert "test_b" not in run.stdout.replace("deselected", "")
     assert failures(project) == {"test_it.py::test_a[low]": True}
-    # A session that ended before it came to all of them leaves the failure.
+
+
+def test_a_session_that_ends_before_it_came_to_all_environments_leaves_a_failure_of_one(
+    project: SessionProject,
+) -> None:
+    # In turn only: with workers both environments may have come to the test before the first failure ends them.
     project.write({"test_it.py": "def test_a(): assert 0\n"})
     project.pytest("-p", "cacheprovider")
-    project.pytest(*BOTH, how, "-x")
-    assert "test_it.py::test_a" in failures(project)
+    project.pytest(*BOTH, "-n0", "-x")
+    assert failures(project) == {"test_it.py::test_a": True, "test_it.py::test_a[low]": True}
 
 
 @pytest.mark.parametrize("how", ["-n0", "-n2"])

@@ -10,11 +10,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from factories import make_wheel
 from index_server import IndexServer
 
 pytest_plugins = ["pytester"]
+
+# A machine that is busy is no fault, and the same commit has the same answer every time.
+settings.register_profile("suite", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
 
 LEAKING = ("PIP_", "UV_", "ENVSYNC_", "PYTEST_", "COV_")
 LEAKING_NAMES = {

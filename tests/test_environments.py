@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -217,18 +218,26 @@ def test_two_processes_make_one_environment(world: World) -> None:
     assert sorted(answer.created for answer in answers) == [False, False, True]
 
 
-def test_waiting_for_another_process_is_told(world: World) -> None:
+def test_waiting_for_another_process_is_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     key = world.provide("demo==1.0", lease=False).key
     lock = world.cache_dir / "locks" / f"{key}.lock"
     code = (
-        "import sys, time; from pathlib import Path; from pytest_envsync.cache import exclusive\n"
-        f"with exclusive(Path({str(lock)!r}), timeout=5): print(flush=True); time.sleep(1.6)"
+        "import sys; from pathlib import Path; from pytest_envsync.cache import exclusive\n"
+        f"with exclusive(Path({str(lock)!r}), timeout=5): print(flush=True); sys.stdin.read()"
     )
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as other:
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
         other.stdout.readline()
+        # It lets go once it was told of, however long that took.
+        notes: list[str] = []
+
+        def tell(text: str) -> None:
+            notes.append(text)
+            other.communicate()
+
+        monkeypatch.setattr(world.reporter, "note", tell)
         world.provide("demo==1.0", lease=False)
-    assert world.reporter.notes == [f"waiting for process {other.pid} building {key[:6]} (1 s)"]
+    assert re.fullmatch(rf"waiting for process {other.pid} building {key[:6]} \(\d+ s\)", *notes)
 
 
 def test_a_process_killed_while_it_makes_one_leaves_nothing(world: World) -> None:

@@ -195,7 +195,7 @@ def test_a_lock_file_that_was_removed_by_its_holder_holds_nobody(tmp_path: Path)
         drop_lock(path)
         with exclusive(path, timeout=0) as is_held:
             assert is_held
-    assert other.stdout.readline() in {"held\n", "waits\n"}
+    assert "held\n" in other.stdout  # it may have said again that it waits
     with pytest.raises(LockTimeout), exclusive(path, timeout=0.5):
         pytest.fail("the other process holds it")
     other.communicate()

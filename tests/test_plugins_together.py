@@ -74,7 +74,7 @@ def test_crash():
         os._exit(3)
 
 
-@pytest.mark.timeout(0.5)
+@pytest.mark.timeout(0.5, func_only=True)
 def test_slow():
     import time
 

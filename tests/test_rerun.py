@@ -209,14 +209,16 @@ def test_an_environment_that_is_gone_is_made_again(
 
 def test_what_changes_while_two_use_it_is_told_by_the_last(envsync: Envsync, demo: Path, prefix: Path) -> None:
     waiting = subprocess.Popen(
-        [sys.executable, "-m", "pytest_envsync", "run", demo.name, "--", "python", "-c", "input()"],
+        [sys.executable, "-m", "pytest_envsync", "run", demo.name, "--", "python", "-c", "print(flush=True); input()"],
         cwd=demo.parent,
         stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
-    while not leases(prefix):
-        time.sleep(0.01)
+    assert waiting.stdout is not None
+    waiting.stdout.readline()  # it was compared before the command began
+    assert leases(prefix)
     result = envsync("run", demo.name, "--", "python", "-c", "import sys; open(sys.prefix + '/stray', 'w').close()")
     assert "changed while 2 sessions used it" in result.stderr
     _, said = waiting.communicate("\n")

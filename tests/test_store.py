@@ -239,20 +239,32 @@ def test_processes_that_add_the_same_wheel_end_with_one_entry(store: Store, whee
     assert leftovers(store) == []
 
 
+# Dies in front of the given call that names the given path for the given time.
+DYING = """
+import os, signal, sys
+event, name, left = sys.argv[4], sys.argv[5], int(sys.argv[6])
+def die(what, arguments):
+    global left
+    if what == event and name in str(arguments[0]):
+        left -= 1
+        if left <= 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(die)
+"""
+
+
 def test_a_process_that_is_killed_while_it_adds_leaves_no_entry(store: Store, wheels: Path, tmp_path: Path) -> None:
-    archive = make_wheel(wheels, files={f"demo/m{number}.py": f"x = {number}\n" for number in range(4000)})
+    archive = make_wheel(wheels, files={f"demo/m{number}.py": f"x = {number}\n" for number in range(1000)})
     go = tmp_path / "go"
     go.touch()
-    for files_seen in (0, 1, 500):
-        process = subprocess.Popen([sys.executable, "-c", ADD, str(store.root), str(archive), str(go)])
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline and process.poll() is None:
-            if sum(1 for _ in Path(store.wheels).glob(".new/*/entry/tree/demo/*")) >= files_seen:
-                process.send_signal(signal.SIGKILL)
-                break
-        assert process.wait() == -signal.SIGKILL
+    moments = [("os.mkdir", "/entry", 1), ("open", "demo/m", 1), ("open", "demo/m", 500), ("os.rename", "/entry", 1)]
+    for event, name, times in moments:
+        words = [str(store.root), str(archive), str(go), event, name, str(times)]
+        process = subprocess.run([sys.executable, "-c", DYING + ADD, *words], check=False)
+        assert process.returncode == -signal.SIGKILL, (event, name, times)
         assert list(store.entries()) == []
-    assert leftovers(store) != []
+    seen = [sum(1 for _ in place.rglob("m*.py")) for place in Path(store.wheels, ".new").iterdir()]
+    assert sorted(seen) == [0, 0, 499, 1000]
     wheel = store.add(archive, filename=archive.name)
     assert store.check(wheel, deep=True) == ()
 

@@ -40,6 +40,7 @@ FLOORS: dict[str, int] = {
     "asked_extras": 4,
     "build_additions": 4,
     "build_constraints": 4,
+    "input_files": 4,
     "sync": 4,
     "synced": 4,
     "build_requirements": 4,

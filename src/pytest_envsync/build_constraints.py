@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_envsync.true_paths import settled
+from pytest_envsync.input_files import read_input_files
 from pytest_envsync.values import replace
 
 if TYPE_CHECKING:
@@ -21,19 +21,8 @@ if TYPE_CHECKING:
 
 def read_build_constraints(options: SyncOptions, *, target: Target, engine: Engine) -> Requirements:
     """Read the files of ``--build-constraints`` as constraints. Raises InputError for what is not there or no line."""
-    from pytest_envsync.inputs.sources import read_requirements
-
     alone = replace(options, constraints=options.build_constraints, extras=(), all_extras=False, groups=())
-    return read_requirements(
-        [],
-        options=alone,
-        target=target,
-        read=engine.read,
-        cwd=engine.cwd,
-        environ=engine.environ,
-        root=engine.root,
-        settle=settled,
-    )
+    return read_input_files([], options=alone, target=target, ground=engine)
 
 
 def check_build_limit(environ: Mapping[str, str]) -> None:

@@ -16,11 +16,11 @@ from pytest_envsync.build_constraints import check_build_limit, read_build_const
 from pytest_envsync.distributions import PreparedWheel
 from pytest_envsync.errors import EnvsyncError, InputError, SizeMismatch
 from pytest_envsync.hashes import HashPolicy
+from pytest_envsync.input_files import read_input_files
 from pytest_envsync.memo import Resolution, is_repeatable, local_stats, recall, remember, resolution_key
 from pytest_envsync.plan import settings_of
 from pytest_envsync.requirements import DirectorySource, normalize_name
 from pytest_envsync.sources import build_settings, name_sources, settle_source, settle_sources
-from pytest_envsync.true_paths import settled
 from pytest_envsync.values import replace
 
 if TYPE_CHECKING:
@@ -60,18 +60,7 @@ def resolve(
             for warning in remembered.warnings:
                 engine.reporter.warn(warning)
             return remembered
-    from pytest_envsync.inputs.sources import read_requirements
-
-    requirements = read_requirements(
-        files,
-        options=options,
-        target=target,
-        read=engine.read,
-        cwd=engine.cwd,
-        environ=engine.environ,
-        root=engine.root,
-        settle=settled,
-    )
+    requirements = read_input_files(files, options=options, target=target, ground=engine)
     if options.build_constraints:
         # Whether anything is built or not: a mistake in them is one of the input.
         constraints = read_build_constraints(options, target=target, engine=engine)
@@ -99,19 +88,10 @@ def asks_for_nothing(files: Sequence[str], *, options: SyncOptions, engine: Engi
     if options.allow_empty_requirements:
         return None
     from pytest_envsync.environment.interpreter import base_of_running
-    from pytest_envsync.inputs.sources import read_requirements
 
     target = base_of_running(engine.cache_root)
     try:
-        requirements = read_requirements(
-            files,
-            options=options,
-            target=target,
-            read=engine.read,
-            cwd=engine.cwd,
-            environ=engine.environ,
-            settle=settled,
-        )
+        requirements = read_input_files(files, options=options, target=target, ground=engine)
     except EnvsyncError:
         return None
     if not is_empty(requirements):

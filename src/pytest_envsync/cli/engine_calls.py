@@ -19,10 +19,11 @@ from pytest_envsync.cache import cache_directory
 from pytest_envsync.cli.terminal import TerminalReporter
 from pytest_envsync.environments import EnvironmentRequest, Environments, ProjectRequest
 from pytest_envsync.errors import EnvsyncError, UsageError
+from pytest_envsync.input_files import read_input_files
 from pytest_envsync.lockfiles import check_lockfile
 from pytest_envsync.report import SCHEMA, error_json
 from pytest_envsync.settings.merge import Said, session_settings
-from pytest_envsync.values import replace
+from pytest_envsync.values import NamedTuple, replace
 
 if TYPE_CHECKING:
     from pytest_envsync.cli import Call
@@ -174,23 +175,25 @@ def _with_logins_of(request: Mapping[str, Any], options: SyncOptions, settings: 
         if not any(b"index-url" in content and b"@" in content for content in map(_content, files)):
             return options
         from pytest_envsync.environment.interpreter import base_of_running
-        from pytest_envsync.inputs.sources import read_requirements
-        from pytest_envsync.true_paths import settled
 
         cache_dir = cache_directory(options.cache_dir, settings.environ, cwd=settings.cwd)
-        found = read_requirements(
-            files,
-            options=options,
-            target=base_of_running(str(cache_dir)),
-            read=_content,
-            cwd=settings.cwd,
-            environ=settings.environ,
-            root=request.get("root"),
-            settle=settled,
-        )
+        ground = _Ground(settings.cwd, request.get("root"), settings.environ)
+        found = read_input_files(files, options=options, target=base_of_running(str(cache_dir)), ground=ground)
         indexes = [*([found.index_url] if found.index_url else []), *found.extra_index_urls]
         return replace(options, extra_index_urls=(*options.extra_index_urls, *indexes))
     return options
+
+
+class _Ground(NamedTuple):
+    """Where the files of a request are read again: files of this machine only."""
+
+    cwd: str
+    root: str | None
+    environ: Mapping[str, str]
+
+    def read(self, path: str) -> bytes:
+        """Return the bytes of the file at *path*. Raises OSError."""
+        return _content(path)
 
 
 def _content(path: str) -> bytes:

@@ -97,3 +97,44 @@ def test_what_cannot_be_removed_is_said(top: Path) -> None:
 
     assert where_permissions_count(is_refused)
     assert (top / "mine").is_dir()
+
+
+def test_another_process_may_remove_the_same_tree(top: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for directory in ("a", "b"):
+        (top / directory).mkdir()
+        for number in range(9):
+            (top / directory / str(number)).touch()
+    unlink = os.unlink
+
+    def unlink_two(path: str) -> None:
+        others = [place for place in Path(path).parent.iterdir() if str(place) != path]
+        unlink(path)
+        if others:
+            unlink(others[0])
+
+    monkeypatch.setattr(os, "unlink", unlink_two)
+    remove_tree(str(top))
+    assert not top.exists()
+
+
+@pytest.mark.parametrize(("times", "is_gone"), [(1, True), (99, False)])
+def test_what_is_written_meanwhile_goes_too_if_it_ends(
+    top: Path, monkeypatch: pytest.MonkeyPatch, times: int, *, is_gone: bool
+) -> None:
+    (top / "a").mkdir()
+    rmdir = os.rmdir
+    written = []
+
+    def write_before(path: str) -> None:
+        if len(written) < times:
+            written.append(path)
+            Path(path, "late").touch()
+        rmdir(path)
+
+    monkeypatch.setattr(os, "rmdir", write_before)
+    if is_gone:
+        remove_tree(str(top))
+    else:
+        with pytest.raises(OSError, match=os.strerror(errno.ENOTEMPTY)):
+            remove_tree(str(top))
+    assert top.exists() is not is_gone

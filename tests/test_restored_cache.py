@@ -129,6 +129,14 @@ def test_what_is_asked_of_a_copied_cache_leaves_the_other_alone(
             assert (done.returncode, done.stdout) == (2, ""), command
             assert "the cache was moved, or is a copy" in done.stderr
     assert stray.read_text() == "of the first"
+    # As it says, and again from the other one.
+    assert envsync("env", "remove", first["key"]).returncode == 0
+    assert not Path(second["path"]).exists()
+    shutil.rmtree(copy)
+    monkeypatch.setenv("ENVSYNC_CACHE_DIR", str(cache_dir))
+    assert Path(envsync("env", "path", first["key"]).stdout.strip(), "stray").read_text() == "of the first"
+    shutil.copytree(cache_dir, copy, symlinks=True)
+    monkeypatch.setenv("ENVSYNC_CACHE_DIR", str(copy))
     # A session makes its own, and the first one still is what it was.
     assert envsync("run", demo.name, "--", "python", "-c", "import demo").returncode == 0
     assert envsync("env", "diff", first["key"]).returncode == 0

@@ -121,7 +121,7 @@ def _place(call: Call) -> str:
 def remove(call: Call) -> int:
     """Remove environments by key; all are looked up before the first one goes."""
     environments = environments_of(call, TerminalReporter(call.terminal))
-    keys = [environments.find(word).key for word in call.arguments.files]
+    keys = [environments.find(word, moved_too=True).key for word in call.arguments.files]
     removed = [environments.remove(key) for key in dict.fromkeys(keys)]
     if call.is_json:
         call.terminal.give(json_text({"schema": SCHEMA, "removed": removed}))

@@ -159,11 +159,14 @@ class Environments:
 
         return list_environments(self.directory)
 
-    def find(self, key: str) -> EnvironmentListing:
-        """Return the environment whose key begins with *key*. Raises UsageError for none or several."""
+    def find(self, key: str, *, moved_too: bool = False) -> EnvironmentListing:
+        """Return the environment whose key begins with *key*.
+
+        Raises UsageError for none or several, and unless *moved_too* StoreError for one that was made in another cache.
+        """
         from pytest_envsync.environments.upkeep import find_environment
 
-        return find_environment(self.directory, key)
+        return find_environment(self.directory, key, moved_too=moved_too)
 
     def diff(self, place: str, *, verify_files: bool = False) -> Diff:
         """Return how an environment differs from what it should be; *place* is a path or the start of a key.

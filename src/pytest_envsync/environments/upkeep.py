@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pytest_envsync.cache import drop_lock, exclusive
 from pytest_envsync.environments.generations import (
@@ -33,6 +33,7 @@ from pytest_envsync.environments.request import EnvironmentListing, Pruned
 from pytest_envsync.errors import LockTimeout, StoreError, UsageError
 from pytest_envsync.leases import DAY, PRUNED, USED, held_leases, is_prune_due
 from pytest_envsync.target import implementation_title
+from pytest_envsync.values import NamedTuple
 
 if TYPE_CHECKING:
     from pytest_envsync.engine import Engine
@@ -87,16 +88,17 @@ def list_environments(environments: str) -> tuple[EnvironmentListing, ...]:
     return tuple(_listing(known) for known in found)
 
 
-def find_environment(environments: str, start: str) -> EnvironmentListing:
+def find_environment(environments: str, start: str, *, moved_too: bool = False) -> EnvironmentListing:
     """Return the environment whose key begins with *start*.
 
-    Raises UsageError for none or several, StoreError for one that was made in another cache.
+    Raises UsageError for none or several, and unless *moved_too* StoreError for one that was made in another cache.
     """
     home = find_key(environments, start)
     found = [known for known in _known(environments) if known.home == home]
     if not found:
         raise UsageError(f"the environment `{os.path.basename(home)}` is being made, or was cut short")
-    read_record(found[0].generation)  # of no use when it was made elsewhere
+    if not moved_too:
+        read_record(found[0].generation)  # of no use when it was made elsewhere
     return _listing(found[0])
 
 

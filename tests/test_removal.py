@@ -123,7 +123,7 @@ def test_what_is_written_meanwhile_goes_too_if_it_ends(
 ) -> None:
     (top / "a").mkdir()
     rmdir = os.rmdir
-    written = []
+    written: list[str] = []
 
     def write_before(path: str) -> None:
         if len(written) < times:

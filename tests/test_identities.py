@@ -12,6 +12,7 @@ from pytest_envsync.pytest_plugin.matrix.identities import (
     with_identity,
     without_identity,
 )
+from pytest_envsync.pytest_plugin.matrix.scheduling import cause_of
 from pytest_envsync.pytest_plugin.matrix.table import render, rerun
 from pytest_envsync.pytest_plugin.session.cells import Cell
 
@@ -119,3 +120,29 @@ def test_the_command_that_runs_the_failures_again() -> None:
     assert rerun(cells, ["envsync", "run", "--pytest", "a.txt", "b.txt", "--"], has_cache=True) == [
         "run the failures again: envsync run --pytest a.txt b.txt -- --lf"
     ]
+
+
+_FRAMES = 'Traceback (most recent call last):\n  File "a.py", line 1, in f\n    g()\n    ^^^\n'
+_AGAIN = f"{_FRAMES}AssertionError: no\n\nThe above exception was the direct cause of it:\n\n{_FRAMES}"
+_LOADING = f"{_AGAIN}_pytest.config.ConftestImportFailure: "
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (None, "it ended without a word"),
+        ("Not properly terminated", "Not properly terminated"),
+        (f"{_FRAMES}ImportError: no demo\n", "ImportError: no demo"),
+        (f"{_FRAMES}AssertionError: too old\nassert 1 == 2\n +  where 1 = f()\n", "AssertionError: too old"),
+        (
+            f"{_LOADING}AssertionError: no\nassert 1 == 2 (from /a b/conftest.py)",
+            "`/a b/conftest.py` cannot be loaded: AssertionError: no",
+        ),
+        (
+            f"{_LOADING}OSError: (from it) (from /x/conftest.py)\n",
+            "`/x/conftest.py` cannot be loaded: OSError: (from it)",
+        ),
+    ],
+)
+def test_what_ended_a_worker_is_one_line(error: str | None, cause: str) -> None:
+    assert cause_of(error) == cause

@@ -291,16 +291,18 @@ def test_without_an_overlay_a_matrix_needs_xdist_in_each_lock(project: SessionPr
 def test_a_conftest_that_fails_in_one_environment_is_its_error(project: SessionProject) -> None:
     project.write(
         {
-            "conftest.py": "import demo\nif demo.VERSION == '2.0': raise RuntimeError('not with this one')\n",
+            "conftest.py": "import demo\nif demo.VERSION == '2.0': raise RuntimeError('not with\\nthis one')\n",
             "test_it.py": "def test_it(): pass\n",
         }
     )
-    for workers in ([], ["-n", "4"]):
-        run = project.pytest(*BOTH, *workers, "--envsync-report", "report.json")
+    for more in ([], ["-n", "4"], ["-v"]):
+        run = project.pytest(*BOTH, *more, "--envsync-report", "report.json")
         assert run.returncode == 1, run.out
         assert run.outcomes == {"passed": 1}
         (line,) = (line for line in run.stdout.splitlines() if line.startswith("high: no worker could start in it: "))
-        assert "RuntimeError: not with this one" in line
+        place = project.path / "conftest.py"
+        assert line.endswith(f"in it: `{place}` cannot be loaded: RuntimeError: not with")
+        assert ("Traceback" in run.out) is (more == ["-v"])
         rows = project.report()["environments"]
         assert [bool(row["error"]) for row in rows] == [False, True]
 

@@ -36,6 +36,27 @@ class Environment:
         return not self.cell.is_usable or (self.scheduler is not None and self.scheduler.numnodes == 0)
 
 
+_TRACEBACK = "Traceback (most recent call last):\n"
+_CONFTEST = "_pytest.config.ConftestImportFailure: "
+
+
+def cause_of(error: object | None) -> str:
+    """Return in one line what ended a worker; *error* is what it left, as a rule a traceback.
+
+    The line that names the error is the first one behind the frames: what it says may go on in others.
+    """
+    lines = [line for line in str(error).rpartition(_TRACEBACK)[2].splitlines() if line.strip()]
+    if error is None or not lines:
+        return "it ended without a word"
+    named = next((line for line in lines if not line[0].isspace()), lines[-1].strip())
+    said = named.removeprefix(_CONFTEST)
+    # pytest says behind all of it which file that was.
+    _, found, place = lines[-1].rpartition(" (from ")
+    if said == named or not found:
+        return named
+    return f"`{place.removesuffix(')')}` cannot be loaded: {said.removesuffix(f'{found}{place}')}"
+
+
 class Matrix(Protocol):
     """What a scheduler asks of the controller."""
 

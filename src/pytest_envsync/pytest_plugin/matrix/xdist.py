@@ -22,7 +22,7 @@ from pytest_envsync.pytest_plugin.matrix import in_turn, remote, table
 from pytest_envsync.pytest_plugin.matrix.apart import Apart
 from pytest_envsync.pytest_plugin.matrix.identities import name_with_identity, with_identity
 from pytest_envsync.pytest_plugin.matrix.in_turn import InTurn
-from pytest_envsync.pytest_plugin.matrix.scheduling import Environment, PerEnvironment
+from pytest_envsync.pytest_plugin.matrix.scheduling import Environment, PerEnvironment, cause_of
 from pytest_envsync.pytest_plugin.matrix.selection import forget_plain_failures
 from pytest_envsync.pytest_plugin.naming import GROUP
 from pytest_envsync.pytest_plugin.session.cells import IDENTITY, ORIGINAL, Cell
@@ -301,8 +301,10 @@ class Controller:
     def _give_up(self, dsession: DSession, node: WorkerController, error: object | None) -> None:
         """Go on without a worker that never came to collect; without any, its environment is an error."""
         environment = self.environment_of(node)
-        environment.failures.append(_cause(error))
-        self.config.hook.pytest_testnodedown(node=node, error=error)
+        cause = cause_of(error)
+        environment.failures.append(cause)
+        shown = error if self.config.option.verbose > 0 or cause == str(error).strip() else f"{cause} (-v shows where)"
+        self.config.hook.pytest_testnodedown(node=node, error=shown)
         environment.scheduler.numnodes -= 1
         if node in environment.scheduler.nodes:
             environment.scheduler.remove_node(node)
@@ -388,9 +390,3 @@ class Controller:
             terminalreporter.write_line(line)
         if self._names_nothing:
             terminalreporter.write_line(f"ERROR: not found in any environment: {' '.join(self.config.args)}", red=True)
-
-
-def _cause(error: object | None) -> str:
-    """Return the line of a traceback that names the error: the last one that is not indented."""
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return next((line for line in reversed(lines) if not line[0].isspace()), "it ended without a word")

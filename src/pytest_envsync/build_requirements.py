@@ -9,7 +9,7 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
@@ -22,6 +22,7 @@ from pytest_envsync.distributions import Candidate, File
 from pytest_envsync.errors import BuildError, InputError, SelectionError
 from pytest_envsync.hashes import Digest
 from pytest_envsync.requirements import IndexSource, Source, normalize_name
+from pytest_envsync.values import NamedTuple
 from pytest_envsync.wheels.choice.demand import Demand
 from pytest_envsync.wheels.choice.direct import direct_candidate
 from pytest_envsync.wheels.choice.refusals import explain

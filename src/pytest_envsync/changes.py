@@ -7,7 +7,9 @@ PYTEST_DONT_REWRITE
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
+
+from pytest_envsync.values import NamedTuple
 
 Action = Literal["installed", "uninstalled", "reinstalled"]
 

@@ -15,9 +15,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from pytest_envsync.comparison import Walk, parents
+from pytest_envsync.patterns import pattern
 from pytest_envsync.snapshot import (
     CACHE,
     Snapshot,
@@ -31,6 +32,7 @@ from pytest_envsync.snapshot import (
     take_snapshot,
 )
 from pytest_envsync.source_hash import source_hash_of
+from pytest_envsync.values import NamedTuple
 
 if TYPE_CHECKING:
     from pytest_envsync.snapshot import Digests
@@ -50,9 +52,9 @@ __all__ = [
     "take_snapshot",
 ]
 
-_METADATA = re.compile(r"(?:^|/)site-packages/(?P<name>[^/]+?)-(?P<version>[^/-]+)(?:-py\d[^/-]*)?\.(?:dist|egg)-info$")
+_METADATA = pattern(r"(?:^|/)site-packages/(?P<name>[^/]+?)-(?P<version>[^/-]+)(?:-py\d[^/-]*)?\.(?:dist|egg)-info$")
 
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_UNPRINTABLE = pattern(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 class DistributionChanges(NamedTuple):

@@ -11,6 +11,7 @@ import re
 from functools import lru_cache
 from typing import Literal
 
+from pytest_envsync.patterns import pattern
 from pytest_envsync.record import expand_tags
 from pytest_envsync.requirements import normalize_name
 from pytest_envsync.versions import canonical_version
@@ -19,7 +20,7 @@ SDIST_SUFFIXES = (".tar.gz", ".zip")
 """What a source distribution may be packed as (PEP 625, and ``.zip`` from before it)."""
 
 _OLD_SUFFIXES = (".tar.bz2", ".tar.xz", ".tgz", ".tbz", ".tar.zst", ".tar.lzma", ".tar.lz", ".txz", ".tlz", ".tar")
-_BUILD = re.compile(r"([0-9]+)(.*)", re.ASCII)
+_BUILD = pattern(r"([0-9]+)(.*)", re.ASCII)
 
 FileKind = Literal["wheel", "sdist", "other"]
 

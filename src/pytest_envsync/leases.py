@@ -15,9 +15,9 @@ import os
 import sys
 import time
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from pytest_envsync.atomic import write_at_once
+from pytest_envsync.values import NamedTuple
 
 DAY = 86_400.0  # seconds
 USED = "used"

@@ -2,15 +2,16 @@
 
 A command that only compares needs few of those that its modules name; compiling all of them took 3 of its 30 ms.
 
+Standard library only: this module also runs inside session environments.
+
 PYTEST_DONT_REWRITE
 """
 
 from __future__ import annotations
 
-import re
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import re
     from typing import Any
 
 
@@ -21,6 +22,8 @@ class _Pattern:
         self._given = (text, flags)
 
     def __getattr__(self, name: str) -> Any:
+        import re
+
         value = getattr(re.compile(*self._given), name)
         setattr(self, name, value)
         return value

@@ -10,9 +10,9 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
 
 from pytest_envsync.errors import UsageError
+from pytest_envsync.values import NamedTuple
 
 
 class Platform(NamedTuple):
@@ -143,7 +143,7 @@ def platform_tags(platform: Platform) -> tuple[str, ...]:
     if family == "windows":
         return ({"AMD64": "win_amd64", "ARM64": "win_arm64", "x86": "win32"}[machine],)
     if family == "macos":
-        return tuple(tags.mac_platforms(release, machine))
+        return tuple(_mac_tags(machine, release))
     if family == "android":
         return tuple(tags.android_platforms(release[0], {"aarch64": "arm64_v8a"}.get(machine, machine)))
     if family == "pyodide":
@@ -158,6 +158,20 @@ def _manylinux_tags(machine: str, newest: int) -> Iterable[str]:
         if minor in _LEGACY_NAMES:
             yield f"{_LEGACY_NAMES[minor]}_{machine}"
     yield f"linux_{machine}"
+
+
+def _mac_tags(machine: str, release: tuple[int, int]) -> Iterable[str]:
+    from packaging.tags import mac_platforms
+
+    if machine == "arm64" and release < (11, 0):
+        # There is no such Mac. What the reference leaves are the wheels for both processors, without a lower bound.
+        yield from (tag for tag in mac_platforms((11, 0), machine) if tag.startswith("macosx_10_"))
+        return
+    for tag in mac_platforms(release, machine):
+        yield tag
+        if tag.endswith("_fat3"):
+            # The same by a name that no tool writes any more: of three processors, two had 32 bits.
+            yield tag + "2"
 
 
 def own_platform_tags(target_tags: Sequence[str]) -> tuple[str, ...]:
@@ -178,6 +192,8 @@ def python_tags(
     """
     from packaging import tags
 
+    # Without any, the functions of `packaging` take those of the machine that runs this.
+    platforms = platforms or ["nowhere"]
     short = f"{version[0]}{version[1]}"
     interpreter, abi = (target_tags[0].split("-") if target_tags else ["py3", "none"])[:2]
     if implementation == "cpython":

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import NamedTuple
 
 from pytest_envsync.foreign_variables import FOREIGN
+from pytest_envsync.values import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

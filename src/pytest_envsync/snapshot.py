@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import marshal
 import os
-import re
 import stat
 from errno import EINVAL
 from io import FileIO
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 from zlib import crc32
 
 from pytest_envsync.atomic import write_at_once
+from pytest_envsync.patterns import pattern
+from pytest_envsync.values import NamedTuple
 
 if TYPE_CHECKING:
     # For type checkers only: an interpreter of a session may be too old for the notation.
@@ -32,10 +33,10 @@ if TYPE_CHECKING:
 
 NO_TIME = -1
 CACHE = "__pycache__"
-BYTECODE = re.compile(r".\.cpython-\d+t?(?:\.opt-\w+)?\.pyc$")
+BYTECODE = pattern(r".\.cpython-\d+t?(?:\.opt-\w+)?\.pyc$")
 """Names in ``__pycache__`` that never count."""
 
-_REWRITTEN = re.compile(r".\.cpython-\d+t?-pytest-[^/]+\.py[co]$")
+_REWRITTEN = pattern(r".\.cpython-\d+t?-pytest-[^/]+\.py[co]$")
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _MAGIC = b"envsync-snapshot-3\n"
 

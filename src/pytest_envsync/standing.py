@@ -12,12 +12,13 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 import os
-from typing import Any, NamedTuple
+from typing import Any
 
 from pytest_envsync.comparison import Walk
 from pytest_envsync.leases import release, take_lease
 from pytest_envsync.lock_file import is_there, open_lock, try_lock
 from pytest_envsync.snapshot import Snapshot, load_snapshot
+from pytest_envsync.values import NamedTuple
 
 
 class Standing(NamedTuple):

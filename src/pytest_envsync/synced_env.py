@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_envsync.errors import EnvsyncError
 from pytest_envsync.foreign_variables import FOREIGN
+from pytest_envsync.patterns import pattern
 from pytest_envsync.true_paths import settled
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ TAIL = 40
 """How many lines of each stream a failed command shows."""
 
 _DROPPED = (*FOREIGN, "PYTHONPATH", "ENVSYNC_SESSION")
-_DIST_INFO = re.compile(r"(?P<name>[^-]+)-(?P<version>[^-]+)\.(?:dist|egg)-info")
+_DIST_INFO = pattern(r"(?P<name>[^-]+)-(?P<version>[^-]+)\.(?:dist|egg)-info")
 
 
 _NOT_FOR_PRIVATE = frozenset({

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pytest_envsync.cache import cache_directory
 from pytest_envsync.errors import EnvsyncError, UsageError
 from pytest_envsync.settings.declared import find_declared, read_declared
 from pytest_envsync.true_paths import resolved, settled
-from pytest_envsync.values import replace
+from pytest_envsync.values import NamedTuple, replace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

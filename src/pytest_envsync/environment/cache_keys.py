@@ -12,9 +12,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from pytest_envsync.errors import InputError
+from pytest_envsync.values import NamedTuple
 
 _MAGIC = re.compile(r"[*?\[{]")
 _KINDS = ("file", "dir", "git", "env")

@@ -17,6 +17,7 @@ from typing import Any
 from pytest_envsync.addresses import file_url
 from pytest_envsync.distributions import InstalledDistribution, InstalledKind
 from pytest_envsync.errors import InstallError
+from pytest_envsync.patterns import pattern
 from pytest_envsync.plan import seed_packages
 from pytest_envsync.record import expand_tags, parse_direct_url, parse_headers
 from pytest_envsync.requirements import normalize_name
@@ -27,8 +28,8 @@ from pytest_envsync.versions import canonical_version
 NOTE = "envsync.json"
 """What this tool notes in a dist-info: ``sha256``, ``built_from``, ``cache_info``, ``build_info``."""
 
-_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?\Z", re.ASCII)
-_PLAIN_VERSION = re.compile(r"[0-9]+(?:\.[0-9]+)*\Z", re.ASCII)
+_NAME = pattern(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?\Z", re.ASCII)
+_PLAIN_VERSION = pattern(r"[0-9]+(?:\.[0-9]+)*\Z", re.ASCII)
 _PLAIN_NOTE = re.compile(rb'\{"sha256":"([0-9a-f]{64})"\}\n?\Z')
 
 

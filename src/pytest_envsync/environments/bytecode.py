@@ -10,7 +10,6 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -19,6 +18,7 @@ from pytest_envsync.environments.compiling import Job, compile_modules
 from pytest_envsync.environments.generations import remove_tree
 from pytest_envsync.environments.origins import Origins
 from pytest_envsync.errors import EnvsyncError
+from pytest_envsync.patterns import pattern
 from pytest_envsync.snapshot import CACHE, digest_of
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pytest_envsync.snapshot import Snapshot
 
 _SECOND = 10**9  # in nanoseconds
-_LEVEL = re.compile(r"\.cpython-[0-9]+t?(?:\.opt-(?P<level>[12]))?\.pyc\Z")
+_LEVEL = pattern(r"\.cpython-[0-9]+t?(?:\.opt-(?P<level>[12]))?\.pyc\Z")
 
 
 def settle_bytecode(

@@ -11,7 +11,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import NamedTuple
+
+from pytest_envsync.values import NamedTuple
 
 _WORKER = """\
 import os, py_compile, sys, warnings

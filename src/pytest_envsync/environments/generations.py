@@ -13,13 +13,13 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from pytest_envsync import removal
 from pytest_envsync.atomic import write_at_once
 from pytest_envsync.errors import StoreError
 from pytest_envsync.leases import USED, Lease, held_leases
-from pytest_envsync.values import asdict, dataclass
+from pytest_envsync.values import NamedTuple, asdict, dataclass
 
 SCHEMA = 1
 

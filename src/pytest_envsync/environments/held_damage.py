@@ -9,11 +9,12 @@ import json
 import os
 from collections.abc import Collection, Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pytest_envsync.environments.generations import generations, homes, load_record
 from pytest_envsync.environments.origins import Origins
 from pytest_envsync.errors import EnvsyncError
+from pytest_envsync.values import NamedTuple
 from pytest_envsync.wheels.store.spoiled import Spoiled, load_spoiled
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pytest_envsync.diff import Snapshot, take_snapshot
 from pytest_envsync.environments.filling import fill
@@ -14,6 +14,7 @@ from pytest_envsync.environments.generations import remove_tree
 from pytest_envsync.environments.rewriting import place_rewritten
 from pytest_envsync.environments.store_damage import mend_wheels
 from pytest_envsync.errors import InstallError, StoreError
+from pytest_envsync.values import NamedTuple
 
 if TYPE_CHECKING:
     from pytest_envsync.changes import Changes

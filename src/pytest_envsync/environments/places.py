@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pytest_envsync.diff import Diff, load_snapshot, save_snapshot
 from pytest_envsync.environment.journal import JOURNAL_NAME
@@ -30,6 +30,7 @@ from pytest_envsync.environments.provision import key_lock
 from pytest_envsync.environments.repair import Repaired, repair
 from pytest_envsync.errors import StoreError, TargetError, UsageError
 from pytest_envsync.true_paths import resolved
+from pytest_envsync.values import NamedTuple
 
 if TYPE_CHECKING:
     from pytest_envsync.engine import Engine

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pytest_envsync.addresses import masked
 from pytest_envsync.atomic import write_at_once
@@ -39,7 +39,7 @@ from pytest_envsync.errors import DamagedStoreError, EnvsyncError, InputError, S
 from pytest_envsync.leases import count_sessions, take_lease
 from pytest_envsync.memo import remember
 from pytest_envsync.resolve import prepare, resolve, resolve_project
-from pytest_envsync.values import replace
+from pytest_envsync.values import NamedTuple, replace
 
 if TYPE_CHECKING:
     from pytest_envsync.distributions import Candidate

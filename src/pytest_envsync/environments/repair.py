@@ -13,7 +13,7 @@ import os
 import stat
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pytest_envsync.atomic import write_at_once
 from pytest_envsync.changes import Change, Changes
@@ -26,6 +26,7 @@ from pytest_envsync.environments.origins import Origins
 from pytest_envsync.environments.store_damage import mend_store
 from pytest_envsync.errors import StoreError
 from pytest_envsync.snapshot import CACHE, NO_TIME, Snapshot, is_cache
+from pytest_envsync.values import NamedTuple
 
 if TYPE_CHECKING:
     from pytest_envsync.engine import Engine

@@ -6,12 +6,12 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from pytest_envsync.changes import Change, Changes
 from pytest_envsync.diff import Diff
 from pytest_envsync.options import SyncOptions
-from pytest_envsync.values import asdict, dataclass, field, fields, replace
+from pytest_envsync.values import NamedTuple, asdict, dataclass, field, fields, replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

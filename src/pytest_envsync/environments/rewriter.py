@@ -6,13 +6,14 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 import os
-import re
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pytest_envsync.environments.filling import OVERLAY_ENTRY
+from pytest_envsync.patterns import pattern
 from pytest_envsync.sealed import holds, identity_of
+from pytest_envsync.values import NamedTuple
 
 if TYPE_CHECKING:
     from pytest_envsync.environments.generations import Record
@@ -32,7 +33,7 @@ IMPORTED = (
 """Distributions that take part when pytest rewrites a module: what its import imports."""
 
 _NAMES = frozenset({"_pytest", *(name.replace("-", "_") for name in IMPORTED)})
-_METADATA = re.compile(r"pytest-(?P<version>[^-]+)\.dist-info\Z")
+_METADATA = pattern(r"pytest-(?P<version>[^-]+)\.dist-info\Z")
 
 
 class Rewriter(NamedTuple):

@@ -15,7 +15,7 @@ import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pytest_envsync.environment.link import choose_link_mode, placing, replace_file
 from pytest_envsync.environments.bytecode import magic_of, of_wheels, source_of
@@ -25,6 +25,7 @@ from pytest_envsync.environments.origins import Origins
 from pytest_envsync.environments.rewriter import IMPORTED, Rewriter, rewriter_of, takes_part
 from pytest_envsync.errors import EnvsyncError
 from pytest_envsync.snapshot import Snapshot, digest_of
+from pytest_envsync.values import NamedTuple
 
 if TYPE_CHECKING:
     from pytest_envsync.distributions import StoredFile

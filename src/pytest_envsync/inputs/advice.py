@@ -5,9 +5,8 @@ PYTEST_DONT_REWRITE
 
 from __future__ import annotations
 
-import re
-
 from pytest_envsync.inputs.paths import file_name
+from pytest_envsync.patterns import pattern
 
 FOREIGN_LOCKS = {
     "uv.lock": ("uv's own lockfile", "uv export --format pylock.toml --output-file pylock.toml"),
@@ -18,7 +17,7 @@ FOREIGN_LOCKS = {
     "package-lock.json": ("a lockfile of npm", None),
 }
 """Files of other tools to what they are, and the command that makes a lock of one."""
-_TEST_FILE = re.compile(r"(?:test_.*|.*_test|conftest)\.py")
+_TEST_FILE = pattern(r"(?:test_.*|.*_test|conftest)\.py")
 
 
 def foreign_lock_advice(path: str) -> str | None:

@@ -5,15 +5,15 @@ PYTEST_DONT_REWRITE
 
 from __future__ import annotations
 
-import re
 from typing import Literal
 
 from pytest_envsync.errors import InputError
 from pytest_envsync.inputs.advice import foreign_lock_advice
 from pytest_envsync.inputs.paths import file_name
+from pytest_envsync.patterns import pattern
 from pytest_envsync.requirements import Origin
 
-_PYLOCK = re.compile(r"pylock(?:\.[^.]+)?\.toml")
+_PYLOCK = pattern(r"pylock(?:\.[^.]+)?\.toml")
 
 Kind = Literal["requirements", "pylock", "project", "tree", "script", "unknown"]
 

@@ -12,14 +12,16 @@ import re
 from collections.abc import Sequence
 from pathlib import PurePath
 
+from pytest_envsync.patterns import pattern
+
 GROUP = "envsync-"
 """What the names of our xdist groups begin with."""
 
-NAME = re.compile(r"[A-Za-z0-9._-]+")
-_PYLOCK = re.compile(r"pylock\.([^.]+)\.toml")
-_NAMED = re.compile(r"([A-Za-z0-9._-]+)=(.+)", re.DOTALL)
-_LOGIN = re.compile(r"//[^/]*@")
-_OTHER = re.compile(r"[^A-Za-z0-9._-]+")
+NAME = pattern(r"[A-Za-z0-9._-]+")
+_PYLOCK = pattern(r"pylock\.([^.]+)\.toml")
+_NAMED = pattern(r"([A-Za-z0-9._-]+)=(.+)", re.DOTALL)
+_LOGIN = pattern(r"//[^/]*@")
+_OTHER = pattern(r"[^A-Za-z0-9._-]+")
 
 
 class NameClash(ValueError):  # noqa: N818 - says what happened

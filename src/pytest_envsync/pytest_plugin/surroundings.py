@@ -8,7 +8,9 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
+
+from pytest_envsync.values import NamedTuple
 
 
 class Surroundings(NamedTuple):

@@ -8,7 +8,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
+from pytest_envsync.patterns import pattern
+
+_NAME = pattern(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
 _METADATA_KEYS = frozenset({"name", "version", "requires-dist", "requires-python", "provides-extra", "provides-extras"})
 
 

@@ -8,10 +8,11 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pytest_envsync.errors import UsageError
 from pytest_envsync.true_paths import resolved, settled
+from pytest_envsync.values import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,12 +9,13 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from pytest_envsync.addresses import canonical_address
+from pytest_envsync.patterns import pattern
 from pytest_envsync.values import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-_NAMED = re.compile(r"([^=/\\:?#]+)=(.+)", re.DOTALL)
+_NAMED = pattern(r"([^=/\\:?#]+)=(.+)", re.DOTALL)
 _CHOICES = {"format": ("simple", "flat"), "authenticate": ("auto", "always", "never")}
 
 

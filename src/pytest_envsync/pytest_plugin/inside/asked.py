@@ -12,12 +12,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from pytest_envsync.errors import UsageError
 from pytest_envsync.pytest_plugin.paths import absolute
 from pytest_envsync.settings.merge import Said, option_named, read_said
 from pytest_envsync.true_paths import resolved
+from pytest_envsync.values import NamedTuple
 
 if TYPE_CHECKING:
     import argparse

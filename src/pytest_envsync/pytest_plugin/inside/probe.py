@@ -5,12 +5,12 @@ PYTEST_DONT_REWRITE
 
 from __future__ import annotations
 
-import re
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_envsync.errors import EnvsyncError
+from pytest_envsync.patterns import pattern
 
 if TYPE_CHECKING:
     from pytest_envsync.pytest_plugin.inside.provision import Provided
@@ -20,7 +20,7 @@ TIME_LIMIT = 60
 
 _IMPORTS = ("pytest", "_pytest.config", "pytest_envsync.pytest_plugin.hooks")
 _NEEDED = {"pluggy", "iniconfig", "packaging", "exceptiongroup", "tomli", "typing-extensions", "pygments"}
-_NO_XDIST = re.compile(r"No module named '(execnet|xdist)'")
+_NO_XDIST = pattern(r"No module named '(execnet|xdist)'")
 
 
 def check_hosting(provided: Provided, *, as_worker: bool = False) -> None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from pytest_envsync.errors import InputError
 from pytest_envsync.pytest_plugin.overlay.host_distributions import normalized
+from pytest_envsync.values import NamedTuple
 
 
 class Project(NamedTuple):

@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_envsync.addresses import file_url, masked
 from pytest_envsync.cache import cache_directory, make_cache
@@ -34,7 +34,7 @@ from pytest_envsync.pytest_plugin.overlay.host_plugins import NamedPlugins, name
 from pytest_envsync.pytest_plugin.overlay.making import Bring, Held, Overlay, make_overlay
 from pytest_envsync.settings.declared import Declared, read_declared
 from pytest_envsync.settings.merge import Said, Settings, session_settings
-from pytest_envsync.values import replace
+from pytest_envsync.values import NamedTuple, replace
 
 if TYPE_CHECKING:
     import pytest

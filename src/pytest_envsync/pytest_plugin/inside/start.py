@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pytest_envsync.addresses import masked
 from pytest_envsync.errors import BuildError, EnvsyncError
@@ -18,6 +18,7 @@ from pytest_envsync.pytest_plugin.command_line import inner_arguments
 from pytest_envsync.pytest_plugin.inside import launch, unhosted, way
 from pytest_envsync.pytest_plugin.inside.child import run_child
 from pytest_envsync.pytest_plugin.session.silence import silence
+from pytest_envsync.values import NamedTuple
 
 if TYPE_CHECKING:
     import argparse

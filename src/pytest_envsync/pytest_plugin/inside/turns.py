@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from pytest_envsync.addresses import masked
 from pytest_envsync.pytest_plugin.inside.child import run_child
@@ -25,6 +25,7 @@ from pytest_envsync.pytest_plugin.matrix.turn_note import Turn, note_path, other
 from pytest_envsync.pytest_plugin.session import report_file
 from pytest_envsync.pytest_plugin.session.cells import Cell
 from pytest_envsync.pytest_plugin.session.silence import silence
+from pytest_envsync.values import NamedTuple
 
 if TYPE_CHECKING:
     from pytest_envsync.pytest_plugin.inside.provision import Provided

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from pytest_envsync.errors import InputError, UsageError
 from pytest_envsync.lockfiles import check_lockfile
@@ -16,6 +15,7 @@ from pytest_envsync.pytest_plugin.inside.asked import Asked
 from pytest_envsync.pytest_plugin.naming import NameClash, identity, python_part, split_name, unique_names
 from pytest_envsync.pytest_plugin.paths import absolute
 from pytest_envsync.settings.declared import Declared, find_declared
+from pytest_envsync.values import NamedTuple
 
 _MINOR = f"{sys.version_info.major}.{sys.version_info.minor}"
 

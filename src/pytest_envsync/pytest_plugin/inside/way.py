@@ -14,7 +14,8 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from types import FrameType
-from typing import NamedTuple
+
+from pytest_envsync.values import NamedTuple
 
 _VALUED = "cmWX"  # interpreter options that take a value
 _SCRIPTS = {"pytest", "py.test"}

@@ -11,8 +11,10 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from pytest_envsync.patterns import pattern
+
 # xdist puts the group of ``--dist loadgroup`` behind an id.
-_ID = re.compile(r"(?P<path>.*?)(?P<rest>::.*?)?(?P<group>@[^\]\[:/]*)?", re.DOTALL)
+_ID = pattern(r"(?P<path>.*?)(?P<rest>::.*?)?(?P<group>@[^\]\[:/]*)?", re.DOTALL)
 
 
 def with_identity(nodeid: str, identity: str) -> str:

@@ -11,7 +11,8 @@ import json
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+
+from pytest_envsync.values import NamedTuple
 
 
 class Turn(NamedTuple):

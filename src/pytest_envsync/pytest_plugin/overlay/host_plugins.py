@@ -13,9 +13,10 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from pytest_envsync.pytest_plugin.overlay.host_distributions import normalized
+from pytest_envsync.values import NamedTuple
 
 if TYPE_CHECKING:
     import pytest

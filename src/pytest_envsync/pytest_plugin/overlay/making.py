@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import pytest_envsync
 from pytest_envsync.atomic import write_at_once
@@ -28,6 +28,7 @@ from pytest_envsync.errors import EnvsyncError
 from pytest_envsync.pytest_plugin.overlay.contents import seal
 from pytest_envsync.pytest_plugin.overlay.host_distributions import NotHereError, choose
 from pytest_envsync.sealed import is_sound
+from pytest_envsync.values import NamedTuple
 
 if TYPE_CHECKING:
     from pytest_envsync.target import Target
@@ -40,8 +41,8 @@ OLDEST_PYTEST = (7, 4)
 
 _PASSIVE = {
     "": (
-        "atomic", "changes", "comparison", "diff", "errors", "foreign_variables", "guard_file", "leases", "removal",
-        "snapshot", "source_hash", "synced_env", "true_paths",
+        "atomic", "changes", "comparison", "diff", "errors", "foreign_variables", "guard_file", "leases", "patterns",
+        "removal", "snapshot", "source_hash", "synced_env", "true_paths", "values",
     ),
     "pytest_plugin": ("command_line", "guard", "hooks", "hookspecs", "naming", "paths", "surroundings"),
     "pytest_plugin.fixtures": ("axes", "factory", "markings", "option_values", "private", "refusals"),

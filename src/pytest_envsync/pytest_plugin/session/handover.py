@@ -11,12 +11,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 from pytest_envsync.diff import Diff, compare, find_rewritten, load_snapshot, sweep_rewritten
 from pytest_envsync.errors import EnvsyncError
 from pytest_envsync.leases import drop, release
 from pytest_envsync.pytest_plugin.session.engine import Engine
+from pytest_envsync.values import NamedTuple
 
 
 class Handover(NamedTuple):

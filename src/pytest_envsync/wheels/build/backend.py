@@ -11,9 +11,10 @@ import signal
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any
 
 from pytest_envsync.errors import BuildError
+from pytest_envsync.values import NamedTuple
 
 if TYPE_CHECKING:
     from pyproject_hooks import BuildBackendHookCaller

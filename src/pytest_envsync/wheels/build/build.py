@@ -18,12 +18,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from copy import copy
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_envsync.cache import exclusive, lock_timeout
 from pytest_envsync.direct_url import url_path
 from pytest_envsync.errors import BuildError, EnvsyncError
 from pytest_envsync.requirements import DirectorySource, SpecifiedRequirement, VcsSource, normalize_name
+from pytest_envsync.values import NamedTuple
 from pytest_envsync.wheels.build.answers import read_answer, write_answer
 from pytest_envsync.wheels.build.backend import Backend, read_build_system
 from pytest_envsync.wheels.build.checking import checked

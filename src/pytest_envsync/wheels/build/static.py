@@ -9,10 +9,11 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from pytest_envsync.errors import BuildError
 from pytest_envsync.record import parse_headers
+from pytest_envsync.values import NamedTuple
 
 
 class SourceMetadata(NamedTuple):

@@ -9,7 +9,8 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 from html.parser import HTMLParser
-from typing import NamedTuple
+
+from pytest_envsync.values import NamedTuple
 
 
 class Anchor(NamedTuple):

@@ -13,11 +13,11 @@ import threading
 from collections.abc import Mapping
 from itertools import takewhile
 from pathlib import Path
-from typing import NamedTuple
 
 from pytest_envsync.addresses import Realm, realm_of, split_credentials
 from pytest_envsync.errors import FetchError
 from pytest_envsync.narration import Reporter, SilentReporter
+from pytest_envsync.values import NamedTuple
 
 _KEYRING_SECONDS = 60.0
 

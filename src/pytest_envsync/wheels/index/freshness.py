@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import NamedTuple
+
+from pytest_envsync.values import NamedTuple
 
 _DIRECTIVE = re.compile(r'\s*([A-Za-z0-9_-]+)\s*(?:=\s*("[^"]*"|[^",;\s]*))?\s*(?:,|$)')
 # What never varies for us: these headers are the same in all of our requests.

@@ -13,9 +13,9 @@ import hashlib
 import json
 import os
 from pathlib import Path
-from typing import NamedTuple
 
 from pytest_envsync.atomic import write_at_once
+from pytest_envsync.values import NamedTuple
 
 _SCHEMA = 1
 _SKEW = 300.0  # seconds that clocks of file systems and machines may differ

@@ -11,12 +11,13 @@ import threading
 import time
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from pytest_envsync.addresses import masked, without_credentials
 from pytest_envsync.errors import FetchError, OfflineError
 from pytest_envsync.options import SyncOptions
 from pytest_envsync.requirements import normalize_name
+from pytest_envsync.values import NamedTuple
 from pytest_envsync.wheels.index.freshness import freshness_of
 from pytest_envsync.wheels.index.page_cache import KeptPage, PageCache
 from pytest_envsync.wheels.index.simple import ACCEPT, PageError, parse_page

@@ -12,9 +12,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 from pytest_envsync.errors import UsageError
+from pytest_envsync.values import NamedTuple
 
 TORCH_INDEX = "https://download.pytorch.org/whl/"
 """The address below which each backend has its index; ``ENVSYNC_TORCH_INDEX`` replaces it."""

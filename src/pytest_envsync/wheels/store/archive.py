@@ -15,9 +15,10 @@ import stat
 from collections.abc import Iterator
 from functools import lru_cache
 from struct import Struct
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 from pytest_envsync.errors import WheelError
+from pytest_envsync.values import NamedTuple
 
 STORED, DEFLATED = 0, 8
 _END = Struct("<4s4H2IH")

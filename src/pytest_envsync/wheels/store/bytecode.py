@@ -32,7 +32,7 @@ _NAME = pattern(
     r"(?P<folder>(?:.*/)?)__pycache__/(?P<stem>[^/]+)\.(?P<tag>cpython-[0-9]+t?)(?:\.opt-[0-9a-zA-Z]+)?\.pyc\Z",
     re.DOTALL,
 )
-_TAG = re.compile(r"cpython-[0-9]+t?(?:-pytest-[^/]+\.[0-9a-f]{16})?\Z")
+_TAG = pattern(r"cpython-[0-9]+t?(?:-pytest-[^/]+\.[0-9a-f]{16})?\Z")
 _DISTRUSTED = pattern(r"cpython-[0-9]+t?-pytest-[^/]+\.[0-9a-f]{12}\Z")
 _REWRITTEN = pattern(
     r"(?P<folder>(?:.*/)?)__pycache__/(?P<stem>[^/]+)\.(?P<tag>cpython-[0-9]+t?-pytest-[^/]+)\.pyc\Z", re.DOTALL

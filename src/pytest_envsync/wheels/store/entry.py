@@ -9,7 +9,6 @@ import os
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple
 
 from pytest_envsync.addresses import masked, without_credentials
 from pytest_envsync.cache import ELSEWHERE
@@ -17,6 +16,7 @@ from pytest_envsync.distributions import StoredFile, StoredWheel
 from pytest_envsync.errors import StoreError, WheelError
 from pytest_envsync.file_stamp import Stamp, stamp_of
 from pytest_envsync.hashes import Digest
+from pytest_envsync.values import NamedTuple
 from pytest_envsync.wheels.store.archive import read_members
 from pytest_envsync.wheels.store.digests import digest_file
 from pytest_envsync.wheels.store.identity import Identity, find_dist_info, heal_record, read_identity

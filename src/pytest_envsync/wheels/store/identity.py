@@ -10,7 +10,7 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from pytest_envsync.distributions import StoredFile
 from pytest_envsync.errors import WheelError
@@ -27,6 +27,7 @@ from pytest_envsync.record import (
     record_hash,
 )
 from pytest_envsync.requirements import normalize_name
+from pytest_envsync.values import NamedTuple
 from pytest_envsync.versions import canonical_version
 
 _Parsed = TypeVar("_Parsed")

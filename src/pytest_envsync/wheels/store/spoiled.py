@@ -13,11 +13,11 @@ import json
 import os
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import NamedTuple
 
 from pytest_envsync.atomic import write_at_once
 from pytest_envsync.distributions import StoredFile
 from pytest_envsync.snapshot import digest_of
+from pytest_envsync.values import NamedTuple
 
 _KEPT = 365 * 86_400.0  # seconds; by then whatever was synced of it was most likely synced again
 

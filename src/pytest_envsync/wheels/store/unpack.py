@@ -14,10 +14,11 @@ import os
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from hashlib import sha256
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
 from pytest_envsync.distributions import StoredFile
 from pytest_envsync.errors import WheelError
+from pytest_envsync.values import NamedTuple
 from pytest_envsync.wheels.store.archive import DEFLATED, HAS_DESCRIPTOR, LOCAL, Member, wide_values
 
 _WINDOW = 2**20  # bytes of the archive that are in memory; most members of it lie in one

@@ -13,11 +13,12 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from pytest_envsync.cache import exclusive
 from pytest_envsync.distributions import StoredWheel
 from pytest_envsync.errors import EnvsyncError, StoreError
+from pytest_envsync.values import NamedTuple
 from pytest_envsync.wheels.store.bytecode import distrusted
 from pytest_envsync.wheels.store.damage import Damage
 from pytest_envsync.wheels.store.store import Fetch, Store

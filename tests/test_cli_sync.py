@@ -368,18 +368,18 @@ def test_what_was_written_to_since_the_process_began_is_not_remembered(
 
 
 def test_an_interrupt_is_status_130_and_changes_nothing(demo: Path, index: IndexServer, tmp_path: Path) -> None:
-    index.fail("/", delay=1.0)
+    index.fail("/", delay=600)
     process = subprocess.Popen(
         [sys.executable, "-m", "pytest_envsync", "sync", demo.name],
         cwd=tmp_path,
         stderr=subprocess.PIPE,
         text=True,
     )
-    deadline = time.monotonic() + 20
-    while not index.requests and time.monotonic() < deadline:
+    while not index.requests:
+        assert process.poll() is None
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
-    _, text = process.communicate(timeout=20)
+    _, text = process.communicate(timeout=120)
     assert process.returncode == 130, text
     assert "Traceback" not in text
     assert not list(tmp_path.glob(".venv/lib/python*/site-packages/*.dist-info"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import socket
+import ssl
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
+import trustme
 
 from clients import client, filenames
 from factories import make_wheel, sha256
@@ -178,6 +180,35 @@ def test_closing_ends_a_pause(index: IndexServer) -> None:
     thread.join(timeout=20)
     assert not thread.is_alive()
     assert len(errors) == 1
+
+
+@pytest.mark.parametrize("is_secure", [False, True], ids=["http", "https"])
+def test_closing_ends_the_wait_for_a_server_that_says_nothing(tmp_path: Path, *, is_secure: bool) -> None:
+    authority = trustme.CA()
+    roots = tmp_path / "roots.pem"
+    authority.cert_pem.write_to_path(str(roots))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    with IndexServer(certificate=context if is_secure else None) as index:
+        index.fail("/", delay=600)
+        asking = client(environ={"SSL_CERT_FILE": str(roots), "UV_HTTP_TIMEOUT": "600"})
+        errors: list[EnvsyncError] = []
+
+        def ask() -> None:
+            try:
+                asking.page(index.url, "demo")
+            except EnvsyncError as error:
+                errors.append(error)
+
+        thread = threading.Thread(target=ask, daemon=True)
+        thread.start()
+        while not index.requests:
+            assert thread.is_alive()
+            time.sleep(0.01)
+        asking.close()
+        thread.join(timeout=120)
+        assert not thread.is_alive()
+        assert (len(errors), len(index.requests)) == (1, 1)
 
 
 @pytest.mark.parametrize(

@@ -237,7 +237,8 @@ def test_waiting_for_another_process_is_told(world: World, monkeypatch: pytest.M
 
         monkeypatch.setattr(world.reporter, "note", tell)
         world.provide("demo==1.0", lease=False)
-    assert re.fullmatch(rf"waiting for process {other.pid} building {key[:6]} \(\d+ s\)", *notes)
+    (note,) = notes
+    assert re.fullmatch(rf"waiting for process {other.pid} building {key[:6]} \(\d+ s\)", note)
 
 
 def test_a_process_killed_while_it_makes_one_leaves_nothing(world: World) -> None:

@@ -152,10 +152,10 @@ class Engine:
     def close(self) -> None:
         """End the threads and connections; what is under way is abandoned."""
         self.end_builds()
+        if self._client is not None:
+            self._client.close()  # first: threads may wait for a server
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
-        if self._client is not None:
-            self._client.close()
         if self.is_temporary:
             from shutil import rmtree
 

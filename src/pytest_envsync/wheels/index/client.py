@@ -29,6 +29,7 @@ from pytest_envsync.wheels.index.pages import ABSENT, Body, Pages, offline_error
 from pytest_envsync.wheels.index.proxies import visible_proxies
 from pytest_envsync.wheels.index.retries import Retries, TransientError
 from pytest_envsync.wheels.index.simple import Page, page_of
+from pytest_envsync.wheels.index.wires import Wires
 
 if TYPE_CHECKING:
     import ssl
@@ -67,10 +68,10 @@ class Client:
         self._reporter = reporter or SilentReporter()
         cache = PageCache(cache_dir / "index" if cache_dir is not None else None)
         self._pages = Pages(cache, options, self._get)
-        self._credentials = Credentials(
-            environ, keyring=options.keyring_provider == "subprocess", reporter=self._reporter
-        )  # fmt: skip
+        keyring = options.keyring_provider == "subprocess"
+        self._credentials = Credentials(environ, keyring=keyring, reporter=self._reporter)
         self._retries = Retries(self._number("HTTP_RETRIES", 3), first_pause=first_pause, reporter=self._reporter)
+        self._wires = Wires()
         self._lock = threading.Lock()
         self._connections: dict[str, httpx.Client] = {}
         self._is_learned = False
@@ -90,8 +91,9 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Close all connections, and end the pauses of threads that are about to try again."""
+        """Close all connections, also those at which other threads wait, and end their pauses and further tries."""
         self._retries.end()
+        self._wires.cut()
         with self._lock:
             connections, self._connections = list(self._connections.values()), {}
         for connection in connections:
@@ -279,9 +281,8 @@ class Client:
         for _ in range(_MOST_REDIRECTS):
             login = self._credentials.login_for(bare) or fallback
             connection = self._connection(bare)
-            request = connection.build_request(
-                "GET", bare, headers={**headers, **({"Authorization": login.header()} if login is not None else {})}
-            )
+            sent = {**headers, **({"Authorization": login.header()} if login is not None else {})}
+            request = connection.build_request("GET", bare, headers=sent, extensions=self._wires.extensions)
             response = connection.send(request, stream=True)
             location = response.headers.get("location")
             if response.status_code in _REDIRECTS and location:
@@ -322,8 +323,7 @@ class Client:
                     url=masked(url),
                     hint="give its authority with --cert or --system-certs, or trust it with --allow-insecure-host",
                 ) from error
-            reason = _ERROR_NUMBER.sub("", str(error))
-            raise TransientError(f"cannot be reached: {reason}", unreached=True) from error
+            raise TransientError(f"cannot be reached: {_ERROR_NUMBER.sub('', str(error))}", unreached=True) from error
         except httpx.ProxyError as error:
             raise TransientError(f"cannot be reached through the proxy: {error}", unreached=True) from error
         except (httpx.TransportError, httpx.DecodingError) as error:

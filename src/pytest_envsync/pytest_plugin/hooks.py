@@ -107,7 +107,7 @@ def pytest_load_initial_conftests(
             # Their values may have led pytest to another ini file than the one that asks for an environment.
             or any(str(arg).startswith("--envsync-") for arg in args)
         ):
-            status = _enter(early_config, parser, args)
+            status = _enter_swiftly(early_config, parser, args)
     if status is not None:
         early_config.stash[CHILD_STATUS] = status
     outcome = yield
@@ -115,6 +115,20 @@ def pytest_load_initial_conftests(
         from pytest_envsync.pytest_plugin.session import arrival
 
         arrival.after_failure(early_config, outcome.excinfo[1])
+
+
+def _enter_swiftly(config: pytest.Config, parser: pytest.Parser, args: list[str]) -> int | None:
+    import gc
+
+    # What is loaded here stays until the process is replaced, as all of pytest does: looking through it now and then
+    # took a third of the time.
+    thresholds = gc.get_threshold()
+    if thresholds[0]:
+        gc.set_threshold(50_000, 20, 50)
+    try:
+        return _enter(config, parser, args)
+    finally:
+        gc.set_threshold(*thresholds)
 
 
 def _enter(config: pytest.Config, parser: pytest.Parser, args: list[str]) -> int | None:

@@ -94,7 +94,7 @@ def _report_refusal(path: Path, texts: Sequence[str], error: EnvsyncError) -> No
 
 
 def _run(start: Start) -> int | None:
-    from pytest_envsync.pytest_plugin.inside import located, many, provision
+    from pytest_envsync.pytest_plugin.inside import located, provision
     from pytest_envsync.pytest_plugin.inside.narrator import Narrator
     from pytest_envsync.pytest_plugin.inside.wanted import wanted_environments
 
@@ -104,8 +104,11 @@ def _run(start: Start) -> int | None:
     if question is not None:
         silence(start.config, start.parser, start.args)
         return question.answer(preparation, wanted)
-    if len(wanted) > 1 and not many.is_about_the_first(start.options):
-        return many.run(start, preparation, wanted)
+    if len(wanted) > 1:
+        from pytest_envsync.pytest_plugin.inside import many
+
+        if not many.is_about_the_first(start.options):
+            return many.run(start, preparation, wanted)
     with Narrator() as reporter:
         provided = provision.provide_one(preparation, wanted[0], reporter=reporter)
     try:

@@ -206,6 +206,8 @@ class _Preparation:
         except BaseException:
             # An interrupt leaves something running: it must not write into a directory that is being removed.
             self._call_off()
+            if running:
+                self._client().close()  # a server that says nothing is not waited for
             wait(running)
             raise
         # That of one that was called off says nothing: another one failed, here or where this is nested in.

@@ -131,7 +131,7 @@ class SessionProject:
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=600,
         )
         return Run(result.args, result.returncode, result.stdout, result.stderr)
 

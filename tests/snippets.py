@@ -355,7 +355,7 @@ class Scenario:
             stderr=subprocess.STDOUT,
             encoding="utf-8",
             check=False,
-            timeout=240,
+            timeout=600,
         )
         pieces = result.stdout.split("\036")
         return list(self._judge(pieces))

@@ -127,11 +127,10 @@ def test_a_status_without_a_name_is_told_by_its_number(index: IndexServer) -> No
 
 
 def test_a_server_that_is_down_is_not_tried_for_every_project() -> None:
-    with socket.socket() as holder:
+    # Nobody listens at a port that is held, and nobody else can have it meanwhile.
+    with socket.socket() as holder, client(environ={"ENVSYNC_HTTP_RETRIES": "1"}) as asking:
         holder.bind(("127.0.0.1", 0))
-        port = holder.getsockname()[1]
-    url = f"http://user:secret@127.0.0.1:{port}/simple/"
-    with client(environ={"ENVSYNC_HTTP_RETRIES": "1"}) as asking:
+        url = f"http://user:secret@127.0.0.1:{holder.getsockname()[1]}/simple/"
         for project, tries in (("demo", 2), ("other", 1)):
             with pytest.raises(FetchError, match=r"cannot be reached: .*refused \(2 tries in") as caught:
                 asking.page(url, project)

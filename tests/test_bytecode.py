@@ -239,7 +239,7 @@ def test_processes_that_offer_bytecode_at_once_lose_nothing(store: Store, wheel:
         )
         for path, place in found.items()
     ]
-    assert [process.communicate(timeout=60)[0] for process in processes] == ["1\n"] * 3
+    assert [process.communicate(timeout=300)[0] for process in processes] == ["1\n"] * 3
     assert [row.path for row in store.bytecode(wheel, TAG)[1]] == sorted(found)
 
 

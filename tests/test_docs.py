@@ -42,7 +42,7 @@ def test_page_does_what_it_says(page: Path, tmp_path: Path, index: IndexServer) 
 def help_of(*argv: str) -> str:
     """What a command of ours prints with ``--help``."""
     command = [sys.executable, "-m", *argv, "--help"]
-    result = subprocess.run(command, capture_output=True, text=True, check=True, cwd=DOCS, timeout=60)
+    result = subprocess.run(command, capture_output=True, text=True, check=True, cwd=DOCS, timeout=300)
     return result.stdout + result.stderr
 
 

@@ -87,7 +87,7 @@ def test_nothing_is_pruned_between_its_preparation_and_its_place(world: World, m
 
     outcome = sync(world, make_venv(), Meddler("prepared", begin))
     assert outcome.changes.installed == {"demo": "1.0", "other": "1.0"}
-    assert waiting[0].wait(timeout=60) == 0
+    assert waiting[0].wait(timeout=300) == 0
     assert not list(Store(world.cache_dir).entries())
 
 
@@ -129,5 +129,5 @@ def test_an_environment_that_was_made_while_pruning_waited_keeps_its_wheels(worl
 
     world.environments.reporter = Meddler("prepared", begin)
     world.provide("demo==1.0", lease=False)
-    assert waiting[0].wait(timeout=60) == 0
+    assert waiting[0].wait(timeout=300) == 0
     assert len(list(Store(world.cache_dir).entries())) == 1

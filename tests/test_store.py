@@ -227,7 +227,7 @@ def test_processes_that_add_the_same_wheel_end_with_one_entry(store: Store, whee
     processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
     time.sleep(0.5)
     go.touch()
-    said = [process.communicate(timeout=60)[0] for process in processes]
+    said = [process.communicate(timeout=300)[0] for process in processes]
     assert [process.returncode for process in processes] == [0] * 4
     assert len(set(said)) == 1
     digest, _, files = json.loads(said[0])

@@ -180,7 +180,7 @@ def test_a_session_that_ends_while_its_project_is_built_leaves_no_backend(
             assert process.poll() is None
             time.sleep(0.02)
         process.send_signal(number)
-        said, _ = process.communicate(timeout=60)
+        said, _ = process.communicate(timeout=300)
     finally:
         process.kill()
     assert process.returncode == (2 if number == signal.SIGINT else -number)

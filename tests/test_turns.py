@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import stat
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -222,8 +225,31 @@ def test_a_report_that_cannot_be_written_is_told(project: SessionProject) -> Non
     project.write({"test_it.py": "def test_a(): pass\n", "place/x": ""})
     run = project.pytest(*BOTH, "-n0", "--envsync-report", "place")
     assert run.returncode == 0, run.out
+    assert run.stderr.count("cannot be written") == 1
     assert f"envsync: `{project.path / 'place'}` cannot be written: " in run.stderr
     assert "Traceback" not in run.out
+    assert not [path.name for path in project.path.iterdir() if "place." in path.name or path.name.endswith(".new")]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pipes with a path")
+def test_a_report_goes_into_a_pipe_and_takes_the_place_of_no_link(project: SessionProject) -> None:
+    project.write({"test_it.py": "def test_a(): pass\n", "real.json": "{}"})
+    pipe, link = project.path / "pipe", project.path / "link.json"
+    os.mkfifo(pipe)
+    link.symlink_to("real.json")
+    for which, count in ((["--envsync", "low.txt"], 1), ([*BOTH, "-n0"], 2)):
+        reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            run = project.pytest(*which, "--envsync-report", "pipe")
+            assert run.returncode == 0, run.out
+            assert len(json.loads(os.read(reader, 1 << 16))["environments"]) == count
+        finally:
+            os.close(reader)
+        assert stat.S_ISFIFO(pipe.lstat().st_mode)
+        run = project.pytest(*which, "--envsync-report", "link.json")
+        assert run.returncode == 0, run.out
+        assert link.is_symlink()
+        assert len(project.report("real.json")["environments"]) == count
 
 
 def test_a_session_that_a_test_ends_says_so_in_its_report(project: SessionProject) -> None:
@@ -243,7 +269,7 @@ def test_a_session_that_leaves_no_report_has_its_row(project: SessionProject) ->
             "conftest.py": (
                 "import demo, os, pathlib\n"
                 "if demo.VERSION == '2.0':\n"
-                "    pathlib.Path('report.json').unlink()\n"
+                "    pathlib.Path(os.environ['ENVSYNC_SESSION'] + '.report').unlink()\n"
                 "    os._exit(3)\n"
             ),
             "test_it.py": "def test_a(): pass\n",
@@ -253,3 +279,18 @@ def test_a_session_that_leaves_no_report_has_its_row(project: SessionProject) ->
     assert run.returncode == 3, run.out
     rows = project.report()["environments"]
     assert [(row["name"], row["error"]) for row in rows] == [("low", None), ("high", "the session ended with status 3")]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such signal")
+def test_what_is_killed_leaves_no_report_of_another_day(project: SessionProject) -> None:
+    project.write(
+        {
+            "test_it.py": "import os, signal\ndef test_a(): os.kill(os.getppid(), signal.SIGKILL)\n",
+            "report.json": "of another day",
+        }
+    )
+    run = project.pytest(*BOTH, "-n0", "--envsync-report", "report.json")
+    assert run.returncode == -9, run.out
+    report = project.report()
+    assert report["exitstatus"] == 3
+    assert [row["error"] for row in report["environments"]] == ["the session did not come to its end"] * 2

@@ -8,6 +8,7 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 import os
+import stat
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,10 +26,14 @@ class JunitFile:
         self._before = self._written()
 
     def _written(self) -> int | None:
+        if self._path is None:
+            return None
         try:
-            return self._path.stat().st_mtime_ns if self._path is not None else None
+            found = self._path.stat()
         except OSError:
             return None
+        # What was written into a pipe or a terminal is gone.
+        return found.st_mtime_ns if stat.S_ISREG(found.st_mode) else None
 
     def take(self) -> None:
         """Keep what a session wrote, if it did."""

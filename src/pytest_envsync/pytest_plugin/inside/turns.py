@@ -21,7 +21,7 @@ from pytest_envsync.pytest_plugin.inside.child import run_child
 from pytest_envsync.pytest_plugin.inside.junit import JunitFile
 from pytest_envsync.pytest_plugin.inside.start import Start, command_of, typed_command
 from pytest_envsync.pytest_plugin.matrix import table
-from pytest_envsync.pytest_plugin.matrix.turn_note import Turn, note_path, others_failed_path, read_note
+from pytest_envsync.pytest_plugin.matrix.turn_note import Turn, note_path, others_failed_path, read_note, report_path
 from pytest_envsync.pytest_plugin.session import report_file
 from pytest_envsync.pytest_plugin.session.cells import Cell
 from pytest_envsync.pytest_plugin.session.silence import silence
@@ -43,6 +43,8 @@ class Place(NamedTuple):
 def run_in_turn(start: Start, places: Sequence[Place]) -> int:
     """Run one session after another; return the status of all."""
     turns = _Turns(start, places)
+    with suppress(OSError):  # it is said at the end
+        turns.begin_report()
     try:
         turns.run()
     finally:
@@ -85,7 +87,7 @@ class _Turns:
             if place.provided is None:
                 self._refuse(place)
             elif is_over:
-                self._pass_over(place, place.provided)
+                self._pass_over(place)
             else:
                 more = self._options(is_first=not has_begun, is_last=index == last)
                 has_begun = True
@@ -109,38 +111,28 @@ class _Turns:
 
     def _refuse(self, place: Place) -> None:
         sys.stderr.write(f"envsync: {place.wanted.identity}: {place.error}\n")
-        description = {
-            "name": place.wanted.identity or place.wanted.name,
-            "files": list(map(masked, place.wanted.files)),
-        }
-        cell = Cell(place.wanted.identity, None, description=description, error=place.error)
-        self.cells.append(cell)
-        self.rows.append(cell.row())
+        self._pass_over(place)
         self.statuses.append(1)
 
-    def _pass_over(self, place: Place, provided: Provided) -> None:
-        """Tell of an environment whose turn does not come any more."""
-        cell = Cell(place.wanted.identity, provided.values, description=provided.values)
+    def _pass_over(self, place: Place) -> None:
+        """Tell of an environment that has no turn, or whose turn does not come any more."""
+        cell = _cell(place, place.error)
         self.cells.append(cell)
         self.rows.append(cell.row())
 
     def _take_turn(self, place: Place, provided: Provided, more: Sequence[str]) -> Turn:
         sys.stdout.write(f"\nenvsync: {place.wanted.identity}\n")
         sys.stdout.flush()
-        report = self.start.asked.report
-        if report is not None:
-            # What is there afterwards is of this session.
-            with suppress(OSError):
-                Path(report).unlink()
-        note, others_failed = note_path(provided.guard_path), others_failed_path(provided.guard_path)
+        report, note = report_path(provided.guard_path), note_path(provided.guard_path)
+        others_failed = others_failed_path(provided.guard_path)
         if self.knew_failures:
             others_failed.touch()
         try:
             status = run_child(command_of(self.start, provided, more), provided.environ)
-            noted = read_note(note)
+            noted, rows = read_note(note), _rows(report)
         finally:
-            note.unlink(missing_ok=True)
-            others_failed.unlink(missing_ok=True)
+            for left in (report, note, others_failed):
+                left.unlink(missing_ok=True)
             provided.release()
         self.junit.take()
         self.statuses.append(status)
@@ -149,12 +141,18 @@ class _Turns:
         self.knew_failures = self.knew_failures or turn.knew_failures
         ended = f"the session ended with status {status}" if status else "the session did not come to its end"
         error = ended if noted is None else None
-        cell = Cell(place.wanted.identity, provided.values, description=provided.values, error=error)
+        cell = _cell(place, error)
         cell.results.update(turn.results)
         self.cells.append(cell)
-        if report is not None:
-            self.rows += _rows(report) or [cell.row()]
+        self.rows += rows or [cell.row()]
         return turn
+
+    def begin_report(self) -> None:
+        """Write the report that stays when this process is killed. Raises OSError."""
+        path = self.start.asked.report
+        if path is not None and not report_file.is_stream(path):
+            cells = [_cell(place, place.error or "the session did not come to its end") for place in self.places]
+            report_file.write_report(path, report_file.INTERNAL_ERROR, [cell.row() for cell in cells])
 
     def write_report(self, status: int) -> None:
         """Write the JSON report of all, if one is asked for. Raises OSError."""
@@ -183,6 +181,15 @@ class _Turns:
         )
 
 
+def _cell(place: Place, error: str | None) -> Cell:
+    """Return what there is to tell of the environment at *place*, before it had its turn."""
+    identity, provided = place.wanted.identity, place.provided
+    if provided is not None:
+        return Cell(identity, provided.values, description=provided.values, error=error)
+    description = {"name": identity or place.wanted.name, "files": list(map(masked, place.wanted.files))}
+    return Cell(identity, None, description=description, error=error)
+
+
 def _width() -> int:
     from shutil import get_terminal_size
 
@@ -207,9 +214,9 @@ def combined(statuses: Sequence[int]) -> int:
     return NOTHING_COLLECTED if 0 not in statuses else 0
 
 
-def _rows(report: str) -> list[Mapping[str, Any]]:
+def _rows(report: Path) -> list[Mapping[str, Any]]:
     try:
-        values = json.loads(Path(report).read_text(encoding="utf-8"))
+        values = json.loads(report.read_bytes())
     except (OSError, ValueError):
         return []
     rows: list[Mapping[str, Any]] = values["environments"]

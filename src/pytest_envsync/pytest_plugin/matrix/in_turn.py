@@ -17,7 +17,7 @@ import pytest
 from pytest_envsync.pytest_plugin.guard import VARIABLE
 from pytest_envsync.pytest_plugin.matrix.identities import like, name_with_identity, with_identity
 from pytest_envsync.pytest_plugin.matrix.selection import Selection
-from pytest_envsync.pytest_plugin.matrix.turn_note import Turn, write_note
+from pytest_envsync.pytest_plugin.matrix.turn_note import Turn, is_turn, write_note
 from pytest_envsync.pytest_plugin.session.cells import ORIGINAL, Cell
 
 NAME = "envsync-in-turn"
@@ -33,7 +33,7 @@ class InTurn:
         self._config = config
         self._identity: str = values["identity"]
         self._is_last = self._identity == (values["identities"] or [self._identity])[-1]
-        self._has_note = bool(values["identities"])
+        self._has_note = is_turn(values)
         self._properties = properties(values)
         self._selection = selection
         self._cell = cell

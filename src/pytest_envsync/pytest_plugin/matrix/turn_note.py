@@ -1,6 +1,6 @@
 """What a session that has its turn in a matrix leaves for the process that started it.
 
-A file beside the guard file. Standard library only: this module runs inside session environments.
+Files beside the guard file. Standard library only: this module runs inside session environments.
 
 PYTEST_DONT_REWRITE
 """
@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from pytest_envsync.values import NamedTuple
 
@@ -26,6 +27,16 @@ class Turn(NamedTuple):
     failed: int
     ends: bool
     knew_failures: bool = False
+
+
+def is_turn(values: Mapping[str, Any]) -> bool:
+    """Whether the session of a guard file's *values* has its turn in a matrix, and is not the controller of one."""
+    return bool(values["identities"]) and "matrix" not in values
+
+
+def report_path(guard_path: str) -> Path:
+    """Return where the session with that guard file leaves its rows of the JSON report."""
+    return Path(f"{guard_path}.report")
 
 
 def note_path(guard_path: str) -> Path:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_envsync.pytest_plugin import guard
+from pytest_envsync.pytest_plugin.matrix.turn_note import is_turn, report_path
 from pytest_envsync.pytest_plugin.session import report_file
 from pytest_envsync.pytest_plugin.session.cells import IDENTITY, ORIGINAL, Cell
 from pytest_envsync.pytest_plugin.session.engine import Engine, read_changes
@@ -244,10 +245,15 @@ class Companion:
         return found._replace(tests=traced(self._rows, values["path"]))
 
     def _write_report(self, exitstatus: int, *, error: str | None = None) -> None:
+        """Write the report; with an *error* it counts until another one is written, which may never be."""
         if self._values is None and not self._config.option.envsync_report:
             return
         path = self._surroundings.report
         if path is None:
+            return
+        if self._values is not None and self._guard_path is not None and is_turn(self._values):
+            path = str(report_path(self._guard_path))
+        elif error is not None and report_file.is_stream(path):
             return
         rows = [cell.row() for cell in self.cells]
         for row in rows:
@@ -255,7 +261,8 @@ class Companion:
         try:
             report_file.write_report(path, exitstatus, rows)
         except OSError as problem:
-            sys.stderr.write(f"envsync: the report `{path}` cannot be written: {problem}\n")
+            if error is None:
+                sys.stderr.write(f"envsync: the report `{path}` cannot be written: {problem.strerror or problem}\n")
 
 
 def accompany(config: pytest.Config) -> None:

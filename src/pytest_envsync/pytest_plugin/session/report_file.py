@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from pytest_envsync.atomic import write_at_once
 
 SCHEMA = {"version": 1}
 INTERNAL_ERROR = 3
@@ -66,10 +69,22 @@ def refused_row(name: str, files: Sequence[str], error: str, *, python: str | No
 
 
 def write_report(path: str | os.PathLike[str], exitstatus: int, environments: Sequence[Mapping[str, Any]]) -> None:
-    """Write the report, at once or not at all. Raises OSError."""
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    """Write the report, at once or not at all, and into a stream as it is. Raises OSError."""
     values = {"schema": SCHEMA, "exitstatus": int(exitstatus), "environments": list(environments)}
-    temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
-    temporary.replace(target)
+    content = (json.dumps(values, indent=2) + "\n").encode()
+    if is_stream(path):
+        with Path(path).open("ab") as file:
+            file.write(content)
+    else:
+        write_at_once(os.path.realpath(path), content)
+
+
+def is_stream(path: str | os.PathLike[str]) -> bool:
+    """Whether there is a pipe, a terminal or another device, which no file can take the place of."""
+    try:
+        mode = os.stat(path).st_mode  # noqa: PTH116 - text
+    except OSError:
+        return False
+    # `/dev/stdout` may lead to a file that somebody else has open.
+    is_led = os.path.islink(path) and os.fspath(path).startswith("/dev/")  # noqa: PTH114 - as above
+    return is_led or not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))

@@ -131,7 +131,7 @@ def test_tags_rank_as_in_the_reference(name: str, environ: dict[str, str], tmp_p
         ("ppc64le-manylinux_2_28", 14, "manylinux_2_28_ppc64le", "linux_ppc64le"),
         ("aarch64-unknown-linux-musl", 4, "musllinux_1_2_aarch64", "linux_aarch64"),
         ("macos", 19, "macosx_13_0_arm64", "macosx_10_4_universal2"),
-        ("x86_64-apple-darwin", 96, "macosx_13_0_x86_64", "macosx_10_4_universal"),
+        ("x86_64-apple-darwin", 112, "macosx_13_0_x86_64", "macosx_10_4_universal"),
         ("wasm32-pyodide2024", 2, "pyemscripten_2024_0_wasm32", "pyodide_2024_0_wasm32"),
         ("arm64-apple-ios-simulator", 11, "ios_13_0_arm64_iphonesimulator", "ios_12_0_arm64_iphonesimulator"),
     ],
@@ -157,6 +157,28 @@ def test_legacy_names_stand_behind_their_successors() -> None:
 @pytest.mark.parametrize(("value", "release"), [("14.3", (14, 3)), ("12", (12, 0)), ("abc", (13, 0)), ("", (13, 0))])
 def test_a_deployment_target_moves_the_system_s_version(value: str, release: tuple[int, int]) -> None:
     assert find_platform("macos", {"MACOSX_DEPLOYMENT_TARGET": value}).release == release
+
+
+@pytest.mark.parametrize(
+    ("name", "variable", "value"),
+    [
+        ("x86_64-apple-darwin", "MACOSX_DEPLOYMENT_TARGET", "10.3"),
+        ("aarch64-linux-android", "ANDROID_API_LEVEL", "15"),
+    ],
+)
+def test_a_system_before_all_others_has_no_tags_and_takes_none_of_this_machine(
+    name: str, variable: str, value: str, target: Target
+) -> None:
+    platforms = platform_tags(find_platform(name, {variable: value}))
+    assert platforms == ()
+    found = python_tags(target.tags, version=(3, 12), platforms=platforms, implementation="cpython")
+    assert not set(found) & set(target.tags) - {tag for tag in target.tags if tag.endswith("-any")}
+    assert "py3-none-any" in found
+
+
+def test_an_apple_processor_before_its_time_takes_what_is_made_for_both() -> None:
+    found = platform_tags(find_platform("macos", {"MACOSX_DEPLOYMENT_TARGET": "10.15"}))
+    assert (found[0], found[-1], len(found)) == ("macosx_10_16_universal2", "macosx_10_4_universal2", 13)
 
 
 def test_an_unknown_platform_is_refused_with_the_list() -> None:

@@ -82,6 +82,10 @@ CASES: list[Case] = [
     case("another-platform-loongarch", "aaa\n", "--python-platform loongarch64-manylinux_2_36 r.txt"),
     case("another-platform-none", "aaa\n", "--python-platform armv7l-manylinux2014 r.txt", status=2),
     case("another-platform-mac", "mac\n", "--python-platform macos r.txt"),
+    case("another-platform-mac-before-its-processor", "mac\n", "--python-platform macos r.txt", environ={"MACOSX_DEPLOYMENT_TARGET": "10.15"}, status=1),
+    case("another-platform-mac-before-any", "many\n", "--python-platform x86_64-apple-darwin r.txt", environ={"MACOSX_DEPLOYMENT_TARGET": "10.3"}, status=1),
+    case("another-platform-mac-for-both-processors", "dual\n", "--python-platform macos r.txt", environ={"MACOSX_DEPLOYMENT_TARGET": "10.15"}),
+    case("another-platform-android-before-any", "many\n", "--python-platform aarch64-linux-android r.txt", environ={"ANDROID_API_LEVEL": "15"}, status=1),
     case("another-platform-musl", "musl\n", "--python-platform x86_64-unknown-linux-musl r.txt"),
     case("another-platform-linux", "many\n", "--python-platform linux r.txt"),
     case("another-platform-old-linux", "many\n", "--python-platform x86_64-manylinux2014 r.txt"),
@@ -91,5 +95,6 @@ CASES: list[Case] = [
     case("another-python-markers", "aaa==1.0; python_version == '3.8'\nbbb; python_full_version == '3.8.0'\n", "--python-version 3.8 r.txt"),
     case("another-python-tags", "native; python_version > '3'\n", "--python-version 3.8 r.txt"),
     case("another-python-patch", "bbb; python_full_version == '3.9.5'\n", "--python-version 3.9.5 r.txt"),
+    case("another-python-before-its-release", "aaa==1.0; python_full_version == '3.13.0rc1'\n", "--python-version 3.13 r.txt", differs="a marker that names a pre-release means it (PEP 508)"),
     case("another-python-that-is-none", "bbb\n", "--python-version x r.txt", status=2),
 ]  # fmt: skip

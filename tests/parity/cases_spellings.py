@@ -14,6 +14,8 @@ ACCEPTED = (
     "--python-fetch manual", "--no-cache-dir", "-C =b", "-C =", "--trusted-host x --trusted-host y", "--system-certs", "--allow-insecure-host ''",
     "--exclude-newer false", "--managed-python --no-managed-python", "--refresh-package aaa", "--force-reinstall", "--no-strict --strict",
     "--config-settings a=b", "-f ''", "--index ''", "--python-version 3.11.1", "--python-version 3.13rc1",
+    "--python-version v3.11", "--python-version 3.12-1", "--python-version 3.12.0.post1", "--python-version 3.13.0-RC.1", "--python-version 03.011",
+    "--python-version 3.12.1.7",
 )  # fmt: skip
 REFUSED = (
     "--dry", "--dry-run --dry-run", "-i @INDEX@ -i @INDEX@", "--dry-run=true", "--strict=", "--default-index=", "--target=", "--extra a",
@@ -21,6 +23,8 @@ REFUSED = (
     "--emit-index-url", "--timeout 3", "--force", "--requirement", "--group a,b", "--resolution lowest",
     "--prerelease allow", "--exclude-newer 2010-01-01 --exclude-newer 2011-01-01", "--reinstall-package '!'", "--config-setting a", "--python-version x",
     "--python-version '>=3'", "--reinstall-package aaa,bbb", "--reinstall-package ''", "--refresh-package ''",
+    "--python-version 312", "--python-version 3.256", "--python-version 3.12.256", "--python-version '1!3.12'", "--python-version 3.12.dev1",
+    "--python-version 3.12+local", "--python-version ''",
 )  # fmt: skip
 BOOLEANS = ("1", "0", "true", "TRUE", "Yes", "on", "off", "t", "f", "y", "n", "no", "2", "enable", " true ", "")
 EMPTY = (

@@ -46,6 +46,7 @@ class Shelf:
         self.tokens: dict[str, str] = {
             "INDEX": self.index.url,
             "BASE": self.index.base,
+            "HOST": self.index.base.removeprefix("http://"),
             "FILES": f"{self.index.base}/files",
             "SECOND": self.second.url,
             "LOCKED": self.locked.url,
@@ -126,6 +127,7 @@ class Shelf:
         add(make_wheel(wheels, "foreign", "1.0", tag=f"{CP}-{CP}-win_amd64", purelib=False))
         mac = f"{CP}-{CP}-macosx_11_0_arm64"
         add(make_wheel(wheels, "mac", "1.0", tag=mac, purelib=False))
+        add(make_wheel(wheels, "dual", "1.0", tag="py3-none-macosx_10_16_universal2", purelib=False))
         for tag in ("manylinux_2_17_x86_64", "manylinux_2_28_x86_64", "manylinux_2_39_x86_64"):
             add(make_wheel(wheels, "many", "1.0", tag=f"py3-none-{tag}", files={"many.py": tag}, purelib=False))
         add(make_wheel(wheels, "musl", "1.0", tag="py3-none-musllinux_1_1_x86_64", purelib=False))

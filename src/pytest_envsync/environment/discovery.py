@@ -133,16 +133,20 @@ def _release(version: str) -> tuple[int, int]:
 
 
 def _full_version(text: str) -> str:
-    """Return ``3.12`` as ``3.12.0``; a fourth number and more are dropped."""
-    import re
+    """Return ``3.12`` as ``3.12.0``, in any spelling of PEP 440; post releases and a fourth number are dropped."""
+    from packaging.version import InvalidVersion, Version
 
-    found = re.fullmatch(r"(\d+)(?:\.(\d+))?(?:\.(\d+))?(?:\.\d+)*((?:a|b|rc)\d+)?", text.strip())
-    if found is None:
+    try:
+        version = Version(text)
+    except InvalidVersion:
+        version = None
+    # Each number of an interpreter's version is a byte of `sys.hexversion`.
+    if version is None or version.epoch or version.is_devrelease or version.local or max(version.release[:3]) > 255:
         raise UsageError(
             f"invalid value '{text}' for '--python-version': not a Python version",
             hint="write it like `3.12` or `3.7.9`",
         )
-    return ".".join(number or "0" for number in found.groups()[:3]) + (found[4] or "")
+    return f"{version.major}.{version.minor}.{version.micro}{''.join(map(str, version.pre or ()))}"
 
 
 def _own_environment(options: SyncOptions, here: _Surrounding, reporter: Reporter) -> Target:

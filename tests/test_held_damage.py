@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -77,6 +78,21 @@ def test_a_repair_of_the_store_reaches_every_cached_environment(world: World, en
     assert place.samefile(site(first) / "demo/__init__.py")
     for lines, name in ((["demo==1.0"], "a.txt"), (["demo==1.0", "other==1.0"], "b.txt")):
         assert world.provide(*lines, name=name, lease=False).repaired is None
+
+
+def test_a_repair_of_a_copied_cache_leaves_the_environments_of_the_other_alone(
+    world: World, envsync: Envsync, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = world.provide("demo==1.0", lease=False)
+    spoil(in_store(world.cache_dir))
+    copy = world.cache_dir.with_name("copy")
+    shutil.copytree(world.cache_dir, copy, symlinks=True)
+    monkeypatch.setenv("ENVSYNC_CACHE_DIR", str(copy))
+    found = envsync("cache", "verify", "--deep", "--repair", "--output-format", "json")
+    assert found.returncode == 0, found.stderr
+    assert json.loads(found.stdout)["environments"]["mended"] == []
+    assert (site(made) / "demo/__init__.py").read_text().startswith("VALUE = 9")
+    assert in_store(copy).read_text().startswith("VALUE = 1")
 
 
 def test_an_environment_that_was_made_meanwhile_is_mended_before_its_next_use(world: World, envsync: Envsync) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from pytest_envsync.environments.generations import generations, homes, load_record
+from pytest_envsync.environments.generations import generations, homes, read_record
 from pytest_envsync.environments.origins import Origins
 from pytest_envsync.errors import EnvsyncError
 from pytest_envsync.values import NamedTuple
@@ -74,7 +74,7 @@ def _cached(engine: Engine) -> Iterator[Record]:
     for home in homes(str(engine.cache_dir / "environments")):
         for generation in generations(home):
             with suppress(EnvsyncError):
-                yield load_record(generation.record)
+                yield read_record(generation)
 
 
 def _replace(file: ExpectedFile, record: Record, damaged: Collection[tuple[int, int]], engine: Engine) -> None:

@@ -14,6 +14,10 @@ from time import perf_counter
 def main() -> int:
     """Run the command of this process and return its exit status."""
     began = perf_counter()
+    if sys.stdin is None or sys.stdout is None or sys.stderr is None:
+        from pytest_envsync.closed_streams import replace_closed_streams
+
+        replace_closed_streams()
     argv = sys.argv[1:]
     if argv[:1] == ["sync"]:
         from pytest_envsync.remembered import replay

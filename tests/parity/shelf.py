@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shutil
+import subprocess
 import sys
 import zipfile
 from collections.abc import Mapping
@@ -14,9 +16,13 @@ import damaged
 from factories import make_sdist, make_wheel, metadata_text, project_files, sha256
 from index_server import IndexServer
 
-CP = f"cp{sys.version_info.major}{sys.version_info.minor}"
-PY = f"{sys.version_info.major}.{sys.version_info.minor}"
-BASE = str(Path(sys.base_prefix) / "bin")
+PYTHON = os.environ.get("PARITY_PYTHON", sys.executable)
+"""The interpreter behind the environments that both sync; another one than ours if the variable names it."""
+_ASK = "import platform, sys; print(sys.base_prefix, platform.python_version(), sep='\\n')"
+_PREFIX, FULL = subprocess.check_output([PYTHON, "-I", "-S", "-c", _ASK], text=True).splitlines()
+PY = FULL.rpartition(".")[0]
+CP = f"cp{PY.replace('.', '')}"
+BASE = str(Path(_PREFIX) / "bin")
 OLD, NEW = "2001-01-01T00:00:00Z", "2021-01-01T00:00:00Z"
 
 
@@ -58,7 +64,7 @@ class Shelf:
             "DIR": str(directory),
             "CP": CP,
             "PY": PY,
-            "PYFULL": f"{PY}.{sys.version_info.micro}",
+            "PYFULL": FULL,
             "BIN": BASE,
         }
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from case import Case, Step, Text
-from shelf import BASE, PY, Shelf
+from shelf import BASE, FULL, PY, Shelf
 
 OWN_FILES = {"INSTALLER", "uv_cache.json", "uv_build.json", "envsync.json"}
 """What an installer writes about itself."""
@@ -199,10 +199,9 @@ def make_environment(path: Path, *, made_by_uv: bool = False) -> None:
     base = Path(BASE) / f"python{PY}"
     for name in ("python", "python3", f"python{PY}"):
         (path / "bin" / name).symlink_to(base)
-    version = ".".join(map(str, sys.version_info[:3]))
     made = "uv = 0.13.9\n" if made_by_uv else ""
     (path / "pyvenv.cfg").write_text(
-        f"home = {base.parent}\nimplementation = CPython\n{made}version_info = {version}\n"
+        f"home = {base.parent}\nimplementation = CPython\n{made}version_info = {FULL}\n"
         "include-system-site-packages = false\n"
     )
 

@@ -8,7 +8,6 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 
 
 def write_at_once(
@@ -36,9 +35,15 @@ def write_at_once(
             os.utime(beside, ns=(time_ns, time_ns))
         os.replace(beside, place)
     except BaseException:
-        with suppress(OSError):
-            os.unlink(beside)
+        _drop(beside)
         raise
+
+
+def _drop(place: str) -> None:
+    try:
+        os.unlink(place)
+    except OSError:
+        return  # there is nothing more to be done
 
 
 def name_beside(place: str) -> str:

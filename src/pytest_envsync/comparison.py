@@ -10,17 +10,18 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
 from errno import ENAMETOOLONG
-from typing import TYPE_CHECKING
 
 from pytest_envsync.snapshot import BYTECODE, CACHE, NO_TIME, Snapshot, is_cache
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from pytest_envsync.snapshot import Row
 
 _DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
+_BY_DESCRIPTOR = os.scandir in os.supports_fd
 
 
 class Walk:
@@ -50,17 +51,12 @@ class Walk:
     def run(self) -> None:
         """Go through all of the prefix. Raises OSError for what is neither gone nor closed to us."""
         known = self._snapshot.directories
-        with suppress(FileNotFoundError):
-            status = os.stat(self._root)
-            self._settle_owners(status)
-            if status.st_mode != known[""]["."][2] or not self._is_owned(status):
-                self.changed.append("./")
+        self._look_at_root()
         while self._pending:
             directory = self._pending.pop()
             self._visited.add(directory)
             try:
-                with _scanning(f"{self._root}/{directory}") as scan:
-                    self._compare(directory, known.get(directory, {}), scan)
+                self._scan(directory, known.get(directory, {}))
             except (FileNotFoundError, NotADirectoryError):
                 self._visited.discard(directory)
             except PermissionError:
@@ -72,6 +68,15 @@ class Walk:
                     raise
         self._tell_missing_directories()
         self._tell_empty_directories()
+
+    def _look_at_root(self) -> None:
+        try:
+            status = os.stat(self._root)
+        except FileNotFoundError:
+            return  # all that is in it is told as removed
+        self._settle_owners(status)
+        if status.st_mode != self._snapshot.directories[""]["."][2] or not self._is_owned(status):
+            self.changed.append("./")
 
     def _settle_owners(self, prefix: os.stat_result) -> None:
         owners = set(self._snapshot.owners)
@@ -85,6 +90,23 @@ class Walk:
 
     def _is_owned(self, status: os.stat_result) -> bool:
         return self._uids is None or (status.st_uid in self._uids and status.st_gid in self._gids)
+
+    def _scan(self, directory: str, rows: dict[str, Row]) -> None:
+        """Compare what is in *directory*, by a descriptor where that can be done. Raises OSError.
+
+        Its entries then need no long path to be looked at: that is a fifth of the whole comparison.
+        """
+        place = f"{self._root}/{directory}"
+        if not _BY_DESCRIPTOR:
+            with os.scandir(place) as scan:
+                self._compare(directory, rows, scan)
+            return
+        descriptor = os.open(place, _DIRECTORY)
+        try:
+            with os.scandir(descriptor) as scan:
+                self._compare(directory, rows, scan)
+        finally:
+            os.close(descriptor)
 
     def _compare(self, directory: str, rows: dict[str, Row], scan: Iterable[os.DirEntry[str]]) -> None:
         below = directory + "/" if directory else ""
@@ -177,24 +199,6 @@ class Walk:
             if directory not in occupied:
                 self.added.append(directory + "/")
                 occupied.update(parents(directory))
-
-
-@contextmanager
-def _scanning(directory: str) -> Iterator[Iterable[os.DirEntry[str]]]:
-    """List *directory* by a descriptor where that can be done: its entries need no long path to be looked at.
-
-    That is a fifth of the whole comparison. Raises OSError.
-    """
-    if os.scandir not in os.supports_fd:
-        with os.scandir(directory) as scan:
-            yield scan
-        return
-    descriptor = os.open(directory, _DIRECTORY)
-    try:
-        with os.scandir(descriptor) as scan:
-            yield scan
-    finally:
-        os.close(descriptor)
 
 
 def parents(path: str) -> Iterator[str]:

@@ -14,10 +14,13 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterable
 
 from pytest_envsync.atomic import write_at_once
 from pytest_envsync.values import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 DAY = 86_400.0  # seconds
 USED = "used"
@@ -82,8 +85,8 @@ def surroundings() -> tuple[str, str]:
     """Return where process ids mean what they mean here (host and namespace), and the boot of that host."""
     try:
         namespace = os.readlink("/proc/self/ns/pid")
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-            boot = file.read().strip()
+        with open("/proc/sys/kernel/random/boot_id", "rb") as file:  # as text it would load a codec
+            boot = file.read().decode("ascii").strip()
     except OSError:
         namespace = boot = ""
     host = os.environ.get("COMPUTERNAME", "") if sys.platform == "win32" else os.uname().nodename

@@ -13,13 +13,13 @@ import os
 import stat
 from errno import EINVAL
 from io import FileIO
-from typing import TYPE_CHECKING
 from zlib import crc32
 
 from pytest_envsync.atomic import write_at_once
 from pytest_envsync.patterns import pattern
 from pytest_envsync.values import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     # For type checkers only: an interpreter of a session may be too old for the notation.
     Row = tuple[int, int, int, str]

@@ -12,13 +12,16 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 import os
-from typing import Any
 
 from pytest_envsync.comparison import Walk
 from pytest_envsync.leases import release, take_lease
 from pytest_envsync.lock_file import is_there, open_lock, try_lock
 from pytest_envsync.snapshot import Snapshot, load_snapshot
 from pytest_envsync.values import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Standing(NamedTuple):
@@ -89,8 +92,8 @@ def _is_as_it_was(standing: Standing) -> bool:
     names = os.listdir(standing.home)  # noqa: PTH208 - plain text
     if not known.issuperset(names) or f"{number}.json" not in names or _has_entries(standing.spoiled):
         return False
-    with open(standing.question, encoding="ascii") as file:  # noqa: PTH123 - plain text
-        return file.read() == os.path.basename(standing.home)  # noqa: PTH119 - plain text
+    with open(standing.question, "rb") as file:  # noqa: PTH123 - plain text
+        return file.read().decode("ascii") == os.path.basename(standing.home)  # noqa: PTH119 - plain text
 
 
 def _is_unchanged(standing: Standing) -> bool:

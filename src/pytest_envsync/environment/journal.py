@@ -148,8 +148,8 @@ class Journal:
     def load(self) -> bool:
         """Read the journal; False when the transaction had not begun. Raises InstallError for a damaged one."""
         try:
-            with open(f"{self.directory}/journal.json", encoding="ascii") as file:
-                values: Any = json.load(file)
+            with open(f"{self.directory}/journal.json", "rb") as file:
+                values: Any = json.loads(file.read().decode("ascii"))
             self.renames = tuple(map(self._found, values["renames"]))
             self.additions = tuple(map(self._found, values["additions"]))
         except FileNotFoundError:
@@ -205,7 +205,7 @@ class Journal:
 
     def finish(self) -> None:
         """Delete what was set aside, after ``committed`` was marked."""
-        if self.load():
+        if self.additions or self.renames or self.load():
             for number, path in enumerate(self.renames):
                 for place in self._places(number, path):
                     self.step(f"delete {path}")

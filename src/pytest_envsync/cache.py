@@ -236,7 +236,7 @@ def _lock(descriptor: int, path: AnyPath, *, is_shared: bool, timeout: float, wa
             lock_file.try_lock(descriptor, is_shared=is_shared)
         except BlockingIOError:  # noqa: PERF203 - between two tries it sleeps
             waited = time.monotonic() - began
-            holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip()
+            holder = os.pread(descriptor, lock_file.HOLDER, 0).decode("ascii", "replace").strip()
             if waited > timeout:
                 raise LockTimeout(
                     f"process {holder or 'unknown'} has held `{path}` for more than {timeout:.0f} s",

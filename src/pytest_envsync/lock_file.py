@@ -16,6 +16,10 @@ import stat
 _SAFE = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
+HOLDER = 20
+"""Bytes of a lock file that name its holder: the process id, and spaces."""
+
+
 class NotALockFileError(OSError):
     """What stands at the path of a lock file is a link, a directory or something else that is no file of its own."""
 
@@ -60,6 +64,9 @@ def write_holder(descriptor: int) -> None:
 
     One that has several names is left as it is: its content may be somebody else's.
     """
-    if os.fstat(descriptor).st_nlink == 1:
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+    status = os.fstat(descriptor)
+    if status.st_nlink == 1:
+        # Not emptied first: ext4 then writes the new content to the disk at once, and the sync waits for it.
+        os.pwrite(descriptor, str(os.getpid()).ljust(HOLDER).encode(), 0)
+        if status.st_size > HOLDER:
+            os.ftruncate(descriptor, HOLDER)

@@ -5,7 +5,7 @@ PYTEST_DONT_REWRITE
 
 from __future__ import annotations
 
-import signal
+import _signal as signal  # type: ignore[import-not-found]  # the module around it makes enumerations that nobody needs here
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from time import monotonic
@@ -28,7 +28,9 @@ class Ended(BaseException):
 
     def __str__(self) -> str:
         """Say what happened."""
-        return f"ended by {signal.Signals(self.number).name}"
+        from signal import Signals
+
+        return f"ended by {Signals(self.number).name}"
 
 
 @contextmanager
@@ -50,7 +52,7 @@ def raising_signals() -> Iterator[None]:
     changed: list[int] = []
     for name in _NAMES:
         number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+        if number is not None and signal.getsignal(number) == signal.SIG_DFL:
             with suppress(ValueError):  # not the main thread
                 signal.signal(number, end)
                 changed.append(number)

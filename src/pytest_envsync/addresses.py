@@ -86,6 +86,25 @@ def is_url(text: str) -> bool:
     return match is not None and match.end() > 2
 
 
+def whole_address(url: str) -> str:
+    """Return *url* spelled as the URL standard (WHATWG) reads it, as far as scheme, host and slashes go.
+
+    A ``file:`` address without slashes starts at the root, and ``localhost`` in one says nothing; ``https:host/path``
+    lacks only its slashes. Schemes are in lower case (RFC 3986, 3.1). Other addresses stay as they are.
+    """
+    scheme, colon, rest = url.partition(":")
+    scheme = scheme.lower()
+    if scheme in _PORTS:
+        rest = "//" + rest.lstrip("/")
+    elif scheme == "file":
+        host, slash, path = rest[2:].partition("/") if rest.startswith("//") else ("", "/", rest.lstrip("/"))
+        end = min((at for at in map(path.find, "?#") if at >= 0), default=len(path))
+        plain = os.path.normpath(f"/{path[:end]}").lstrip("/") + ("/" if path[:end].endswith("/") else "")
+        host = "" if host.lower() == "localhost" else host
+        rest = f"//{host}/{plain.removesuffix('/') if plain == '/' else plain}{path[end:]}" if slash else f"//{host}/"
+    return f"{scheme}{colon}{rest}"
+
+
 def is_remote(text: str) -> bool:
     """Whether *text* is an address that a request is sent to."""
     return text[:8].lower().startswith(("http://", "https://"))

@@ -29,7 +29,8 @@ def direct_url_of(source: Source) -> dict[str, Any] | None:
         fragment = f"#{source.fragment}" if source.fragment and source.url[:5] == "file:" else ""
         values = {"url": recorded_url(source.url) + fragment, "archive_info": {}}
     elif isinstance(source, DirectorySource):
-        values = {"url": file_url(source.path), "dir_info": {"editable": True} if source.editable else {}}
+        info = {"editable": source.editable} if source.editable or source.is_said else {}
+        values = {"url": file_url(source.path), "dir_info": info}
     else:
         vcs_info = {"vcs": source.vcs, "commit_id": source.commit_id, "requested_revision": source.requested_revision}
         values = {

@@ -7,12 +7,11 @@ PYTEST_DONT_REWRITE
 
 from __future__ import annotations
 
-import re
-
 from pytest_envsync.hashes import Digest
+from pytest_envsync.patterns import pattern
 from pytest_envsync.values import dataclass, field
 
-_SEPARATORS = re.compile(r"[-_.]+")
+_SEPARATORS = pattern(r"[-_.]+")
 
 
 def normalize_name(name: str) -> str:
@@ -66,11 +65,16 @@ class ArchiveSource:
 
 @dataclass(frozen=True, slots=True)
 class DirectorySource:
-    """A source tree on this machine. *path* is absolute."""
+    """A source tree on this machine. *path* is absolute.
+
+    *is_said*: a table named it, which could have said that it is editable: then ``direct_url.json`` says that it is
+    not.
+    """
 
     path: str
     editable: bool = False
     subdirectory: str | None = None
+    is_said: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

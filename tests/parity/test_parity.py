@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import HealthCheck, Phase, given, note, settings
 
+import cases_addresses
 import cases_choices
 import cases_comparisons
 import cases_configuration
@@ -51,6 +52,7 @@ pytestmark = pytest.mark.parity
 
 TABLES: dict[str, list[Case]] = {
     "inputs": [*cases_inputs.CASES, *cases_odd_inputs.CASES],
+    "addresses": cases_addresses.CASES,
     "options": cases_options.CASES,
     "spellings": cases_spellings.CASES,
     "configuration": cases_configuration.CASES,

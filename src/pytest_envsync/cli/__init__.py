@@ -206,7 +206,9 @@ def _settings(command: Command, values: Mapping[str, Value], start: str) -> Sett
 
     own = {option.name for option in command.own}
     said = {name: value for name, value in values.items() if name not in own}
-    directory = said.get("directory") or os.environ.get("ENVSYNC_WORKING_DIR") or os.environ.get("UV_WORKING_DIR")
+    places = ("ENVSYNC_WORKING_DIR", "UV_WORKING_DIR", "UV_WORKING_DIRECTORY")
+    stated = (os.environ.get(place) for place in places)
+    directory = said.get("directory") or next((text for text in stated if text is not None), None)
     if isinstance(directory, str):
         try:
             os.chdir(directory)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 
-from pytest_envsync.addresses import is_remote, is_url, is_valid, masked
+from pytest_envsync.addresses import is_remote, is_url, is_valid, masked, whole_address
 from pytest_envsync.errors import InputError
 from pytest_envsync.inputs.paths import path_below
 from pytest_envsync.patterns import pattern
@@ -47,7 +47,7 @@ def read_place(value: str, base: str) -> str:
             raise InputError(f"Invalid URL: `{masked(value)}` (one address expected, found white space)")
         if not is_valid(value):
             raise InputError(f"`{masked(value)}` is no valid address")
-        return value
+        return whole_address(value)
     if is_remote(base):
         from urllib.parse import urljoin
 

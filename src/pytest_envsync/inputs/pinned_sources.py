@@ -9,18 +9,18 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pytest_envsync.addresses import file_url, is_url
 from pytest_envsync.errors import InputError
 from pytest_envsync.inputs.file_options import read_place
 from pytest_envsync.inputs.project_form import check_source
-from pytest_envsync.inputs.references import Reference, read_reference
+from pytest_envsync.inputs.references import Reference, no_archive, read_path, read_reference
 from pytest_envsync.inputs.toml_table import Table
 from pytest_envsync.markers import is_active
 from pytest_envsync.requirements import DirectorySource, IndexSource, SpecifiedRequirement, VcsSource, normalize_name
 from pytest_envsync.settings.index_tables import IndexRule, read_index_table, split_index, write_rule
-from pytest_envsync.values import replace
+from pytest_envsync.values import NamedTuple, replace
 
 if TYPE_CHECKING:
     from pytest_envsync.options import SyncOptions
@@ -113,21 +113,25 @@ class PinnedSources:
             if kind == "git":
                 return self._repository(place, table)
             subdirectory = table.text("subdirectory")
-            fragment = f"{'&' if '#' in place else '#'}subdirectory={subdirectory}" if subdirectory else ""
-            reference = read_reference(f"{place}{fragment}", base=self._base)
+            if kind == "path":
+                reference = read_path(place or ".", base=self._base, subdirectory=subdirectory)
+            else:
+                fragment = f"{'&' if '#' in place else '#'}subdirectory={subdirectory}" if subdirectory else ""
+                reference = read_reference(f"{place}{fragment}", base=self._base)
         except InputError as error:
             error.origin = error.origin or table.origin
             raise
-        if isinstance(reference.source, DirectorySource) and table.flag("editable"):
-            return reference._replace(source=replace(reference.source, editable=True))
+        if isinstance(reference.source, DirectorySource):
+            if kind == "url":
+                raise table.error(no_archive(place), "url")
+            editable = bool(table.flag("editable"))
+            return reference._replace(source=replace(reference.source, editable=editable, is_said=True))
         return reference
 
     def _repository(self, place: str, table: Table) -> Reference:
         from urllib.parse import quote
 
-        address = place.removeprefix("git+")
-        if not is_url(address):
-            address = f"file://{quote(read_place(address, self._base))}"
+        address = place[4:] if place[:4].lower() == "git+" else place
         revisions = [text for key in ("rev", "tag", "branch") if (text := table.text(key)) is not None]
         if len(revisions) > 1:
             raise table.error("expected at most one of `rev`, `tag`, or `branch`")

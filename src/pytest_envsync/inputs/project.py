@@ -17,7 +17,7 @@ from pytest_envsync.inputs.collected import Collected
 from pytest_envsync.inputs.groups import Groups
 from pytest_envsync.inputs.paths import directory_of
 from pytest_envsync.inputs.pinned_sources import PinnedSources, configured_names, read_indexes
-from pytest_envsync.inputs.project_form import check_project
+from pytest_envsync.inputs.project_form import check_default_groups, check_project
 from pytest_envsync.inputs.reading import Reading
 from pytest_envsync.inputs.requirement_line import parse_requirement
 from pytest_envsync.inputs.toml_table import Table, line_of, parse_toml
@@ -56,6 +56,8 @@ class Project:
         self._root = Table(parse_toml(self._text, shown=shown, what=WHAT), origin=Origin(shown), what=WHAT)
         tool = self._root.table("tool")
         uv = None if tool is None else tool.table("uv")
+        if uv is not None:
+            check_default_groups(uv)
         indexes = read_indexes(uv, directory_of(location))
         self.rules = indexes.rules
         self._sources = PinnedSources(
@@ -214,7 +216,8 @@ def read_groups(groups: Sequence[str], *, reading: Reading, options: SyncOptions
             raise InputError(f"`--group {group}` names no group")
         shown = path or "pyproject.toml"
         directory = reading.cwd if path else _project_directory(reading)
-        location = reading.locate(shown, directory)
+        # No address is meant: what begins with `file:` is a directory of that name.
+        location = reading.locate(f"./{shown}" if shown[:5].lower() == "file:" else shown, directory)
         if location not in projects:
             try:
                 projects[location] = Project(location, shown=shown, reading=reading, target=target, options=options)

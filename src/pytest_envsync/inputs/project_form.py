@@ -7,12 +7,11 @@ PYTEST_DONT_REWRITE
 
 from __future__ import annotations
 
-import re
-
-from pytest_envsync.addresses import is_url
+from pytest_envsync.addresses import is_url, masked
 from pytest_envsync.errors import InputError
 from pytest_envsync.inputs.marker_grammar import check_marker
 from pytest_envsync.inputs.toml_table import Table
+from pytest_envsync.patterns import pattern
 from pytest_envsync.requirements import normalize_name
 from pytest_envsync.versions import meets, normal_version
 
@@ -20,14 +19,20 @@ SOURCE_KINDS = ("git", "url", "path", "index", "workspace")
 _SOURCE_FIELDS = frozenset({
     *SOURCE_KINDS, "subdirectory", "rev", "tag", "branch", "lfs", "editable", "package", "marker", "extra", "group",
 })  # fmt: skip
-_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
+_FOREIGN_FIELDS = {
+    "git": frozenset({"editable", "package"}),
+    "url": frozenset({"rev", "tag", "branch", "editable", "package"}),
+    "path": frozenset({"rev", "tag", "branch"}),
+}
+"""What a source of each kind cannot have."""
+_NAME = pattern(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
 def check_project(table: Table) -> None:
     """Raise InputError for a ``[project]`` table that states what it cannot."""
     check_name(table, table.required_text("name"), "name")
     version = table.text("version")
-    if version is None and "version" not in (table.texts("dynamic") or ()):
+    if "version" not in (table.texts("dynamic") or ()) and version is None:
         raise table.error("missing field `version`, which is not in `dynamic` either")
     if version is not None and normal_version(version) is None:
         raise table.error(f"`{version}` is no version", "version")
@@ -37,9 +42,21 @@ def check_project(table: Table) -> None:
     seen: dict[str, str] = {}
     for extra in optional.values if optional is not None else ():
         check_name(table, extra, "optional-dependencies")
+        if optional is not None:
+            optional.texts(extra)
         other = seen.setdefault(normalize_name(extra), extra)
         if other != extra:
             raise table.error(f"`{other}` and `{extra}` are one name", "optional-dependencies")
+
+
+def check_default_groups(tool: Table) -> None:
+    """Raise InputError when ``default-groups`` of ``[tool.uv]`` is neither ``"all"`` nor a list of names."""
+    stated = tool.values.get("default-groups")
+    if isinstance(stated, list) and all(isinstance(name, str) for name in stated):
+        for name in stated:
+            check_name(tool, name, "default-groups")
+    elif stated is not None and stated != "all":
+        raise tool.error('expected `"all"` or a list of names', "default-groups")
 
 
 def check_name(table: Table, name: str, key: str) -> None:
@@ -71,10 +88,13 @@ def check_source(table: Table) -> str:
     given = [kind for kind in SOURCE_KINDS if table.values.get(kind) is not None]
     if len(given) != 1:
         raise table.error(f"expected one of {', '.join(f'`{kind}`' for kind in SOURCE_KINDS)}")
+    for field in sorted(_FOREIGN_FIELDS.get(given[0], frozenset()).intersection(table.values)):
+        raise table.error(f"cannot specify both `{given[0]}` and `{field}`", field)
     if given[0] != "workspace":
         place = table.required_text(given[0])
-        if given[0] == "url" and not is_url(place):
-            raise table.error(f"relative URL without a base: `{place}`", "url")
+        address = place[4:] if given[0] == "git" and place[:4].lower() == "git+" else place
+        if given[0] in {"git", "url"} and not is_url(address):
+            raise table.error(f"relative URL without a base: `{masked(place)}`", given[0])
     marker = table.text("marker")
     if marker is not None:
         try:

@@ -12,9 +12,8 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
-from pytest_envsync.addresses import file_path, file_url, is_url
+from pytest_envsync.addresses import file_path, file_url, is_url, masked, whole_address
 from pytest_envsync.errors import InputError
 from pytest_envsync.hashes import DIGEST_LENGTHS, Digest
 from pytest_envsync.inputs.archive_names import (
@@ -25,7 +24,7 @@ from pytest_envsync.inputs.archive_names import (
 )
 from pytest_envsync.inputs.marker_grammar import check_marker
 from pytest_envsync.inputs.paths import path_below
-from pytest_envsync.inputs.references import check_subdirectory
+from pytest_envsync.inputs.references import GIT_SCHEMES, check_subdirectory
 from pytest_envsync.inputs.requirement_line import read_specifier
 from pytest_envsync.inputs.toml_table import Table, header_lines, parse_toml
 from pytest_envsync.requirements import (
@@ -37,7 +36,7 @@ from pytest_envsync.requirements import (
     VcsSource,
     normalize_name,
 )
-from pytest_envsync.values import dataclass
+from pytest_envsync.values import NamedTuple, dataclass
 
 WHAT = "`pylock.toml` file"
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
@@ -234,7 +233,9 @@ def _read_source(table: Table, archive: Table | None, base: str) -> ArchiveSourc
     if directory is not None:
         place = path_below(base, directory.required_text("path"))
         below = _subdirectory(directory)
-        return DirectorySource(place if below is None else path_below(place, below), bool(directory.flag("editable")))
+        editable = directory.flag("editable")
+        root = place if below is None else path_below(place, below)
+        return DirectorySource(root, bool(editable), is_said=editable is not None)
     vcs = table.table("vcs")
     return None if vcs is None else _read_vcs(vcs, base)
 
@@ -248,7 +249,7 @@ def _read_archive(table: Table, base: str) -> ArchiveSource:
     below = _subdirectory(table) if not _last_part(written).endswith(".whl") else None
     if is_url(location):
         path = file_path(location) if location[:5].lower() == "file:" else None
-        return ArchiveSource(location.partition("#")[0] if path is None else file_url(path), below)
+        return ArchiveSource(whole_address(location).partition("#")[0] if path is None else file_url(path), below)
     return ArchiveSource(file_url(location), below, location)
 
 
@@ -264,6 +265,9 @@ def _read_vcs(table: Table, base: str) -> VcsSource:
     if url:
         if not is_url(url):
             raise table.error(f"relative URL without a base: `{url}`", "url")
+        url = whole_address(url)
+        if not url.startswith(tuple(f"{scheme}:" for scheme in GIT_SCHEMES)):
+            raise table.error(f"`{masked(url)}` is no address that git is asked at: use https, ssh or file", "url")
     elif path:
         url = file_url(path_below(base, path))
     else:

@@ -12,11 +12,12 @@ import os
 import re
 from collections.abc import Callable, Mapping
 
-from pytest_envsync.addresses import file_path, is_remote, masked
+from pytest_envsync.addresses import file_path, is_remote, masked, whole_address
 from pytest_envsync.digesting import sha256
 from pytest_envsync.errors import InputError
 from pytest_envsync.inputs.advice import lock_advice
 from pytest_envsync.inputs.paths import is_absolute, without_detours
+from pytest_envsync.patterns import pattern
 from pytest_envsync.requirements import InputFile, Origin
 
 Reader = Callable[[str], bytes]
@@ -25,7 +26,7 @@ Reader = Callable[[str], bytes]
 Settle = Callable[[str], str]
 """Takes out of an absolute path the ``.`` and ``..`` that lead nowhere (``true_paths.settled``)."""
 
-_VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
+_VARIABLE = pattern(r"\$\{([A-Z0-9_]+)\}")
 _BYTE_ORDER_MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 
 
@@ -107,13 +108,13 @@ class Reading:
     def locate(self, name: str, base: str) -> str:
         """Return the absolute path or address of *name*, which is relative to *base*, a directory or address.
 
-        Raises InputError for an address that is none.
+        A ``file:`` address is absolute, with or without slashes. Raises InputError for an address that is none.
         """
         if is_remote(name) or name == "-":
             return name
         try:
             if name[:5].lower() == "file:":
-                name = file_path(name)
+                name = _path_of(name)
             if is_remote(base) and not is_absolute(name):
                 from urllib.parse import urljoin
 
@@ -121,6 +122,15 @@ class Reading:
         except ValueError as error:
             raise InputError(f"`{masked(name)}` is not a valid address: {error}") from error
         return self._settle(os.path.join(base, name))  # noqa: PTH118 - plain text
+
+
+def _path_of(address: str) -> str:
+    from urllib.parse import urlsplit
+
+    whole = whole_address(address)
+    if host := urlsplit(whole).netloc:
+        raise InputError(f"invalid file URL: `{masked(address)}` names the host `{masked(host)}`")
+    return file_path(whole)
 
 
 def decode(content: bytes, shown: str, via: Origin | None = None) -> str:

@@ -12,7 +12,7 @@ import os
 import re
 from pathlib import PurePath
 
-from pytest_envsync.addresses import file_path, file_url, masked
+from pytest_envsync.addresses import file_path, file_url, masked, whole_address
 from pytest_envsync.errors import InputError
 from pytest_envsync.hashes import DIGEST_LENGTHS, Digest
 from pytest_envsync.inputs.archive_names import ARCHIVE_SUFFIXES, is_archive, name_in_archive
@@ -27,7 +27,7 @@ _COMMIT = pattern(r"[0-9a-fA-F]{40}")
 _SCP_LIKE = pattern(r"(?:git\+)?[A-Za-z0-9._-]+@(?!file:)[A-Za-z0-9.-]{2,}:(?!/)")
 _ARCHIVE_WITHIN = pattern("(?:" + "|".join(re.escape(suffix) for suffix in ARCHIVE_SUFFIXES) + r")[#;\s]")
 _OTHER_VCS = {"hg": "Mercurial", "bzr": "Bazaar", "svn": "Subversion"}
-_GIT_SCHEMES = ("https", "http", "ssh", "file")
+GIT_SCHEMES = ("https", "http", "ssh", "file")
 _URL_CHARACTERS = "%/:?#[]@!$&'()*+,;=~"
 
 
@@ -52,13 +52,19 @@ def read_reference(text: str, *, base: str | None, is_named: bool = True, editab
     match = _SCHEME.match(text)
     scheme = "" if match is None else match[1].lower()
     place = text.partition("#")[0].partition("?")[0].rstrip("/").lower()
+    # What has a name and ends in `.git` is a repository, also at a path.
+    is_repository = is_named and not editable
     if scheme in {"http", "https", "file"} and place.endswith(".git") and text.startswith("//", len(scheme) + 1):
+        if scheme == "file" and not is_named:
+            raise InputError(no_archive(text), hint="write git+file:///PATH for a repository")
         return _in_repository(text, text)
     if scheme in {"http", "https"}:
         return _at_address(text)
     if scheme == "file":
         path, fragments = _file_address(text)
-        return _at_path(path, fragments, text=text, base=base, editable=editable, is_address=True)
+        return _at_path(
+            path, fragments, text=text, base=base, editable=editable, is_address=True, is_repository=is_repository
+        )
     prefix, plus, _ = scheme.partition("+")
     if plus and prefix == "git":
         return _in_repository(text[4:], text)
@@ -74,7 +80,9 @@ def read_reference(text: str, *, base: str | None, is_named: bool = True, editab
         )
     refuse_scp_address(text)
     path, fragments = _split_path(text, is_named=is_named)
-    return _at_path(path, fragments, text=text, base=base, editable=editable, is_address=False)
+    return _at_path(
+        path, fragments, text=text, base=base, editable=editable, is_address=False, is_repository=is_repository
+    )
 
 
 def refuse_scp_address(text: str) -> None:
@@ -126,9 +134,9 @@ def _file_address(text: str) -> tuple[str, list[tuple[str, str]]]:
         raise InputError(f"`{masked(text)}` names a host: a file URL must look like file:///PATH")
     if "\0" in path:
         raise InputError(f"`{text}` is not a valid URL: it contains NUL")
-    if not path:
+    if not path and parts.netloc:
         raise InputError(f"`{text}` is not a valid URL: empty path")
-    return path, _fragments(parts.fragment)
+    return path or ".", _fragments(parts.fragment)
 
 
 def _split_path(text: str, *, is_named: bool) -> tuple[str, list[tuple[str, str]]]:
@@ -137,8 +145,17 @@ def _split_path(text: str, *, is_named: bool) -> tuple[str, list[tuple[str, str]
         return text, []
     if not is_named and is_archive(path):
         # What a bare path says is the name of a file, so the reference looks for a file with that end.
-        raise InputError(_no_archive(text), hint="write `NAME @ PATH#...`, or give the hash with --hash")
+        raise InputError(no_archive(text), hint="write `NAME @ PATH#...`, or give the hash with --hash")
     return path, _fragments(fragment)
+
+
+def read_path(path: str, *, base: str, subdirectory: str | None) -> Reference:
+    """Return what is at *path* below *base*, of which no character means anything but itself.
+
+    Only an archive has a *subdirectory*. Raises InputError.
+    """
+    within = [("subdirectory", subdirectory)] if subdirectory and is_archive(path) else []
+    return _at_path(path, within, text=path, base=base, editable=False, is_address=False)
 
 
 def _at_path(
@@ -149,15 +166,18 @@ def _at_path(
     base: str | None,
     editable: bool,
     is_address: bool,
+    is_repository: bool = False,
 ) -> Reference:
     if base is None and not is_absolute(path):
         raise InputError(f"relative path without a working directory: {text}")
     absolute = path_below(base or "", path)
+    if is_repository and path.rstrip("/").lower().endswith(".git"):
+        return _in_repository(file_url(absolute), text)
     filename = PurePath(absolute).name
     subdirectory = _subdirectory(fragments, text)
     if path.endswith(("/", os.sep)) or not is_archive(filename):
         if not is_address and _ARCHIVE_WITHIN.search(text):
-            raise InputError(_no_archive(text))
+            raise InputError(no_archive(text))
         return Reference(None, DirectorySource(absolute, editable, subdirectory), _digests(fragments))
     name = name_in_archive(filename, shown=text)
     shown = text.partition("#")[2] if is_address and not subdirectory else ""
@@ -169,16 +189,21 @@ def _in_repository(text: str, shown: str) -> Reference:
     """Read what follows ``git+``: an address, ``@REVISION``, ``#subdirectory=PATH&lfs=true``."""
     from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
+    text = whole_address(text)
     try:
         parts = urlsplit(text)
         host, _ = parts.hostname, parts.port
     except ValueError as error:
         raise InputError(f"`{masked(shown)}` is not a valid URL: {error}") from error
-    if parts.scheme not in _GIT_SCHEMES:
+    if parts.scheme not in GIT_SCHEMES:
         raise InputError(
             f"Unsupported Git URL scheme `{parts.scheme}:` in `{masked(text)}` "
             "(expected one of `https:`, `ssh:`, or `file:`)"
         )
+    if host and not parts.path and parts.scheme != "ssh":
+        parts = parts._replace(path="/")
+    if not host and parts.scheme == "ssh":
+        raise InputError(f"Not a valid URL: `{masked(text)}`", hint="write git+ssh://HOST/PATH", exit_status=1)
     if (not host and parts.scheme != "file") or not parts.path.startswith("/") or re.search(r"[\s\"]", parts.netloc):
         raise InputError(f"Not a valid URL: `{masked(text)}`")
     path, at, revision = parts.path.partition("@")
@@ -244,6 +269,7 @@ def read_digest(text: str) -> Digest:
         raise InputError(str(error)) from error
 
 
-def _no_archive(text: str) -> str:
+def no_archive(text: str) -> str:
+    """Return what to say of a path that ends otherwise than an archive does."""
     suffixes = ", ".join(f"`{suffix}`" for suffix in ARCHIVE_SUFFIXES)
     return f"Expected path (`{text}`) to end in a supported file extension: {suffixes}"

@@ -24,7 +24,7 @@ _OTHER_WORDS = {
 }
 """Values that the reference takes without telling of them."""
 
-_NEVER_EMPTY = frozenset({"exclude_newer", "config_file", "project"})
+_NEVER_EMPTY = frozenset({"exclude_newer", "config_file", "directory", "project"})
 """Options whose variable is refused when it is empty; those with choices are too."""
 
 _NEVER_EMPTY_SWITCHES = frozenset({"GIT_LFS", "SKIP_WHEEL_FILENAME_CHECK"})

@@ -45,6 +45,8 @@ class Settings:
     in it. *environ* is the environment with what uv's files put into it. *environments* is the
     table ``[tool.envsync.environments]`` and *base* the directory of its file.
     *looked_at* are the configuration files that were opened (with their bytes) or missing (None).
+    *momentary* are the names of what the command line, an ``ENVSYNC_X`` or pytest's ini file says: it is stronger
+    than what a project declares.
     """
 
     options: SyncOptions
@@ -56,6 +58,7 @@ class Settings:
     base: str = ""
     warnings: tuple[str, ...] = ()
     looked_at: Mapping[str, bytes | None] = field(default_factory=dict)
+    momentary: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +106,7 @@ def resolve_settings(
     """
     command = Layer(dict(said), {}, cwd)
     own_variables = read_variables(environ, "ENVSYNC_", cwd=cwd)
-    uv_variables = read_variables(environ, "UV_", cwd=cwd)
+    uv_variables = read_variables(environ, "UV_", cwd=cwd, session=session)
     early = [command, own_variables, uv_variables]
     configuration = _configuration(early, cwd, environ)
     is_alone = bool(_first("no_config", early) or _first("config_file", early))
@@ -111,9 +114,10 @@ def resolve_settings(
     places = [_Place(command, momentary=True), _Place(own_variables, momentary=True)]
     if ini is not None:
         places.append(_Place(read_said(ini, cwd=cwd, origin="pytest ini"), momentary=True))
+    momentary = frozenset(name for place in places for name in place.layer.values)
     if configuration.own is not None:
         places.append(_Place(configuration.own, momentary=False))
-    places.append(_Place(_of_uv(uv_variables, session=session), momentary=True))
+    places.append(_Place(uv_variables, momentary=True))
     places += [_Place(_of_uv(layer, session=session), momentary=False, of_uv=True) for layer in configuration.uv]
     merged, origins = _merge(places, pip, cwd)
     options = SyncOptions(**{name: merged[name] for name in _FIELDS if name in merged})  # type: ignore[arg-type]  # a test holds that kinds and types agree
@@ -131,6 +135,7 @@ def resolve_settings(
         base=configuration.base,
         warnings=configuration.warnings,
         looked_at={**configuration.looked_at, **pip_files},
+        momentary=momentary,
     )
 
 
@@ -164,7 +169,7 @@ def _environ(
         found["UV_NO_INSTALLER_METADATA"] = "1" if merged["no_installer_metadata"] else ""
     if isinstance(project := merged.get("project"), str):
         # Groups are looked for there, by whoever reads the inputs.
-        found["UV_PROJECT"] = os.path.join(cwd, project)  # noqa: PTH118 - plain text
+        found["UV_PROJECT"] = os.path.join(cwd, _project_directory(project))  # noqa: PTH118 - plain text
     return found
 
 
@@ -210,12 +215,19 @@ def _configuration(layers: Sequence[Layer], cwd: str, environ: Mapping[str, str]
     # A file that is named counts also when none is to be looked for.
     if _first("no_config", layers) and not config_file:
         return Configuration()
-    directory = os.path.join(cwd, start) if isinstance(start, str) else cwd  # noqa: PTH118 - plain text
+    directory = os.path.join(cwd, _project_directory(start)) if isinstance(start, str) else cwd  # noqa: PTH118
     # The working directory may be gone: the command that ran in it removed it.
     if isinstance(start, str) and not os.path.isdir(directory):  # noqa: PTH112 - plain text
         raise UsageError(f"the project directory `{start}` does not exist")
     path = os.path.join(cwd, config_file) if isinstance(config_file, str) else None  # noqa: PTH118 - plain text
     return read_configuration(directory, environ, config_file=path)
+
+
+def _project_directory(path: str) -> str:
+    """Return *path*, or its directory where it is that of the ``pyproject.toml`` itself."""
+    plain = path.rstrip("/")
+    is_file = os.path.basename(plain) == "pyproject.toml" and not os.path.isdir(plain)  # noqa: PTH119, PTH112
+    return os.path.dirname(plain) or os.curdir if is_file else path  # noqa: PTH120 - plain text
 
 
 def _first(name: str, layers: Sequence[Layer]) -> Value | None:

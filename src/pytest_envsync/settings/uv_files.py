@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_envsync.addresses import is_url
 from pytest_envsync.errors import UsageError
 from pytest_envsync.options.table import BY_NAME, OPTIONS
-from pytest_envsync.options.values import from_python
+from pytest_envsync.options.values import from_python, read_switch
 from pytest_envsync.settings.build_tables import read_build_table
 from pytest_envsync.settings.configured_indexes import take_indexes
 from pytest_envsync.settings.variables import Layer
@@ -73,9 +73,9 @@ _VARIABLES = {
     "concurrent-downloads": "UV_CONCURRENT_DOWNLOADS",
     "concurrent-builds": "UV_CONCURRENT_BUILDS",
     "concurrent-installs": "UV_CONCURRENT_INSTALLS",
-    "http-proxy": "HTTP_PROXY",
-    "https-proxy": "HTTPS_PROXY",
-    "no-proxy": "NO_PROXY",
+    "http-proxy": "ENVSYNC_HTTP_PROXY",
+    "https-proxy": "ENVSYNC_HTTPS_PROXY",
+    "no-proxy": "ENVSYNC_NO_PROXY",
 }
 """Keys that stand for an environment variable."""
 
@@ -277,4 +277,7 @@ def _shared_files(environ: Mapping[str, str]) -> list[str]:
     machine = [place for place in environ.get("XDG_CONFIG_DIRS", "").split(":") if place] or ["/etc/xdg"]
     candidates = [join(place, "uv", "uv.toml") for place in machine]
     system = next((path for path in candidates if os.path.isfile(path)), "/etc/uv/uv.toml")  # noqa: PTH113 - plain text
-    return [*([join(user, "uv", "uv.toml")] if user else []), system]
+    return [
+        *([join(user, "uv", "uv.toml")] if user else []),
+        *([] if read_switch(environ, "NO_SYSTEM_CONFIG") else [system]),
+    ]

@@ -8,13 +8,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
 
-from pytest_envsync.addresses import canonical_address, file_url, is_url, is_valid, masked
+from pytest_envsync.addresses import canonical_address, file_url, is_url, is_valid, masked, whole_address
 from pytest_envsync.errors import UsageError
 from pytest_envsync.options import SyncOptions
 from pytest_envsync.requirements import Requirements
 from pytest_envsync.settings.index_tables import IndexRule, read_rules, split_index
+from pytest_envsync.values import NamedTuple
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+", re.ASCII)
 
@@ -74,7 +74,7 @@ def as_address(text: str) -> str:
         if not is_valid(text):
             # What the parser says may quote a password.
             raise UsageError(f"`{masked(text)}` is no valid address", hint="expected https://HOST[:PORT]/PATH")
-        return text
+        return whole_address(text)
     return file_url(os.path.abspath(os.path.expanduser(text)))  # noqa: PTH100, PTH111 - plain text in, plain text out
 
 

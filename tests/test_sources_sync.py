@@ -269,7 +269,7 @@ def test_refused_builds_and_wheels_leave_nothing(world: World) -> None:
 
 def test_a_name_that_is_not_the_project_s_is_refused(world: World) -> None:
     error = world.refused(f"other @ {world.tree().as_uri()}")
-    assert "built a wheel of `demo`, but `other` was asked for" in str(error)
+    assert "is the project `demo`, but `other` was asked for" in str(error)
     assert error.exit_status == 1
 
 

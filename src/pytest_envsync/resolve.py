@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pytest_envsync.addresses import is_url
-from pytest_envsync.build_additions import installed_requirements, with_matches
+from pytest_envsync.build_additions import installed_requirements, stated_python, with_matches
 from pytest_envsync.build_constraints import check_build_limit, read_build_constraints
 from pytest_envsync.distributions import PreparedWheel
 from pytest_envsync.errors import EnvsyncError, InputError, SizeMismatch
@@ -141,6 +141,7 @@ def _find(
         warnings=late,
         known=pins.find,
     )
+    _check_trees(candidates, is_locked=requirements.is_pylock, options=options, target=target)
     candidates = with_matches(settle_sources(candidates, options=options, target=target, engine=engine), options)
     stats = local_stats(candidates, listings)
     return Resolution(
@@ -159,6 +160,24 @@ def _find(
         digests=pins.digests,
         pin_keys=pins.keys,
     )
+
+
+def _check_trees(candidates: Sequence[Candidate], *, is_locked: bool, options: SyncOptions, target: Target) -> None:
+    """Raise an error for a source that cannot be what it is asked for; what a lockfile says of Pythons is its own.
+
+    What ``dependency-metadata`` states stands in the place of what a directory says.
+    """
+    # Wheels are looked at where they are chosen, archives of a lockfile where they are read.
+    kinds = {"tree"} if is_locked else {"tree", "sdist"}
+    trees = [candidate for candidate in candidates if candidate.kind in kinds]
+    if not trees:
+        return
+    from pytest_envsync.wheels.build.stated import check_tree
+
+    python = None if is_locked else target.markers.get("python_full_version", target.version)
+    for candidate in trees:
+        if not (options.dependency_metadata and stated_python(candidate, options) is not None):
+            check_tree(candidate, python=python)
 
 
 def resolve_project(path: str, *, editable: bool, options: SyncOptions, target: Target, engine: Engine) -> Resolution:

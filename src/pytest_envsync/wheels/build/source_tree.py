@@ -131,15 +131,8 @@ class Workplace:
 
     def _found_tree(self) -> Path:
         match self.source:
-            case DirectorySource(path=path, subdirectory=subdirectory):
-                tree = Path(path, subdirectory or "")
-                if tree.is_file():
-                    raise InputError(f"`{tree}` is neither a directory nor an archive of a kind that is known")
-                if not tree.is_dir():
-                    # What has an extension was meant to be an archive, but is of no known kind.
-                    status = 2 if tree.suffix else 1
-                    raise InputError(f"Distribution not found at: {file_url(str(tree))}", exit_status=status)
-                return tree
+            case DirectorySource():
+                return existing_tree(self.source)
             case VcsSource():
                 return self.repositories.checkout(self.source, self.commit(self.source), self.root() / "checkout")
             case ArchiveSource(subdirectory=subdirectory):
@@ -153,6 +146,17 @@ class Workplace:
         # Backends ask git for versions and files: a repository that the cache lies in is none of this tree.
         (self.root() / ".git").touch()
         return unpack_sdist(self.archive()[0], self.directory("source"))
+
+
+def existing_tree(source: DirectorySource) -> Path:
+    """Return the directory that *source* names. Raises InputError when it is none."""
+    tree = Path(source.path, source.subdirectory or "")
+    if tree.is_file():
+        raise InputError(f"`{tree}` is neither a directory nor an archive of a kind that is known")
+    if not tree.is_dir():
+        # What has an extension was meant to be an archive, but is of no known kind.
+        raise InputError(f"Distribution not found at: {file_url(str(tree))}", exit_status=2 if tree.suffix else 1)
+    return tree
 
 
 def unnamed_candidate(source: Source, digests: tuple[Digest, ...] = ()) -> Candidate:

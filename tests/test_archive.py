@@ -250,6 +250,15 @@ def test_members_that_land_elsewhere_are_refused(tmp_path: Path, name: str, *, v
     assert written(tmp_path / "tree") == {}
 
 
+@pytest.mark.parametrize("name", ESCAPES)
+def test_members_that_land_elsewhere_are_refused_behind_members_that_do_not(tmp_path: Path, name: str) -> None:
+    sound = wheel_entries({"top.py": b"", "demo/__init__.py": b""})
+    assert "top.py" in {entry.name for entry in sound}
+    detail = refusal(tmp_path, zip_bytes([*sound, Entry(name, b"evil")]))
+    assert "outside of the environment" in detail or "no path in a wheel may have" in detail
+    assert not os.path.lexists("/evil.py")
+
+
 def deep_link() -> list[Entry]:
     return [Entry("demo/link", b"/tmp", attributes=LINK), Entry("demo/link/evil.py", b"evil"), *wheel_entries()]
 

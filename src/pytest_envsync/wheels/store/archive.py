@@ -250,7 +250,8 @@ def _check_paths(members: tuple[Member, ...], filename: str) -> None:
     for member in members:
         path = member.path
         folder, _, base = path.rpartition("/")
-        if folder not in folders:
+        # A slash in front leaves nothing before it, as a file at the top does, and is no way to the top.
+        if folder not in folders or path.startswith("/"):
             parts = path.split("/")
             _check_parts(parts, path, filename)
             while folder and folder not in folders:

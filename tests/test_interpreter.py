@@ -330,6 +330,18 @@ def test_the_settings_of_an_environment_are_read_as_python_reads_them(tmp_path: 
         ("cpython-3.12-linux-aarch64-gnu", "CPython 3.12", [], ["3.12.0"]),
         ("3.13t", "Python 3.13t", [], ["3.13.0"]),
         ("3.13+freethreaded", "Python 3.13t", [], ["3.13.0"]),
+        ("3.13+gil", "Python 3.13", ["3.13.0"], ["3.12.0"]),
+        ("==3.11", "Python ==3.11.*", ["3.11.9"], ["3.12.0"]),
+        ("==3.11.0", "Python ==3.11.0", ["3.11.0"], ["3.11.9"]),
+        ("cpython>=3.11,<3.13", "CPython >=3.11,<3.13", ["3.11.9"], ["3.13.0"]),
+        ("python >=3.11", "Python >=3.11", ["3.13.0"], ["3.10.0"]),
+        ("pypy>=3.9", "PyPy >=3.9", [], ["3.10.0"]),
+        (">=3.13t", "Python >=3.13t", [], ["3.13.0"]),
+        ("any-3.12", "Python 3.12", ["3.12.0"], ["3.11.0"]),
+        ("3.12-x86_64", "Python 3.12", ["3.12.0"], ["3.11.0"]),
+        ("any-any-macos", "Python", [], ["3.12.0"]),
+        ("cpython->=3.12-linux", "CPython >=3.12", ["3.12.0"], ["3.11.0"]),
+        ("cpython-3.12-linux-x86_64-musl", "CPython 3.12", [], ["3.12.0"]),
     ],
 )
 def test_requests(text: str, shown: str, met_by: list[str], not_met_by: list[str]) -> None:
@@ -361,6 +373,8 @@ def test_an_interpreter_without_the_global_lock_is_asked_for_by_name() -> None:
     free = cpython("3.13.0", flags="t")
     assert parse_request("3.13t").is_met_by(free)
     assert parse_request("3.13").is_met_by(free), "an environment that exists may be one"
+    assert parse_request(">=3.13t").is_met_by(free)
+    assert not parse_request("3.13+gil").is_met_by(free)
     assert (free.is_free_threaded, cpython("3.13.0", flags="d").is_free_threaded) == (True, False)
 
 
@@ -371,10 +385,32 @@ def test_nothing_asked_is_met_by_everything(text: str | None) -> None:
     assert request.is_met_by(cpython("3.9.1"))
 
 
-@pytest.mark.parametrize("text", ["python", "./x", "/some/python3", "venv", "my-python", "3.x", "3.1.2.3", "312x"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "python",
+        "./x",
+        "/some/python3",
+        "venv",
+        "my-python",
+        "3.x",
+        "3.1.2.3",
+        "312x",
+        "python-3.12",
+        "@3.12",
+        "cpython@",
+        "cpython-3.12-linux-linux",
+    ],
+)
 def test_anything_else_is_a_place(text: str) -> None:
     request = parse_request(text)
     assert (request.kind, str(request)) == ("place", f"`{text}`")
+
+
+@pytest.mark.parametrize("text", [">=3.10,", ">=3.10,,<4", "cpython>=x"])
+def test_a_range_with_a_clause_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="is no range of Python versions"):
+        parse_request(text)
 
 
 def test_a_range_that_cannot_be_read_is_refused() -> None:

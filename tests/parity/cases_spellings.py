@@ -15,7 +15,8 @@ ACCEPTED = (
     "--exclude-newer false", "--managed-python --no-managed-python", "--refresh-package aaa", "--force-reinstall", "--no-strict --strict",
     "--config-settings a=b", "-f ''", "--index ''", "--python-version 3.11.1", "--python-version 3.13rc1",
     "--python-version v3.11", "--python-version 3.12-1", "--python-version 3.12.0.post1", "--python-version 3.13.0-RC.1", "--python-version 03.011",
-    "--python-version 3.12.1.7",
+    "--python-version 3.12.1.7", "-p ==@PY@", "-p ==3", "-p cpython>=@PY@", "-p cp@>=@PY@", "-p 'python >=@PY@,<4'", "-p @PY@+gil", "-p >=3.8+gil",
+    "-p any-@PY@", "-p any-any-linux", "-p cpython-any-linux-any-gnu", "-p @PY@-linux", "-p cpython-@PY@+gil-linux",
 )  # fmt: skip
 REFUSED = (
     "--dry", "--dry-run --dry-run", "-i @INDEX@ -i @INDEX@", "--dry-run=true", "--strict=", "--default-index=", "--target=", "--extra a",
@@ -25,6 +26,8 @@ REFUSED = (
     "--python-version '>=3'", "--reinstall-package aaa,bbb", "--reinstall-package ''", "--refresh-package ''",
     "--python-version 312", "--python-version 3.256", "--python-version 3.12.256", "--python-version '1!3.12'", "--python-version 3.12.dev1",
     "--python-version 3.12+local", "--python-version ''",
+    "-p cpython-@PY@-linux-any-musl", "-p cpython-@PY@-linux-any-none", "-p python-@PY@", "-p @@PY@", "-p cpython@", "-p >=@PY@,", "-p >=3,,<4",
+    "-p @PY@+debug", "-p @PY@t", "-p '>=@PY@t'", "-p pypy>=3.8", "-p cpython-any-any-any-any-any", "-p 3.x", "-p ==@PY@.99",
 )  # fmt: skip
 BOOLEANS = ("1", "0", "true", "TRUE", "Yes", "on", "off", "t", "f", "y", "n", "no", "2", "enable", " true ", "")
 EMPTY = (

@@ -2,8 +2,8 @@
 
 Pure: looks at no file. Forms, as the reference has them: ``3``, ``3.12``, ``3.12.1``, ``312``,
 ``3.13t``, ``3.14rc1``, ``>=3.10,<3.13``, ``cpython``, ``cpython3.12``, ``cpython@3.12``, ``cp312``,
-``pypy3.10``, ``python3.12``, ``cpython-3.12-linux-x86_64-gnu``, ``any``, ``default``; anything else is a
-path or the name of an executable.
+``pypy3.10``, ``python3.12``, ``cpython>=3.12``, ``3.13+gil``, ``cpython-3.12-linux-x86_64-gnu``, ``any``,
+``default``; anything else is a path or the name of an executable.
 
 PYTEST_DONT_REWRITE
 """
@@ -28,14 +28,24 @@ _IMPLEMENTATIONS = {
     "gp": "graalpy",
 }
 _TITLES = {"cpython": "CPython", "pypy": "PyPy", "graalpy": "GraalPy"}
+_NUMBER = r"v?(?P<version>\d+(?:\.\d+){0,2}(?:(?:a|b|rc)\d+)?)"
+_BUILD = r"(?P<build>t|\+freethreaded|\+gil)?"
 _FORM = pattern(
-    r"(?P<implementation>cpython|python|cp|pypy|pp|graalpy|gp)?"
-    r"(?P<separator>[@-])?v?"
-    r"(?P<version>\d+(?:\.\d+){0,2}(?:(?:a|b|rc)\d+)?)?"
-    r"(?P<threads>t|\+freethreaded)?"
-    r"(?P<platform>-(?P<system>any|linux|macos|windows)(?:-(?P<machine>\w+)(?:-\w+)?)?)?",
+    rf"(?:(?P<implementation>cpython|python|cp|pypy|pp|graalpy|gp)(?:@(?=[v\d]))?)?(?:{_NUMBER})?{_BUILD}",
     re.IGNORECASE,
 )
+_RANGE = pattern(
+    rf"(?:(?P<implementation>cpython|python|cp|pypy|pp|graalpy|gp)(?:@|\s*))?(?P<specifier>[<>=!~].*?){_BUILD}",
+    re.IGNORECASE,
+)
+# The parts of `cpython-3.12-linux-x86_64-gnu`, in their order; any may be missing.
+_KEY = {
+    "implementation": pattern("cpython|cp|pypy|pp|graalpy|gp", re.IGNORECASE),
+    "version": pattern(rf"(?:{_NUMBER}|[<>=!~].*?){_BUILD}", re.IGNORECASE),
+    "system": pattern("linux|macos|windows"),
+    "machine": pattern(r"x86_64(_v[234])?|aarch64|i686|x86|armv\w+|riscv64|s390x|powerpc64(le)?|loongarch64"),
+    "libc": pattern(r"gnu\w*|musl\w*|none"),
+}
 OLDEST = (3, 7)
 """The oldest Python that an environment may have."""
 _SYSTEMS = {"linux": "linux", "macos": "darwin", "windows": "win32"}
@@ -57,8 +67,10 @@ class PythonRequest(NamedTuple):
     exact: str | None = None
     specifier: str | None = None
     free_threaded: bool = False
+    has_lock: bool = False
     system: str | None = None
     machine: str | None = None
+    libc: str | None = None
 
     def __str__(self) -> str:
         """Say what is asked for, as ``Python 3.12``."""
@@ -72,12 +84,14 @@ class PythonRequest(NamedTuple):
         """Whether the interpreter of *target* has the implementation, version and platform that are asked for."""
         if self.implementation is not None and self.implementation != target.implementation:
             return False
-        if self.free_threaded and not target.is_free_threaded:
+        if (self.free_threaded and not target.is_free_threaded) or (self.has_lock and target.is_free_threaded):
             return False
         if self.system is not None and _SYSTEMS.get(self.system) != target.markers["sys_platform"]:
             return False
         machines = _MACHINES.get(self.machine or "", (self.machine,))
         if self.machine is not None and target.markers["platform_machine"].lower() not in machines:
+            return False
+        if self.libc is not None and not _has_libc(target, self.libc):
             return False
         return self._has_version(target)
 
@@ -103,6 +117,13 @@ class PythonRequest(NamedTuple):
         return numbers[:shared] == self.version[:shared]
 
 
+def _has_libc(target: Target, libc: str) -> bool:
+    if target.markers["sys_platform"] != "linux":
+        return libc == "none"
+    is_musl = any(tag.rpartition("-")[2].startswith("musllinux") for tag in target.tags)
+    return libc.startswith("musl" if is_musl else "gnu")
+
+
 def parse_request(text: str | None) -> PythonRequest:
     """Read what was written to name an interpreter; None and an empty text ask for any.
 
@@ -111,12 +132,16 @@ def parse_request(text: str | None) -> PythonRequest:
     text = (text or "").strip()
     if text.lower() in {"", "any", "default"}:
         return PythonRequest(text=text)
-    if text[0] in "<>=!~":
-        return _parse_range(text)
+    ranged = _RANGE.fullmatch(text)
+    if ranged is not None:
+        return _parse_range(text, ranged["implementation"], ranged["specifier"], ranged["build"])
     found = _FORM.fullmatch(text)
-    if found is None or text.lower() == "python" or not (found["implementation"] or found["version"]):
-        return PythonRequest(text=text, kind="place")
-    version = found["version"] or ""
+    if found is not None and text.lower() != "python" and (found["implementation"] or found["version"]):
+        return _of_version(text, found["implementation"], found["version"] or "", found["build"])
+    return _parse_key(text) or PythonRequest(text=text, kind="place")
+
+
+def _of_version(text: str, implementation: str | None, version: str, build: str | None) -> PythonRequest:
     pre_release = version.strip("0123456789.") != ""
     numbers = tuple(int(number) for number in re.findall(r"\d+", version)) if not pre_release else ()
     if len(numbers) == 1 and len(version) > 1:
@@ -130,26 +155,51 @@ def parse_request(text: str | None) -> PythonRequest:
     return PythonRequest(
         text=text,
         kind="version",
-        implementation=_IMPLEMENTATIONS[(found["implementation"] or "python").lower()],
+        implementation=_IMPLEMENTATIONS[(implementation or "python").lower()],
         version=numbers,
         exact=version if pre_release else None,
-        free_threaded=found["threads"] is not None,
-        system=_given(found["system"]),
-        machine=_given(found["machine"]),
+        free_threaded=(build or "").lower() in {"t", "+freethreaded"},
+        has_lock=(build or "").lower() == "+gil",
     )
 
 
-def _given(part: str | None) -> str | None:
-    return None if part is None or part.lower() == "any" else part.lower()
+def _parse_key(text: str) -> PythonRequest | None:
+    """Read the parts of a name such as ``cpython-3.12-linux-x86_64-gnu``; None when it is none."""
+    if "-" not in text:
+        return None
+    fields = iter(_KEY)
+    parts: dict[str, str] = {}
+    for part in text.split("-"):
+        # Each part is of the first kind that it fits, behind the kind of the one before.
+        kind = next((kind for kind in fields if part == "any" or _KEY[kind].fullmatch(part)), None)
+        if kind is None:
+            return None
+        if part != "any":
+            parts[kind] = part
+    wanted = parse_request(parts.get("version"))
+    return wanted._replace(
+        text=text,
+        kind="version",
+        implementation=_IMPLEMENTATIONS[parts.get("implementation", "python").lower()],
+        system=parts.get("system"),
+        machine=parts.get("machine"),
+        libc=parts.get("libc"),
+    )
 
 
-def _parse_range(text: str) -> PythonRequest:
-    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+def _parse_range(text: str, implementation: str | None, specifier: str, build: str | None) -> PythonRequest:
+    from packaging.specifiers import InvalidSpecifier, Specifier
 
     try:
-        SpecifierSet(text)
+        # One by one: nothing beside a comma is no clause.
+        for clause in specifier.split(","):
+            Specifier(clause)
     except InvalidSpecifier as error:
         raise UsageError(
             f"`{text}` is no range of Python versions: {error}", hint="write it like `>=3.10,<3.13`"
         ) from error
-    return PythonRequest(text=text, kind="version", specifier=text)
+    if re.fullmatch(r"==\s*\d+(\.\d+)?", specifier.strip()):
+        # Of two numbers alone it means what `3.12` does.
+        specifier = specifier.strip() + ".*"
+    wanted = _of_version(text, implementation, "", build)
+    return wanted._replace(specifier=specifier)

@@ -14,7 +14,7 @@ import trustme
 
 from clients import Listener, client, filenames
 from factories import make_wheel, sha256
-from index_server import JSON_TYPE, IndexServer
+from index_server import IndexServer
 from pytest_envsync.errors import FetchError, UsageError
 from pytest_envsync.settings.index_tables import IndexRule
 from pytest_envsync.wheels.index.credentials import Credentials, Login
@@ -272,41 +272,3 @@ def test_the_system_may_verify(secure: IndexServer, monkeypatch: pytest.MonkeyPa
     with client(system_certs=True) as asking, pytest.raises(UsageError, match="needs the package truststore") as caught:
         asking.page(secure.url, "demo")
     assert "native-tls" in (caught.value.hint or "")
-
-
-def test_a_proxy_of_the_process_is_used(index: IndexServer, demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # A plain proxy is asked for whole addresses, so that this index can stand in for one.
-    index.raw("/simple/demo/", index.json_page("demo"), JSON_TYPE)
-    monkeypatch.setenv("HTTP_PROXY", index.base)
-    monkeypatch.delenv("NO_PROXY", raising=False)
-    monkeypatch.delenv("no_proxy", raising=False)
-    with client() as asking:
-        assert filenames(asking, "http://index.invalid/simple/") == [demo.name]
-    assert index.requests[0].path == "http://index.invalid/simple/demo/"
-
-
-@pytest.mark.parametrize("proxy", ["http://me:pw@[bad:80", "me:pw@host:port"])
-@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy"])
-def test_a_proxy_that_is_no_address_is_named(monkeypatch: pytest.MonkeyPatch, variable: str, proxy: str) -> None:
-    monkeypatch.setenv(variable, proxy)
-    told = rf"`.*me:\*{{4}}@.*` of {variable} is no valid address of a proxy"
-    with client() as asking, pytest.raises(UsageError, match=told):
-        asking.page("https://example.org/simple/", "demo")
-
-
-def test_a_proxy_that_refuses_is_told(index: IndexServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", index.base)
-    with client(environ={"UV_HTTP_RETRIES": "1"}) as asking, pytest.raises(FetchError, match="through the proxy"):
-        asking.page("https://index.invalid/simple/", "demo")
-
-
-@pytest.mark.parametrize(
-    ("proxy", "reason"), [("socks5://127.0.0.1:9", "needs the package socksio"), ("gopher://x", "proxy cannot be used")]
-)
-def test_proxies_that_cannot_be_used_are_told(
-    index: IndexServer, monkeypatch: pytest.MonkeyPatch, proxy: str, reason: str
-) -> None:
-    monkeypatch.setitem(sys.modules, "socksio", None)
-    monkeypatch.setenv("ALL_PROXY", proxy)
-    with client() as asking, pytest.raises(UsageError, match=reason):
-        asking.page("http://index.invalid/simple/", "demo")

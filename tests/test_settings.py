@@ -336,7 +336,7 @@ def test_what_a_uv_toml_cannot_say(tmp_path: Path, line: str) -> None:
 
 def test_variables_that_files_of_uv_stand_for(tmp_path: Path) -> None:
     (tmp_path / "uv.toml").write_text('concurrent-downloads = 3\nno-proxy = ["a", "b"]\n')
-    assert settings(cwd=tmp_path).environ["NO_PROXY"] == "a,b"
+    assert settings(cwd=tmp_path).environ["ENVSYNC_NO_PROXY"] == "a,b"
     assert settings(cwd=tmp_path).environ["UV_CONCURRENT_DOWNLOADS"] == "3"
     assert settings(cwd=tmp_path, environ={"UV_CONCURRENT_DOWNLOADS": "9"}).environ["UV_CONCURRENT_DOWNLOADS"] == "9"
     assert settings("--no-installer-metadata", cwd=tmp_path).environ["UV_NO_INSTALLER_METADATA"] == "1"

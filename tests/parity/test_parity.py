@@ -26,6 +26,7 @@ import cases_indexes
 import cases_inputs
 import cases_installing
 import cases_lines
+import cases_network
 import cases_odd_inputs
 import cases_options
 import cases_output
@@ -36,6 +37,7 @@ import cases_refusals
 import cases_requirements
 import cases_sources
 import cases_spellings
+import cases_variables
 from case import Case, case
 from random_lines import LINES
 from shelf import Shelf
@@ -53,6 +55,7 @@ pytestmark = pytest.mark.parity
 TABLES: dict[str, list[Case]] = {
     "inputs": [*cases_inputs.CASES, *cases_odd_inputs.CASES],
     "addresses": cases_addresses.CASES,
+    "variables": cases_variables.CASES,
     "options": cases_options.CASES,
     "spellings": cases_spellings.CASES,
     "configuration": cases_configuration.CASES,
@@ -62,6 +65,7 @@ TABLES: dict[str, list[Case]] = {
     "hashes": cases_hashes.CASES,
     "sources": cases_sources.CASES,
     "indexes": [*cases_indexes.CASES, *cases_choices.CASES],
+    "network": cases_network.CASES,
     "pylock": [*cases_pylock.CASES, *cases_pylock_shapes.CASES],
     "hostile": cases_hostile.CASES,
     "comparisons": cases_comparisons.CASES,

@@ -106,10 +106,10 @@ class UvConfiguration:
         for path, _, table in tables:
             self._check_keys(path, table)
         self.variables = {
-            variable: _variable(table[key])
-            for _, _, table in reversed(tables)
+            variable: text
+            for path, place, table in reversed(tables)
             for key, variable in _VARIABLES.items()
-            if key in table
+            if (text := self._variable(path, place, key, table.get(key))) is not None
         }
         self.layers = tuple(
             self._layer(path, place, table, pip=pip) for pip in (True, False) for path, place, table in tables
@@ -150,6 +150,25 @@ class UvConfiguration:
             else:
                 raise UsageError(f"{path}: unknown key `{shown}`", hint=_advice(key, known))
 
+    def _variable(self, path: str, place: str, key: str, value: object) -> str | None:
+        """Return the value of the variable that *key* stands for; None if the file does not say it, or wrongly."""
+        if value is None:
+            return None
+        if key == "no-proxy":
+            is_right = isinstance(value, list) and all(isinstance(one, str) for one in value)
+        elif key.endswith("-proxy"):
+            is_right = isinstance(value, str) and value != ""
+        else:
+            is_right = type(value) is int and value > 0
+        if is_right:
+            return ",".join(value) if isinstance(value, list) else str(value)
+        expected = {"no-proxy": "a list of hosts", "http-proxy": "an address", "https-proxy": "an address"}
+        mistake = f"{place}: `{key}` must be {expected.get(key, 'a number above 0')}"
+        if not path.endswith("pyproject.toml"):
+            raise UsageError(mistake)
+        self._files.warnings.append(f"{mistake} (ignored)")
+        return None
+
     def _layer(self, path: str, place: str, table: Mapping[str, Any], *, pip: bool) -> Layer:
         origin = f"{place}.pip" if pip and not place.endswith("]") else f"{place[:-1]}.pip]" if pip else place
         layer = Layer({}, {}, os.path.dirname(resolved(path)))  # noqa: PTH120 - plain text
@@ -179,10 +198,6 @@ def _advice(key: str, known: frozenset[str]) -> str:
 
     near = get_close_matches(key, sorted(known), n=1)
     return f"did you mean `{near[0]}`?" if near else "if a newer uv has it, pass --no-config and give the settings here"
-
-
-def _variable(value: object) -> str:
-    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _take(layer: Layer, key: str, value: Any, origin: str) -> None:

@@ -25,14 +25,14 @@ from pytest_envsync.wheels.index.credentials import Credentials
 from pytest_envsync.wheels.index.freshness import retry_after
 from pytest_envsync.wheels.index.indexes import Index, configured_indexes, parse_index
 from pytest_envsync.wheels.index.page_cache import PageCache
-from pytest_envsync.wheels.index.pages import ABSENT, Body, Pages, offline_error, refused, status_text
-from pytest_envsync.wheels.index.proxies import visible_proxies
+from pytest_envsync.wheels.index.pages import ABSENT, PROXY_LOGIN, Body, Pages, offline_error, refused, status_text
+from pytest_envsync.wheels.index.patience import whole_number
+from pytest_envsync.wheels.index.proxies import proxy_for
 from pytest_envsync.wheels.index.retries import Retries, TransientError
 from pytest_envsync.wheels.index.simple import Page, page_of
 from pytest_envsync.wheels.index.wires import Wires
 
 if TYPE_CHECKING:
-    import ssl
     from types import TracebackType
 
     import httpx
@@ -50,8 +50,8 @@ class Client:
 
     Pages are kept below *cache_dir* (None: not at all) as their own headers allow. *environ* gives logins,
     time limits (``UV_HTTP_TIMEOUT``, ``UV_HTTP_CONNECT_TIMEOUT``, in seconds) and ``UV_HTTP_RETRIES``, each with its
-    ``ENVSYNC_`` twin; proxies are those of the process, else of *environ*. *first_pause* is the pause before the second
-    try, in seconds. May be used from any thread.
+    ``ENVSYNC_`` twin, and proxies. *first_pause* is the pause before the second try, in seconds. May be used from any
+    thread.
     """
 
     def __init__(
@@ -70,10 +70,12 @@ class Client:
         self._pages = Pages(cache, options, self._get)
         keyring = options.keyring_provider == "subprocess"
         self._credentials = Credentials(environ, keyring=keyring, reporter=self._reporter)
-        self._retries = Retries(self._number("HTTP_RETRIES", 3), first_pause=first_pause, reporter=self._reporter)
+        self._retries = Retries(
+            whole_number(environ, "HTTP_RETRIES", 3), first_pause=first_pause, reporter=self._reporter
+        )
         self._wires = Wires()
         self._lock = threading.Lock()
-        self._connections: dict[str, httpx.Client] = {}
+        self._connections: dict[tuple[str, str | None], httpx.Client] = {}
         self._is_learned = False
 
     def __repr__(self) -> str:
@@ -323,76 +325,66 @@ class Client:
                     url=masked(url),
                     hint="give its authority with --cert or --system-certs, or trust it with --allow-insecure-host",
                 ) from error
-            raise TransientError(f"cannot be reached: {_ERROR_NUMBER.sub('', str(error))}", unreached=True) from error
+            reason = _ERROR_NUMBER.sub("", str(error))
+            raise TransientError(f"cannot be reached{self._way(url)}: {reason}", unreached=True) from error
         except httpx.ProxyError as error:
-            raise TransientError(f"cannot be reached through the proxy: {error}", unreached=True) from error
+            reason = f"cannot be reached{self._way(url)}: {error}"
+            if str(error).startswith("407"):
+                raise FetchError(f"`{masked(url)}` {reason}", url=masked(url), hint=PROXY_LOGIN) from error
+            raise TransientError(reason, unreached=True) from error
         except (httpx.TransportError, httpx.DecodingError) as error:
             # httpx looks at where an answer leads to before anyone follows it.
             if "location header" in str(error):
                 raise FetchError(f"`{masked(url)}` leads to no valid address", url=masked(url)) from None
             raise TransientError("broke off its answer") from error
 
+    def _way(self, url: str) -> str:
+        proxy = proxy_for(realm_of(url), self.environ)
+        return "" if proxy is None else f" through the proxy `{masked(proxy)}`"
+
     # Connections.
 
     def _connection(self, url: str) -> httpx.Client:
-        """Return the connection pool for *url*; there is one each for plain, verified and unverified traffic."""
-        from pytest_envsync.wheels.index.tls import is_insecure
+        """Return the connection pool for *url*: one each for plain, verified and unverified traffic, and each proxy."""
+        from pytest_envsync.wheels.index.tls import trust_in
 
         realm = realm_of(url)
-        kind = "plain" if realm.scheme == "http" else "trusting"
-        if kind == "trusting" and is_insecure(realm, self._options.allow_insecure_host):
-            kind = "careless"
+        way = trust_in(realm, self._options.allow_insecure_host), proxy_for(realm, self.environ)
         with self._lock:
             if self._retries.is_over:
                 raise FetchError(f"`{masked(url)}` was not asked: the run is over", url=masked(url))
-            if kind not in self._connections:
-                self._connections[kind] = self._open(kind)
-            return self._connections[kind]
+            if way not in self._connections:
+                self._connections[way] = self._open(*way)
+            return self._connections[way]
 
-    def _open(self, kind: str) -> httpx.Client:
+    def _open(self, trust: str, proxy: str | None) -> httpx.Client:
         import httpx
 
         from pytest_envsync.version import __version__
+        from pytest_envsync.wheels.index.tls import context_for, trust_in
 
-        patience = self._number("HTTP_TIMEOUT", 30, "UV_REQUEST_TIMEOUT", "HTTP_TIMEOUT")
-        timeout = httpx.Timeout(patience, connect=self._number("HTTP_CONNECT_TIMEOUT", 10), pool=None)
+        patience = whole_number(self.environ, "HTTP_TIMEOUT", 30, "UV_REQUEST_TIMEOUT", "HTTP_TIMEOUT")
+        timeout = httpx.Timeout(patience, connect=whole_number(self.environ, "HTTP_CONNECT_TIMEOUT", 10), pool=None)
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=32)
-        headers, verify = {"User-Agent": f"pytest-envsync/{__version__}"}, self._context(kind)
+        headers = {"User-Agent": f"pytest-envsync/{__version__}"}
+        about = self._options, self.environ, self._reporter
+        through = None
+        if proxy is not None:
+            # Its own certificate is judged by its own name.
+            judged = trust_in(realm_of(proxy), self._options.allow_insecure_host)
+            own = context_for(judged, *about) if judged != "plain" else None
+            # The names of servers are a SOCKS proxy's affair, however it is spelled.
+            through = httpx.Proxy(proxy.replace("socks5h:", "socks5:", 1), ssl_context=own)
+        verify = context_for(trust, *about)
         try:
-            with visible_proxies(self.environ):
-                return httpx.Client(verify=verify, headers=headers, timeout=timeout, limits=limits)
+            return httpx.Client(
+                verify=verify, proxy=through, trust_env=False, headers=headers, timeout=timeout, limits=limits
+            )
         except ImportError as error:
             raise UsageError(
                 "a SOCKS proxy needs the package socksio, which is not installed",
                 hint="pip install 'pytest-envsync[socks]'",
             ) from error
-        except ValueError as error:
-            raise UsageError(
-                "the address of the proxy cannot be used",
-                hint="see HTTP_PROXY, HTTPS_PROXY and ALL_PROXY; http, https, socks5 and socks5h addresses are",
-            ) from error
-
-    def _context(self, kind: str) -> ssl.SSLContext:
-        from pytest_envsync.wheels.index.tls import careless_context, trusting_context
-
-        if kind != "trusting":  # loading roots takes longer than a request over plain HTTP, which needs none
-            return careless_context()
-        return trusting_context(
-            cert=self._options.cert,
-            system_certs=self._options.system_certs,
-            environ=self.environ,
-            reporter=self._reporter,
-        )
-
-    def _number(self, name: str, default: int, *aliases: str) -> int:
-        """Return a whole number from the variables ``ENVSYNC_NAME`` and ``UV_NAME``, or from one of the *aliases*."""
-        for variable in (f"ENVSYNC_{name}", f"UV_{name}", *aliases):
-            text = self.environ.get(variable)
-            if text:
-                if not (text.isascii() and text.isdecimal()):
-                    raise UsageError(f"{variable} must be a whole number, found `{text}`")
-                return int(text)
-        return default
 
 
 def _unusable(url: str) -> FetchError:

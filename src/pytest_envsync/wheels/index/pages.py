@@ -24,6 +24,7 @@ from pytest_envsync.wheels.index.simple import ACCEPT, PageError, parse_page
 
 ABSENT = frozenset({404})
 """The statuses by which an index says that it does not know a project (410 is a fault of the index)."""
+PROXY_LOGIN = "the proxy asks for a login; it may stand in its address, http://USER:PASSWORD@HOST:PORT"
 
 
 class Body(NamedTuple):
@@ -161,6 +162,8 @@ def refused(status: int, url: str, *, exit_status: int) -> FetchError:
             "its credentials are missing or wrong; they may stand in the address, in netrc or, for"
             " `--index NAME=ADDRESS`, in UV_INDEX_NAME_USERNAME and UV_INDEX_NAME_PASSWORD"
         )
+    elif status == 407:
+        hint = PROXY_LOGIN
     elif status in {404, 410}:
         hint = "it is not there (any more); check the address, or lock again"
     shown = masked(url)

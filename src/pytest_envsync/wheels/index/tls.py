@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from pytest_envsync.addresses import Realm
 from pytest_envsync.errors import UsageError
 from pytest_envsync.narration import Reporter
+from pytest_envsync.options import SyncOptions
 
 if TYPE_CHECKING:
     import ssl
@@ -21,6 +22,20 @@ def is_insecure(realm: Realm, hosts: Collection[str]) -> bool:
     """Whether *hosts* (names, with a port, with a scheme, or ``*``) let *realm* go unverified."""
     places = {realm.host, f"{realm.host}:{realm.port}", f"https://{realm.host}", f"https://{realm.host}:{realm.port}"}
     return any(host == "*" or host.rstrip("/").lower() in places for host in hosts)
+
+
+def trust_in(realm: Realm, hosts: Collection[str]) -> str:
+    """Return what a connection to *realm* verifies: ``plain`` and ``careless`` nothing, ``trusting`` who it is."""
+    if realm.scheme != "https":
+        return "plain"
+    return "careless" if is_insecure(realm, hosts) else "trusting"
+
+
+def context_for(trust: str, options: SyncOptions, environ: Mapping[str, str], reporter: Reporter) -> ssl.SSLContext:
+    """Return the context for what ``trust_in`` says. Raises UsageError as ``trusting_context`` does."""
+    if trust != "trusting":  # loading roots takes longer than a request over plain HTTP, which needs none
+        return careless_context()
+    return trusting_context(cert=options.cert, system_certs=options.system_certs, environ=environ, reporter=reporter)
 
 
 def trusting_context(

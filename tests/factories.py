@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import os
 import tarfile
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -173,6 +174,20 @@ def write_tree(directory: Path, files: Mapping[str, Content]) -> Path:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(_bytes(content))
     return directory
+
+
+def nest(top: Path, depth: int) -> None:
+    """Make directories in each other, each named by the one above."""
+    before = Path.cwd()
+    os.chdir(top)
+    try:
+        for number in range(depth):
+            os.mkdir("a")  # noqa: PTH102 - a relative one
+            os.chdir("a")
+            if number % 100 == 0:
+                Path("file").write_text("x")
+    finally:
+        os.chdir(before)
 
 
 def make_sdist(

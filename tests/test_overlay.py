@@ -14,6 +14,7 @@ import pytest
 from _pytest.assertion import rewrite
 
 import pytest_envsync
+from factories import nest
 from pytest_envsync.environment.interpreter import base_of_running
 from pytest_envsync.errors import EnvsyncError
 from pytest_envsync.leases import drop, take_lease
@@ -183,6 +184,7 @@ def test_an_overlay_that_somebody_changed_is_made_anew(project: SessionProject, 
     (site / "pytest" / "__init__.py").chmod(0o644)
     (site / "pytest" / "__init__.py").write_text("raise SystemExit('changed')\n")
     (site / "sneaked_in.py").write_text("")
+    nest(site, sys.getrecursionlimit() + 100)
     project.write({"test_names.py": NAMES + "    assert importlib.util.find_spec('sneaked_in') is None\n"})
     run = project.pytest("--envsync", "requirements.lock")
     assert run.returncode == 0, run.out

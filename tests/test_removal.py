@@ -10,22 +10,9 @@ from pathlib import Path
 import pytest
 
 from environment_world import where_permissions_count
-from pytest_envsync.removal import remove_tree
+from factories import nest
+from pytest_envsync.removal import discard_tree, remove_tree
 from pytest_envsync.wheels.store.upkeep import measure
-
-
-def nest(top: Path, depth: int) -> None:
-    """Make directories in each other, each named by the one above."""
-    before = Path.cwd()
-    os.chdir(top)
-    try:
-        for number in range(depth):
-            os.mkdir("a")  # noqa: PTH102 - a relative one
-            os.chdir("a")
-            if number % 100 == 0:
-                Path("file").write_text("x")
-    finally:
-        os.chdir(before)
 
 
 @pytest.fixture
@@ -138,3 +125,23 @@ def test_what_is_written_meanwhile_goes_too_if_it_ends(
         with pytest.raises(OSError, match=os.strerror(errno.ENOTEMPTY)):
             remove_tree(str(top))
     assert top.exists() is not is_gone
+
+
+def test_what_can_be_removed_of_a_tree_is(top: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nest(top, 700)
+    for name in ("before", "kept", "then"):
+        (top / name).mkdir()
+        (top / name / name).touch()
+    unlink = os.unlink
+
+    def refuse(path: str) -> None:
+        if Path(path).name == "kept":
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), path)
+        unlink(path)
+
+    monkeypatch.setattr(os, "unlink", refuse)
+    discard_tree(top)
+    assert [path.relative_to(top).as_posix() for path in sorted(top.rglob("*"))] == ["kept", "kept/kept"]
+    discard_tree(top / "gone")
+    discard_tree(top / "kept/kept")
+    assert (top / "kept/kept").exists()

@@ -157,10 +157,9 @@ class Engine:
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
         if self.is_temporary:
-            from shutil import rmtree
+            from pytest_envsync.removal import discard_tree
 
-            _make_removable(self.cache_root)
-            rmtree(self.cache_root, ignore_errors=True)
+            discard_tree(self.cache_root)
 
     def __enter__(self) -> Engine:  # noqa: PYI034 - Self needs Python 3.11, and nothing derives from this
         """Open nothing yet."""
@@ -181,9 +180,3 @@ def _count(environ: Mapping[str, str], name: str, default: int) -> int:
                 raise UsageError(f"{variable} must be a whole number from 1, found `{text}`")
             return int(text)
     return default
-
-
-def _make_removable(root: str) -> None:
-    # Directories of the store are writable for their owner; this is for what a build may have left.
-    for directory, _, _ in os.walk(root):
-        os.chmod(directory, 0o700)

@@ -24,46 +24,60 @@ def remove_tree(path: str) -> None:
     Closed directories are opened, links are not followed. Nothing here recurses: a test may nest directories by the
     thousand, each named by the one above, so that no path leads to them. Somebody else may be at it too.
     """
+    for error in _removing(path):
+        raise error
+
+
+def discard_tree(path: str | os.PathLike[str]) -> None:
+    """Remove what can be removed of the directory at *path*, as ``remove_tree`` does; the rest stays."""
+    for _ in _removing(os.fspath(path)):
+        pass
+
+
+def _removing(top: str) -> Iterator[OSError]:
+    """Remove the tree at *top*, and yield what keeps something in it."""
     # Each directory is in it twice: to be emptied, and then, when all that was in it is gone, to be removed.
-    pending = [(path, False)]
-    longest = len(os.fsencode(path)) + _LONG
+    pending = [(top, False)]
+    longest = len(os.fsencode(top)) + _LONG
     refilled: set[str] = set()
+    has_failed = False
     while pending:
         directory, is_emptied = pending.pop()
-        with suppress(FileNotFoundError):
-            if not is_emptied:
-                inside = list(_emptied(directory, path, longest))
-                pending += [(directory, True), *inside]
-            elif not _is_removed(directory):
-                if directory in refilled:
-                    raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY), directory)
+        try:
+            if is_emptied:
+                if _is_removed(directory, is_last=has_failed or directory in refilled):
+                    continue
                 # A process that was left behind wrote into it, or somebody else moved up what lay deep.
                 refilled.add(directory)
-                pending.append((directory, False))
+            listed = _listed(directory)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            has_failed = True
+            yield error
+            continue
+        pending.append((directory, True))
+        for name, is_directory in listed:
+            place = os.path.join(directory, name)
+            try:
+                if not is_directory:
+                    _unlink(place)
+                else:
+                    is_long = len(os.fsencode(place)) > longest
+                    pending.append((_moved_up(place, top) if is_long else place, False))
+            except FileNotFoundError:
+                continue  # somebody else removed it meanwhile
+            except OSError as error:
+                has_failed = True
+                yield error
 
 
-def _emptied(directory: str, top: str, longest: int) -> Iterator[tuple[str, bool]]:
-    """Remove the files in *directory*, and yield its directories: they are next.
-
-    One whose path is longer than *longest* bytes is moved right into *top* before.
-    """
-    for name, is_directory in _listed(directory):
-        place = os.path.join(directory, name)
-        with suppress(FileNotFoundError):  # somebody else removed it meanwhile
-            if not is_directory:
-                _unlink(place)
-            elif len(os.fsencode(place)) > longest:
-                yield _moved_up(place, top), False
-            else:
-                yield place, False
-
-
-def _is_removed(directory: str) -> bool:
-    """Remove *directory* unless something is in it."""
+def _is_removed(directory: str, *, is_last: bool) -> bool:
+    """Remove *directory* unless something is in it, which is an error when *is_last*."""
     try:
         os.rmdir(directory)
     except OSError as error:
-        if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+        if is_last or error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
             raise
         return False
     return True

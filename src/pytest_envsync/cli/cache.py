@@ -141,8 +141,7 @@ def prune(call: Call) -> int:
 
 def clean(call: Call) -> int:
     """Remove everything that can be had again; environments stay."""
-    from shutil import rmtree
-
+    from pytest_envsync.removal import discard_tree
     from pytest_envsync.wheels.store import upkeep
     from pytest_envsync.wheels.store.store import Store
 
@@ -151,7 +150,7 @@ def clean(call: Call) -> int:
     others = [entry for entry in _parts(root) if entry.name not in KEPT_BY_CLEAN]
     freed = sum(upkeep.measure(entry) for entry in others)
     for entry in others:
-        rmtree(entry, ignore_errors=True)
+        discard_tree(entry)
     return _say_removed(call, done._replace(size=done.size + freed))
 
 

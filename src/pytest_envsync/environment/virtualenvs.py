@@ -153,8 +153,9 @@ def _made_for(final: str | None, base: Target, prompt: str | None) -> Template:
 
 @contextmanager
 def _temporary_directory() -> Iterator[str]:
-    import shutil
     import tempfile
+
+    from pytest_envsync.removal import discard_tree
 
     usual = os.path.realpath(tempfile.gettempdir())
     place = usual if _is_plain(usual) or os.name == "nt" else "/tmp"  # noqa: S108 - mkdtemp makes a private one in it
@@ -162,7 +163,7 @@ def _temporary_directory() -> Iterator[str]:
     try:
         yield scratch
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        discard_tree(scratch)
 
 
 def _run_virtualenv(arguments: list[str], environ: dict[str, str]) -> None:

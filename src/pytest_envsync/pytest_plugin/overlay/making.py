@@ -27,6 +27,7 @@ from pytest_envsync.atomic import write_at_once
 from pytest_envsync.errors import EnvsyncError
 from pytest_envsync.pytest_plugin.overlay.contents import seal
 from pytest_envsync.pytest_plugin.overlay.host_distributions import NotHereError, choose
+from pytest_envsync.removal import discard_tree
 from pytest_envsync.sealed import is_sound
 from pytest_envsync.values import NamedTuple
 
@@ -250,8 +251,6 @@ def _touch(place: Path) -> None:
 
 def _sweep(root: Path) -> None:
     """Remove overlays that were not used for two months and that nobody uses now, and what was cut short."""
-    from shutil import rmtree
-
     held = ""
     now = time.time()
     for place in [*root.iterdir(), *(root / "memo").iterdir()]:
@@ -263,7 +262,7 @@ def _sweep(root: Path) -> None:
             held = held or _held_entries(root.parent) or "nothing"
             if place.name in held:
                 continue
-            rmtree(place, ignore_errors=True) if place.is_dir() else place.unlink(missing_ok=True)
+            discard_tree(place) if place.is_dir() else place.unlink(missing_ok=True)
 
 
 def _held_entries(cache_dir: Path) -> str:
@@ -285,7 +284,6 @@ def _fill(root: Path, held: Sequence[Held], *, locked: Mapping[str, str], target
     digest = _digest(surface, held, target)
     place = root / digest
     if not is_sound(place):
-        from shutil import rmtree
         from tempfile import mkdtemp
 
         root.mkdir(parents=True, exist_ok=True)
@@ -295,7 +293,7 @@ def _fill(root: Path, held: Sequence[Held], *, locked: Mapping[str, str], target
             seal(made, final=place, target=target)
             _publish(made, place)
         except BaseException:
-            rmtree(made, ignore_errors=True)
+            discard_tree(made)
             raise
     distributions = {one.name: one.version for one in held}
     return Overlay(
@@ -361,17 +359,15 @@ def _write_metadata(site: Path) -> None:
 
 def _publish(made: Path, place: Path) -> None:
     """Put *made* at *place*; what is there already and was changed goes."""
-    from shutil import rmtree
-
     for _ in range(3):
         if _moved(made, place):
             return
         if is_sound(place):
-            rmtree(made, ignore_errors=True)
+            discard_tree(made)
             return
         aside = place.with_name(f".changed-{os.getpid()}-{os.urandom(4).hex()}")
         if _moved(place, aside):
-            rmtree(aside, ignore_errors=True)
+            discard_tree(aside)
     raise EnvsyncError(f"the overlay `{place}` cannot be put in place", hint="try again, or remove that directory")
 
 

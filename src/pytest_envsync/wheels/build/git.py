@@ -19,6 +19,7 @@ from pytest_envsync.addresses import masked, without_credentials
 from pytest_envsync.cache import exclusive, lock_timeout
 from pytest_envsync.errors import FetchError, OfflineError, TargetError
 from pytest_envsync.options.values import read_switch
+from pytest_envsync.removal import discard_tree
 from pytest_envsync.requirements import VcsSource
 from pytest_envsync.wheels.build.processes import Processes
 
@@ -93,7 +94,7 @@ class Repositories:
             if self._is_sound(clone):
                 raise
             # A crash, or a full disk, left it so.
-            _remove(destination)
+            discard_tree(destination)
             self._check_out(self._clone(source, commit, anew=True), source, commit, destination)
         if self.has_large_files(source):
             self._bring_large_files(source, destination)
@@ -159,13 +160,13 @@ class Repositories:
         )
         with lock:
             if anew:
-                _remove(clone)
+                discard_tree(clone)
             try:
                 self._bring(clone, source, commit)
             except FetchError:
                 if self._is_sound(clone, "--connectivity-only"):
                     raise
-                _remove(clone)
+                discard_tree(clone)
                 self._bring(clone, source, commit)
         return clone
 
@@ -217,12 +218,6 @@ class Repositories:
 
     def _git(self, arguments: Sequence[str], *, url: str, cwd: Path | None = None) -> str:
         return run_git(arguments, environ=self.environ, processes=self.processes, url=url, cwd=cwd)
-
-
-def _remove(directory: Path) -> None:
-    from shutil import rmtree
-
-    rmtree(directory, ignore_errors=True)
 
 
 def _no_revision(source: VcsSource, asked: str) -> FetchError:

@@ -5,7 +5,6 @@ PYTEST_DONT_REWRITE
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from pytest_envsync.cache import exclusive
 from pytest_envsync.errors import LockTimeout
+from pytest_envsync.removal import remove_tree
 from pytest_envsync.wheels.store.upkeep import measure
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def prune_builds(store: Store, *, older_than_days: float = 60, ci: bool = False,
                 # The snapshot first: an environment without one is used by nobody.
                 place.with_suffix(".snapshot").unlink(missing_ok=True)
                 if place.is_dir():
-                    shutil.rmtree(place)
+                    remove_tree(str(place))
                 else:
                     place.unlink(missing_ok=True)
                 freed += size

@@ -198,10 +198,10 @@ def _restore_attributes(place: str, row: StoredFile) -> bool:
 
 def _clear(place: str) -> None:
     """Remove what stands at *place*: a file, a link, or a whole directory."""
-    import shutil
+    from pytest_envsync.removal import remove_tree
 
     if os.path.isdir(place) and not os.path.islink(place):
-        shutil.rmtree(place)
+        remove_tree(place)
     elif os.path.lexists(place):
         os.unlink(place)
 

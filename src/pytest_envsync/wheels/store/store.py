@@ -345,7 +345,7 @@ class Store:
     @contextmanager
     def scratch(self) -> Iterator[str]:
         """Make a private directory on the store's file system and yield its path; it goes at the end."""
-        import shutil
+        from pytest_envsync.removal import discard_tree
 
         make_cache(self.root)
         scratch = f"{self.wheels}/.new/{os.getpid()}-{os.urandom(6).hex()}"
@@ -356,7 +356,7 @@ class Store:
         try:
             yield scratch
         finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+            discard_tree(scratch)
 
     @contextmanager
     def writing(self, what: str) -> Iterator[None]:

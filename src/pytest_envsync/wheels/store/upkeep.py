@@ -18,6 +18,7 @@ from typing import Literal
 from pytest_envsync.cache import exclusive
 from pytest_envsync.distributions import StoredWheel
 from pytest_envsync.errors import EnvsyncError, StoreError
+from pytest_envsync.removal import discard_tree
 from pytest_envsync.values import NamedTuple
 from pytest_envsync.wheels.store.bytecode import distrusted
 from pytest_envsync.wheels.store.damage import Damage
@@ -215,10 +216,8 @@ def _leftovers(store: Store, now: float) -> Iterator[str]:
 
 
 def _drop(directory: str, seen: set[tuple[int, int]]) -> Iterator[int]:
-    import shutil
-
     sizes = [size for _, size in _files(directory, seen)]
-    shutil.rmtree(directory, ignore_errors=True)
+    discard_tree(directory)
     yield from sizes
 
 

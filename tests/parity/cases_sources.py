@@ -10,7 +10,55 @@ def tree(directory: str, name: str = "proj", version: str = "1.0") -> dict[str, 
     return {f"{directory}/{path}": text for path, text in project_files(name, version).items()}
 
 
+def stated(
+    name: str,
+    project: str,
+    *,
+    line: str = "./p\n",
+    args: str = "r.txt",
+    status: int = 1,
+    reference: int | None = None,
+    differs: str = "",
+) -> Case:
+    """A tree whose ``[project]`` says *project*, which its backend, of ``proj`` in version 1.0, says nothing of."""
+    files = tree("p")
+    table = str(files["p/pyproject.toml"]).partition("[project]")[0] + project
+    return case(
+        f"stated-{name}",
+        line,
+        args,
+        files={**files, "p/pyproject.toml": table},
+        status=status,
+        reference=reference,
+        differs=differs,
+    )
+
+
+NAMED = "[project]\nname = 'proj'\nversion = '1.0'\n"
+NEWER = NAMED + "requires-python = '>=3.99'\n"
+
 CASES: list[Case] = [
+    stated("python", NEWER),
+    stated("python-of-an-editable", NEWER, line="-e ./p\n"),
+    stated("python-of-a-name", NEWER, line="proj @ ./p\n"),
+    stated("python-in-a-dry-run", NEWER, args="--dry-run r.txt"),
+    stated("python-that-is-given", NEWER, args="--python-version 3.99 r.txt", status=0),
+    stated("python-that-is-too-new", NAMED + "requires-python = '<3.9'\n", status=0),
+    stated("python-that-a-backend-may-change", NEWER + "dynamic = ['dependencies']\n", status=0),
+    stated("python-that-is-none", NAMED + "requires-python = 'x'\n"),
+    stated("version-that-is-none", "[project]\nname = 'proj'\nversion = 'x'\n"),
+    stated("no-version", "[project]\nname = 'proj'\n"),
+    stated("no-name", "[project]\nversion = '1.0'\n"),
+    stated("dependencies-that-are-none", NAMED + "dependencies = 'aaa'\n"),
+    stated("extras-that-are-none", NAMED + "optional-dependencies = {x = 'aaa'}\n"),
+    stated("dynamic-that-is-none", NAMED + "dynamic = 'version'\n"),
+    stated("another-name", NAMED, line="other @ ./p\n"),
+    stated("another-name-in-a-dry-run", NAMED, line="other @ ./p\n", args="--dry-run r.txt"),
+    stated("sources-that-nobody-follows", NAMED + "[tool.uv.sources]\nx = {y = 1}\n", status=0, reference=1, differs="who only builds a project follows none of its sources"),
+    case("archive-missing-in-a-dry-run", "proj @ ./proj-1.0.tar.gz\n", "--dry-run r.txt", status=1),
+    case("python-of-a-locked-directory", None, "pylock.toml", files={**tree("p"), "p/pyproject.toml": str(tree("p")["p/pyproject.toml"]) + "requires-python = '>=3.99'\n", "pylock.toml": 'lock-version = "1.0"\ncreated-by = "x"\n[[packages]]\nname = "proj"\n[packages.directory]\npath = "p"\n'}),
+    case("leftover-metadata-of-another-name", "./p\n", files={**tree("p"), "p/PKG-INFO": "Metadata-Version: 2.2\nName: other\nVersion: 1.0\n"}, status=0, reference=1, differs="what an earlier build left in a working tree says nothing"),
+    case("leftover-metadata-of-another-version", "./p\n", files={**tree("p"), "p/PKG-INFO": "Metadata-Version: 2.2\nName: proj\nVersion: 2.0\n"}),
     case("directory", "./p\n", files=tree("p"), then=(Step(),)),
     case("directory-with-a-name", "proj @ ./p\n", files=tree("p")),
     case("directory-by-its-address", "proj @ file://@HERE@/p\n", files=tree("p")),

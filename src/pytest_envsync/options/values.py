@@ -30,6 +30,9 @@ _NEVER_EMPTY = frozenset({"exclude_newer", "config_file", "directory", "project"
 _NEVER_EMPTY_SWITCHES = frozenset({"GIT_LFS", "SKIP_WHEEL_FILENAME_CHECK"})
 """Flags that are variables only, and are refused when they are empty."""
 
+_LOOSE_SWITCHES = frozenset({"INSECURE_NO_ZIP_VALIDATION"})
+"""Flags that are variables only, of which whatever is no yes means no: what they turn off stays on."""
+
 _SHAPES = {
     "config_settings": "KEY=VALUE",
     "config_settings_package": "NAME:KEY=VALUE",
@@ -152,6 +155,8 @@ def read_switch(environ: Mapping[str, str], name: str) -> bool:
     """
     for variable in (f"ENVSYNC_{name}", f"UV_{name}"):
         text = environ.get(variable)
+        if text and name in _LOOSE_SWITCHES:
+            return text.lower() in _TRUE
         if text or (text is not None and name in _NEVER_EMPTY_SWITCHES):
             return read_boolean(text, variable)
     return False

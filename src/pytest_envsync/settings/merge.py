@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING
 from pytest_envsync.errors import UsageError
 from pytest_envsync.options import SyncOptions
 from pytest_envsync.options.table import BY_NAME, OPTIONS
-from pytest_envsync.options.values import from_python, is_name
+from pytest_envsync.options.values import from_python
 from pytest_envsync.settings.arguments import ALL, scan
+from pytest_envsync.settings.checked_variables import check_variables
 from pytest_envsync.settings.configured_indexes import rules_for_others
 from pytest_envsync.settings.files import Configuration, read_configuration
 from pytest_envsync.settings.pip_files import read_pip_configuration
@@ -124,7 +125,7 @@ def resolve_settings(
     if options.offline and (options.refresh or options.refresh_package):
         raise UsageError("`--offline` cannot be used with `--refresh`")
     seen = _environ(environ, configuration, merged, cwd)
-    _check_counts(seen)
+    check_variables(seen)
     return Settings(
         options=options,
         command={name: value for name, value in merged.items() if name not in _FIELDS},
@@ -137,27 +138,6 @@ def resolve_settings(
         looked_at={**configuration.looked_at, **pip_files},
         momentary=momentary,
     )
-
-
-def _check_counts(environ: Mapping[str, str]) -> None:
-    for name in ("CONCURRENT_DOWNLOADS", "CONCURRENT_BUILDS", "CONCURRENT_INSTALLS"):
-        for variable in (f"ENVSYNC_{name}", f"UV_{name}"):
-            text = environ.get(variable)
-            if text and not (text.isascii() and text.isdecimal() and int(text)):
-                raise UsageError(f"{variable} must be a whole number from 1, found `{text}`")
-    for variable in ("UV_HTTP_TIMEOUT", "UV_REQUEST_TIMEOUT", "HTTP_TIMEOUT", "UV_HTTP_CONNECT_TIMEOUT"):
-        text = environ.get(variable)
-        if text and not (text.isascii() and text.isdecimal() and len(text) < 20):
-            raise UsageError(f"{variable} must be a whole number of seconds, found `{text}`")
-    for variable in ("ENVSYNC_CUDA_DRIVER_VERSION", "UV_CUDA_DRIVER_VERSION"):
-        text = environ.get(variable)
-        if text and not text[0].isdecimal():
-            raise UsageError(f"{variable} must be the version of a driver, found `{text}`")
-    for variable in ("UV_NO_BUILD_PACKAGE", "UV_NO_BINARY_PACKAGE"):
-        # They mean nothing to a sync, but the reference refuses what is no name.
-        text = environ.get(variable, "")
-        if not all(map(is_name, text.split())):
-            raise UsageError(f"{variable} must be names of projects with blanks between them, found `{text}`")
 
 
 def _environ(

@@ -73,7 +73,8 @@ def _check(candidate: Candidate, project: Table, python: str | None, subject: st
     if not _ASKED_FOR.isdisjoint(project.texts("dynamic") or ()):
         return
     required = project.text("requires-python")
-    if python is not None and required is not None and not python_meets(required, python):
+    # An upper bound is a guess of its author, and none of a wheel that is chosen counts either.
+    if python is not None and required is not None and not python_meets(required, python, lower_bound_only=True):
         raise SelectionError(
             f"`{name}` needs Python {required}, and the target has {python}",
             subject=name,

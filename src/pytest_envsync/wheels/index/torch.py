@@ -129,13 +129,20 @@ def _told(environ: Mapping[str, str]) -> Accelerator | None:
             return Accelerator("cuda", driver)
         architecture = environ.get(f"{prefix}AMD_GPU_ARCHITECTURE")
         if architecture:
-            if architecture not in _ARCHITECTURES:
-                raise UsageError(
-                    f"`{prefix}AMD_GPU_ARCHITECTURE` is `{architecture}`, which is no architecture known here",
-                    hint=f"possible values: {', '.join(_ARCHITECTURES)}",
-                )
+            check_architectures(environ)
             return Accelerator("rocm", architecture)
     return None
+
+
+def check_architectures(environ: Mapping[str, str]) -> None:
+    """Raise UsageError for a variable of *environ* that names no architecture of AMD that is known here."""
+    for variable in ("ENVSYNC_AMD_GPU_ARCHITECTURE", "UV_AMD_GPU_ARCHITECTURE"):
+        architecture = environ.get(variable)
+        if architecture and architecture not in _ARCHITECTURES:
+            raise UsageError(
+                f"`{variable}` is `{architecture}`, which is no architecture known here",
+                hint=f"possible values: {', '.join(_ARCHITECTURES)}",
+            )
 
 
 def _driver_of_files(root: Path) -> str | None:

@@ -314,7 +314,22 @@ def test_the_line_to_paste_keeps_extras_and_marker_and_knows_local_files(index: 
     here = replace(asked, source=ArchiveSource(wheel.as_uri()), text=f"demo @ {wheel.as_uri()}")
     assert hint(here) == f"{told}demo @ {wheel.as_uri()} {digest}"
     there = replace(here, source=ArchiveSource(f"{index.base}/files/{wheel.name}"))
-    assert hint(there) == "add `--hash=sha256:...` to the line"
+    assert hint(there) == f"{told}demo @ {wheel.as_uri()} {digest}"
+    assert hint(there, offline=True) == "add `--hash=sha256:...` to the line"
+    gone = replace(here, source=ArchiveSource(f"{index.base}/files/gone-1.0-py3-none-any.whl"))
+    assert hint(gone) == "add `--hash=sha256:...` to the line"
+
+
+def test_each_requirement_without_a_hash_is_told_with_its_line(index: IndexServer, wheels: Path) -> None:
+    digests = {name: sha256(make_wheel(wheels, name)) for name in ("demo", "more", "other")}
+    for name in digests:
+        index.add(wheels / f"{name}-1.0-py3-none-any.whl")
+    known = replace(line("other==1.0"), digests=(Digest("sha256", digests["other"]),))
+    with pytest.raises(InputError) as caught:
+        find("more==1.0", known, "unknown==1.0", "demo==1", default_index=index.url, require_hashes=True)
+    assert "`more==1.0`" in str(caught.value)
+    lines = [f"{name}==1.0 --hash=sha256:{digests[name]}" for name in ("more", "demo")]
+    assert caught.value.hint == "\n  ".join(["if that is what you want, write", *lines])
 
 
 def test_pins_of_a_lock_and_direct_sources_ask_nobody() -> None:

@@ -10,12 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from pytest_envsync.addresses import file_path, is_remote, masked
 from pytest_envsync.distributions import Candidate, File
-from pytest_envsync.errors import EnvsyncError, SelectionError
-from pytest_envsync.filenames import version_in
+from pytest_envsync.errors import SelectionError
 from pytest_envsync.options import SyncOptions
-from pytest_envsync.requirements import ArchiveSource, IndexSource, Requirements, normalize_name
+from pytest_envsync.requirements import IndexSource, Requirements, normalize_name
 from pytest_envsync.target import Target
 from pytest_envsync.versions import canonical_version, meets, pinned_version
 from pytest_envsync.wheels.choice.demand import Demand, MissingHashError, merge_requirements
@@ -70,7 +68,7 @@ def find_candidates(
     try:
         demands = merge_requirements(requirements, is_active=holds, policy=selector.policy.hashes)
     except MissingHashError as error:
-        raise _with_line_to_paste(error, selector, places) from None
+        raise _with_lines_to_paste(error, selector, places, client, pool) from None
     if not requirements.is_pylock:
         places.check_listings()
     found: list[Candidate] = _pinned(requirements, selector)
@@ -110,6 +108,21 @@ def selection_for(requirements: Requirements, options: SyncOptions) -> Selection
     cutoff = parse_cutoff(options.exclude_newer, now=now) if options.exclude_newer is not None else None
     of_indexes = {address: parse_cutoff(rule.exclude_newer, now=now) for address, rule in rules.items()}
     return selection_policy(requirements, options, cutoff=cutoff, cutoffs=cutoffs, index_cutoffs=of_indexes)
+
+
+def _with_lines_to_paste(
+    error: MissingHashError,
+    selector: Selector,
+    places: ProjectFiles,
+    client: Callable[[], Client],
+    pool: Callable[[], Executor],
+) -> MissingHashError:
+    from pytest_envsync.wheels.missing_hashes import with_lines_to_paste
+
+    def version_of(demand: Demand) -> str | None:
+        return find_candidate(demand, selector, places).version
+
+    return with_lines_to_paste(error, version_of=version_of, places=places, client=client, pool=pool)
 
 
 def _pinned(requirements: Requirements, selector: Selector) -> list[Candidate]:
@@ -252,53 +265,3 @@ def _hints_about(demand: Demand, places: ProjectFiles, stopped_at: Index | None)
             f"{stopped_at} knows `{demand.name}`, so the indexes behind it were not asked;"
             " --index-strategy unsafe-best-match asks all, and trusts all"
         )
-
-
-def _with_line_to_paste(error: MissingHashError, selector: Selector, places: ProjectFiles) -> MissingHashError:
-    """Return *error* with the line that would have been right in its hint, as far as indexes and local files tell."""
-    requirement = error.requirement
-    if requirement.name is None:
-        return error
-    marker = f" ; {requirement.marker}" if requirement.marker else ""
-    try:
-        if isinstance(requirement.source, ArchiveSource):
-            digests = _local_digests(requirement.source.url)
-            asked = masked(requirement.text)
-        elif isinstance(requirement.source, IndexSource) and not places.is_offline:
-            version, digests = _pinned_digests(requirement.name, requirement.source, selector, places)
-            extras = f"[{','.join(requirement.extras)}]" if requirement.extras else ""
-            asked = f"{requirement.name}{extras}=={version}{marker}"
-        else:
-            return error
-    except (EnvsyncError, OSError):
-        return error
-    if digests:
-        line = " ".join([asked, *(f"--hash={digest}" for digest in digests)])
-        error.hint = f"if that is what you want, write\n  {line}"
-    return error
-
-
-def _pinned_digests(
-    name: str, source: IndexSource, selector: Selector, places: ProjectFiles
-) -> tuple[str, tuple[str, ...]]:
-    """Return the version that would be taken, and the digests of all its files."""
-    demand = Demand(name=name, source=source, shown="", specifier=source.specifier)
-    version = find_candidate(demand, selector, places).version or ""
-    wanted = canonical_version(version)
-    files = [
-        file for file in places.all_files(name) if canonical_version(version_in(file.filename, name) or "") == wanted
-    ]
-    told = (
-        str(digest)
-        for file in files
-        for digest in file.digests or _local_digests(file.url)
-        if str(digest).startswith("sha256:")
-    )
-    return version, tuple(dict.fromkeys(told))
-
-
-def _local_digests(url: str) -> tuple[str, ...]:
-    """Return the digest of a file on this machine; nothing for one elsewhere, which nobody has vouched for."""
-    from pytest_envsync.wheels.store.digests import digest_file
-
-    return () if is_remote(url) else (f"sha256:{digest_file(file_path(url))['sha256']}",)

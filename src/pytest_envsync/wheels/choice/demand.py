@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from pytest_envsync.addresses import canonical_address, masked
-from pytest_envsync.errors import InputError, SelectionError
+from pytest_envsync.errors import EnvsyncError, InputError, SelectionError
 from pytest_envsync.filenames import projects_in
 from pytest_envsync.hashes import INSECURE, Digest, HashPolicy
 from pytest_envsync.requirements import (
@@ -82,9 +82,28 @@ def merge_requirements(requirements: Requirements, *, is_active: IsActive, polic
         for item in replacing:
             # A tree that has no name yet stands for itself.
             groups.setdefault(entry.name or item.source, []).append(item)
-    return tuple(
-        _merged(group, constraints.get(group[0].name, []) if group[0].name else [], policy) for group in groups.values()
-    )
+    ready = iter([(group, constraints.get(group[0].name, []) if group[0].name else []) for group in groups.values()])
+    merged: list[Demand] = []
+    try:
+        merged.extend(_merged(group, limits, policy) for group, limits in ready)
+    except MissingHashError as error:
+        others = (_lacking(group, limits, policy) for group, limits in ready)
+        error.lacking = (error.requirement, *(item for item in others if item is not None))
+        raise
+    return tuple(merged)
+
+
+def _lacking(
+    group: Sequence[SpecifiedRequirement], constraints: Sequence[SpecifiedRequirement], policy: HashPolicy
+) -> SpecifiedRequirement | None:
+    """Return the requirement of *group* that needs a hash and has none; None also where something else is wrong."""
+    try:
+        _merged(group, constraints, policy)
+    except MissingHashError as error:
+        return error.requirement
+    except EnvsyncError:
+        pass
+    return None
 
 
 def _named(item: SpecifiedRequirement) -> SpecifiedRequirement:
@@ -272,7 +291,7 @@ def _secure(digests: tuple[Digest, ...], item: SpecifiedRequirement) -> tuple[Di
 
 
 class MissingHashError(InputError):
-    """Hashes are required, and *requirement* has none."""
+    """Hashes are required, and *requirement* has none; *lacking* are all of which that is so, it among them."""
 
     def __init__(self, requirement: SpecifiedRequirement) -> None:
         super().__init__(
@@ -281,3 +300,4 @@ class MissingHashError(InputError):
             hint="add `--hash=sha256:...` to the line",
         )
         self.requirement = requirement
+        self.lacking: tuple[SpecifiedRequirement, ...] = (requirement,)

@@ -186,7 +186,7 @@ ARCHIVE = ArchiveSource("https://example.org/demo-1.0.tar.gz")
         (line(source=DirectorySource("/d")), HashPolicy.REQUIRE, "none was given", 2),
         (line("demo", "", ONE, source=DirectorySource("/d")), HashPolicy.VERIFY, "local directories", 1),
         (line("demo", "", ONE, source=VcsSource("git", "https://example.org/r")), HashPolicy.VERIFY, "Git", 1),
-        (line(source=VcsSource("git", "https://example.org/r")), HashPolicy.REQUIRE, "Git", 1),
+        (line(source=VcsSource("git", "https://example.org/r")), HashPolicy.REQUIRE, "none was given", 2),
         (line("demo", "", ONE, TWO, source=ARCHIVE), HashPolicy.VERIFY, "conflicting hashes", 2),
     ],
 )

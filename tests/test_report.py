@@ -120,7 +120,9 @@ def test_nothing_to_do() -> None:
 
 
 def test_a_dry_run_says_what_would_be_done() -> None:
-    lines = outcome_lines(outcome(CHANGES, checked=4, unseen=frozenset({"aaa", "bbb"})), 0.001, PLAIN, is_dry=True)
+    lines = outcome_lines(
+        outcome(CHANGES, checked=4, uninstalled=2, unseen=frozenset({"aaa", "bbb"})), 0.001, PLAIN, is_dry=True
+    )
     assert lines[:3] == ["Would download 2 packages", "Would uninstall 2 packages", "Would install 4 packages"]
     assert lines[3:] == change_lines(CHANGES, PLAIN)
     same = outcome_lines(outcome(checked=4), 0.001, PLAIN, is_dry=True)

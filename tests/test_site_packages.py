@@ -99,9 +99,11 @@ def test_a_direct_url_that_is_none_is_an_error(site: Site, text: str) -> None:
     ("wheel", "tags"),
     [
         ("Wheel-Version: 1.0\nTag: py3-none-any\n", ("py3-none-any",)),
-        ("Tag: cp311-cp311-linux_x86_64\r\ntag: py2.py3-none-any\n",
+        ("Wheel-Version: 1.0\r\nTag: cp311-cp311-linux_x86_64\r\ntag: py2.py3-none-any\n",
          ("cp311-cp311-linux_x86_64", "py2-none-any", "py3-none-any")),
-        ("Tag: a.b-..-c\nTag: nonsense\n", ("nonsense",)),
+        ("Tag: cp311-cp311-linux_x86_64\n", ()),
+        ("Wheel-Version: 1.0\nTag: a.b-..-c\n", ()),
+        ("Wheel-Version: 1.0\nTag: py3-none-any\nTag: nonsense\n", ()),
         ("", ()),
     ],
 )  # fmt: skip

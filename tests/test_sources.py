@@ -153,6 +153,7 @@ def test_files_that_say_nothing_are_warned_about(tmp_path: Path) -> None:
     assert requirements.warnings == (
         "Requirements file `empty.txt` does not contain any dependencies",
         "No dependencies found in stdin",
+        "Requirements file `empty.txt` does not contain any dependencies",
     )
     assert requirements.entries == ()
 

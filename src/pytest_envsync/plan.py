@@ -44,6 +44,11 @@ class Plan:
         return not (self.install or self.reinstall or self.remove)
 
     @property
+    def departures(self) -> int:
+        """How many installed distributions go, or are replaced."""
+        return len(self.remove) + sum(len(item.installed) for item in self.reinstall)
+
+    @property
     def candidates(self) -> tuple[Candidate, ...]:
         """What has to be in the store before the plan can be carried out, sorted by name."""
         wanted = [*self.install, *(item.candidate for item in self.reinstall)]
@@ -205,8 +210,9 @@ def planned_changes(plan: Plan, versions: Mapping[str, str] | None = None, warni
         if len(others) < len(replaced):
             lines += [*others, addition._replace(action="reinstalled")]
         else:
-            lines += [*dict.fromkeys(replaced), addition]
-    return Changes(tuple(lines), tuple(warnings))
+            lines += [*replaced, addition]
+    # Of two that say the same of themselves (a dist-info beside an egg-info) one line is enough.
+    return Changes(tuple(dict.fromkeys(lines)), tuple(warnings))
 
 
 def _is_same(one: Change, other: Change) -> bool:

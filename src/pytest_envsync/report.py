@@ -152,7 +152,7 @@ def _would_lines(outcome: SyncOutcome, style: Style) -> list[str]:
     lines = outcome.changes.lines
     counts = {
         "download": len(outcome.unseen),
-        "uninstall": sum(change.action != "installed" for change in lines),
+        "uninstall": outcome.uninstalled,
         "install": sum(change.action != "uninstalled" for change in lines),
     }
     return [f"Would {verb} {style(plural(count, 'package'), 'bold')}" for verb, count in counts.items() if count]

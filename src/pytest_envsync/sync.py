@@ -146,6 +146,7 @@ class _Sync:
             target=self.target,
             resolved=None if resolution.is_pylock else len(resolution.candidates),
             checked=len(resolution.candidates),
+            uninstalled=plan.departures,
             seconds=self.seconds,
             inputs=resolution.inputs,
             variables=resolution.variables,
@@ -227,14 +228,12 @@ class _Sync:
         fresh = sum(prepared.fresh or name in self.fetched for name, prepared in wheels.items())
         if fresh:
             self._phase("prepared", fresh, began)
-        gone = len(plan.remove) + sum(len(item.installed) for item in plan.reinstall)
         changes = self._place(plan, wheels)
         self._note(note_sync, resolution, wheels)
         return replace(
             outcome,
             changes=changes,
             prepared=fresh,
-            uninstalled=gone,
             installed=len(wheels),
             warnings=(*outcome.warnings, *changes.warnings),
         )

@@ -21,7 +21,8 @@ class SyncOutcome:
     """What a sync did, or (dry run) would do.
 
     *resolved* is None for a pylock file, which is not resolved; *prepared* counts wheels that were
-    fetched, unpacked or built now; *checked* the distributions that were asked for;
+    fetched, unpacked or built now; *checked* the distributions that were asked for; *uninstalled* those that go or
+    are replaced, of which some may be of one name;
     *unseen* (dry run) names those whose wheel is not in the store. *compiled* counts files,
     None without ``--compile-bytecode``. *seconds* holds the time of each phase.
     *is_empty*: nothing was asked for, so nothing was touched.

@@ -63,6 +63,7 @@ CASES: list[Case] = [
     case("constraint-unpinned-required", f"aaa==1.0 {GOOD}\n", "-c c.txt --require-hashes r.txt", files={"c.txt": "aaa>0\n"}, status=2),
     case("constraint-of-the-file-has-none", "-c c.txt\naaa==1.0\n", "--require-hashes r.txt", files={"c.txt": f"aaa==1.0 {GOOD}\n"}, status=2),
     case("constraint-of-the-file-does-not-count", "-c c.txt\naaa==1.0\n", files={"c.txt": f"aaa==1.0 {BAD}\n"}),
+    case("git-without-a-hash-required", "aaa @ git+https://example.org/x@" + "0" * 40 + "\n", "--require-hashes --offline r.txt", status=2, says="none was given"),
     case("git-required", "aaa @ git+https://example.org/x@" + "0" * 40 + f" {GOOD}\n", "--require-hashes --offline r.txt", status=1),
     case("directory", f"./p {GOOD}\n", files={"p/pyproject.toml": '[project]\nname = "p"\nversion = "1"\n'}, status=1),
     case("project-required", args="--require-hashes pyproject.toml", files={"pyproject.toml": '[project]\nname = "p"\nversion = "1"\ndependencies = ["aaa==1.0"]\n'}, status=2, reference=1, differs="a requirement without a hash is refused before anything is fetched"),

@@ -8,6 +8,24 @@ from shelf import PY
 SITE = f".venv/lib/python{PY}/site-packages"
 META = "Metadata-Version: 2.1\nName: {}\nVersion: 1.0\n"
 
+STRICT = [
+    ("extras", "METADATA", META.format("aaa") + "Requires-Dist: zz[x,Y_a]>1,<3\n", "requires `zz[x,y-a]>1,<3`, but it's not installed"),
+    ("marker", "METADATA", META.format("aaa") + "Requires-Dist: zz ; python_version > '3'\n", "requires `zz ; python_version > '3'`, but it's not"),
+    ("address", "METADATA", META.format("aaa") + "Requires-Dist: zz @ https://u:secret@h.invalid/zz.tar.gz\n", "https://u:****@h.invalid/zz.tar.gz`, but it's not installed"),
+    ("no-extra", "METADATA", META.format("aaa") + "Requires-Dist: zz ; extra == 'e'\n", ""),
+    ("starred", "METADATA", META.format("aaa") + "Requires-Dist: zz (>=1.0.*)\n", "requires `zz>=1.0`"),
+    ("bad-python", "METADATA", META.format("aaa") + "Requires-Python: zorg\n", "no readable metadata"),
+    ("quoted-python", "METADATA", META.format("aaa") + 'Requires-Python: ">=3.99"\n', "requires Python >=3.99"),
+    ("bad-requirement", "METADATA", META.format("aaa") + "Requires-Dist: aaa===\n", "no readable metadata"),
+    ("bad-name", "METADATA", META.format("!"), "no readable metadata"),
+    ("other-name", "METADATA", META.format("bbb") + "Requires-Dist: zz\n", "The package `aaa` requires `zz`"),
+    ("no-version", "METADATA", "Metadata-Version: 2.1\nName: aaa\n", "no readable metadata"),
+    ("empty-wheel", "WHEEL", "", "no readable WHEEL"),
+    ("no-tags", "WHEEL", "Wheel-Version: 1.0\n", ""),
+    ("bad-tag", "WHEEL", "Wheel-Version: 1.0\nTag: cp\n", "no readable WHEEL"),
+]  # fmt: skip
+
+
 CASES: list[Case] = [
     case("venv-noroot", "aaa\n", venv="none", place="x", environ={"VIRTUAL_ENV": "@HERE@/nope"}, status=2),
     case("conda-env", "aaa\n", place="conda", environ={"CONDA_PREFIX": "@HERE@/conda"}),
@@ -70,6 +88,10 @@ CASES: list[Case] = [
     case("strict-dry", "bbb\n", "--strict --dry-run r.txt"),
     case("strict-q", "bbb\n", "--strict -q r.txt"),
     case("strict-json", "bbb\n", "--strict --output-format json r.txt"),
+    *(
+        case(f"strict-{name}", "aaa\n", "--strict r.txt", installed="aaa-1.0", files={f"{SITE}/aaa-1.0.dist-info/{file}": text}, says=says)
+        for name, file, text, says in STRICT
+    ),
     case("system-site", "aaa\n", files={".venv/pyvenv.cfg": "home = @BIN@\nimplementation = CPython\nversion_info = 3.11.0\ninclude-system-site-packages = true\n"}),
     case("reloc", "scr\n", files={".venv/pyvenv.cfg": "home = @BIN@\nimplementation = CPython\nuv = 0.13.9\nrelocatable = true\ninclude-system-site-packages = false\n"}),
     case("netrc-default", "shy\n", "-i @LOCKED@ r.txt", files={"netrc": "default login user password secret\n"}, index=False, environ={"NETRC": "@HERE@/netrc"}),

@@ -31,4 +31,5 @@ CASES: list[Case] = [
     case("compiled", "aaa\nccc\n", "--compile-bytecode r.txt", then=(Step(args="--compile-bytecode r.txt"),)),
     case("credentials", "shy\n", "-i @WITHBADLOGIN@ r.txt", index=False, status=1),
     case("nothing", "", "r.txt"),
+    case("nothing-twice", "", "r.txt r.txt"),
 ]  # fmt: skip

@@ -11,6 +11,10 @@ SITE = f".venv/lib/python{PY}/site-packages"
 META = "Metadata-Version: 2.1\nName: {}\nVersion: 1.0\n"
 WHEEL = "@WHEELS@/aaa-1.0-py3-none-any.whl"
 SEEDED = "home = @BIN@\nimplementation = CPython\nuv = 0.13.9\ninclude-system-site-packages = false\nseed = true\n"
+BESIDE = {
+    f"{SITE}/aaa-1.0-py{PY}.egg-info/PKG-INFO": META.format("aaa"),
+    f"{SITE}/aaa-1.0-py{PY}.egg-info/top_level.txt": "aaa\n",
+}
 
 
 def url(**values: object) -> str:
@@ -35,6 +39,13 @@ CASES: list[Case] = [
     case("a-seed-is-asked-for", "pip==1.0\n", installed="pip-1.0"),
     case("strays-stay", "aaa==1.0\n", files={f"{SITE}/stray.py": "", f"{SITE}/folder/x.py": "", f"{SITE}/x.pth": ""}),
     case("installed-twice", "aaa==1.0\n", installed="aaa-1.0 aaa-2.0"),
+    case("installed-twice-dry", "aaa==2.0\n", "--dry-run r.txt", installed="aaa-1.0", files=BESIDE),
+    case("installed-twice-dry-as-json", "aaa==2.0\n", "--dry-run --output-format json r.txt", installed="aaa-1.0", files=BESIDE),
+    case("installed-twice-alike", "aaa==1.0\n", installed="aaa-1.0", files=BESIDE),
+    case("installed-twice-alike-and-unwanted", "bbb\n", installed="aaa-1.0", files=BESIDE),
+    case("installed-twice-alike-and-unwanted-dry", "bbb\n", "--dry-run --output-format json r.txt", installed="aaa-1.0", files=BESIDE),
+    case("installed-for-another-platform-by-no-wheel-file", "native==1.0\n", installed=f"native-1.0-{CP}-{CP}-win_amd64", files={f"{SITE}/native-1.0.dist-info/WHEEL": f"Tag: {CP}-{CP}-win_amd64\n"}),
+    case("installed-with-a-tag-that-is-none", "aaa==1.0\n", installed="aaa-1.0", files={f"{SITE}/aaa-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\nTag: cp\n"}),
     case("installed-twice-and-unwanted", "bbb\n", installed="aaa-1.0 aaa-2.0"),
     case("dist-info-without-a-version", "bbb\n", files={f"{SITE}/odd.dist-info/METADATA": META.format("odd")}),
     case("dist-info-with-a-bad-version", "bbb\n", files={f"{SITE}/odd-x.dist-info/METADATA": META.format("odd")}, status=2),

@@ -198,17 +198,21 @@ def _mapping(value: object) -> dict[str, Any] | None:
 
 
 def _tags(wheel: bytes) -> tuple[str, ...]:
-    """Return the tags of a WHEEL; a malformed one is none (it is the installed file, not a wheel's)."""
+    """Return the tags of a WHEEL; one that is malformed has none (it is the installed file, not a wheel's)."""
+    if b"Wheel-Version:" not in wheel:
+        return ()
     tags: list[str] = []
     for line in wheel.decode("utf-8", "replace").split("\n"):
         if line[:4].lower() != "tag:":
             continue
         tag = line[4:].strip()
-        if "." in tag and tag.count("-") == 2:
+        if tag.count("-") != 2:
+            return ()
+        if "." in tag:
             try:
                 tags += expand_tags(*tag.split("-"))
             except ValueError:
-                continue
+                return ()
         else:
             tags.append(tag)
     return tuple(tags)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from pytest_envsync.options import SyncOptions
     from pytest_envsync.target import Target
 
+_SILENT = ("No dependencies", "does not contain any dependencies")
+
 __all__ = ["Reader", "kind_of", "lock_advice", "read_requirements"]
 
 
@@ -57,10 +59,7 @@ def read_requirements(
         found, extras = _read_one(name, kind, reading=reading, options=options, target=target)
         known_extras = None if extras is None or known_extras is None else known_extras | extras
         if found.is_silent() and kind != "script":
-            place = "found in stdin" if name == "-" else ""
-            reading.warnings.append(
-                f"No dependencies {place}" if place else f"Requirements file `{name}` does not contain any dependencies"
-            )
+            reading.warnings.append(_silence(name))
         collected.absorb(found)
     _check_extras_known(known_extras, options)
     for name in constraints:
@@ -91,7 +90,7 @@ def _requirements(collected: Collected, reading: Reading) -> Requirements:
         only_binary=tuple(collected.only_binary),
         no_binary=tuple(collected.no_binary),
         require_hashes=collected.require_hashes,
-        warnings=tuple(dict.fromkeys(reading.warnings)),
+        warnings=_each_once(reading.warnings),
         files=reading.files,
         variables=reading.variables,
     )
@@ -151,8 +150,23 @@ def _read_constraints(name: str, reading: Reading) -> Collected:
         location, shown="<stdin>" if name == "-" else name, reading=reading, as_constraints=True
     )
     if found.is_silent():
-        reading.warnings.append(f"Requirements file `{name}` does not contain any dependencies")
+        reading.warnings.append(_silence(name))
     return found
+
+
+def _silence(name: str) -> str:
+    if name == "-":
+        return f"{_SILENT[0]} found in stdin"
+    return f"Requirements file `{name}` {_SILENT[1]}"
+
+
+def _each_once(warnings: Sequence[str]) -> tuple[str, ...]:
+    """Return *warnings*, each once; that a file asks for nothing is said as often as it is named."""
+    return tuple(
+        warning
+        for number, warning in enumerate(warnings)
+        if warning.startswith(_SILENT[0]) or warning.endswith(_SILENT[1]) or warning not in warnings[:number]
+    )
 
 
 def _check_extras_allowed(kinds: Sequence[Kind], options: SyncOptions) -> None:

@@ -231,7 +231,7 @@ def _direct_digests(items: Sequence[SpecifiedRequirement], policy: HashPolicy) -
             origin=item.origin,
             subject=_shown(item),
         )
-    if isinstance(source, VcsSource) and (digests or policy is HashPolicy.REQUIRE):
+    if isinstance(source, VcsSource) and digests:
         raise SelectionError(
             f"hashes are not supported for Git repositories: `{_shown(item)}`",
             origin=item.origin,
@@ -297,7 +297,9 @@ class MissingHashError(InputError):
         super().__init__(
             f"hashes are required, and none was given for `{_shown(requirement)}`",
             origin=requirement.origin,
-            hint="add `--hash=sha256:...` to the line",
+            hint="no repository can have one: name the archive of a commit, with its hash"
+            if isinstance(requirement.source, VcsSource)
+            else "add `--hash=sha256:...` to the line",
         )
         self.requirement = requirement
         self.lacking: tuple[SpecifiedRequirement, ...] = (requirement,)

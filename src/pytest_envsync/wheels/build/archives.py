@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_envsync.atomic import name_beside
 from pytest_envsync.hashes import HashPolicy
 from pytest_envsync.requirements import ArchiveSource, normalize_name
 from pytest_envsync.wheels.fetch import fetch_archive
@@ -102,7 +103,7 @@ class Archives:
         from shutil import copyfile
 
         place = self._place(sha256)
-        beside = place.with_name(f"{place.name}.{os.getpid()}-{os.urandom(4).hex()}")
+        beside = Path(name_beside(str(place)))
         with suppress(OSError):  # it can be fetched again
             place.parent.mkdir(parents=True, exist_ok=True)
             try:

@@ -236,3 +236,19 @@ def test_addresses_that_cannot_be_are_told_without_their_secrets(url: str) -> No
 def test_settings_that_are_no_numbers_are_told(index: IndexServer, name: str) -> None:
     with pytest.raises(UsageError, match=f"{name} must be a whole number"):
         client(environ={name: "many"}).page(index.url, "demo")
+    with pytest.raises(UsageError, match=f"{name} must be a whole number"):
+        client(environ={name: str(2**64)}).page(index.url, "demo")
+
+
+@pytest.mark.parametrize("name", ["UV_HTTP_TIMEOUT", "UV_HTTP_CONNECT_TIMEOUT"])
+@pytest.mark.parametrize("value", ["+30", "2147483648", "300000000000"])
+def test_a_time_limit_may_be_longer_than_the_system_can_wait(index: IndexServer, name: str, value: str) -> None:
+    with client(environ={name: value, "UV_HTTP_RETRIES": "0"}) as asking:
+        asking.page(index.url, "demo")
+    assert len(index.requests) == 1
+
+
+def test_no_time_for_a_connection_stands_for_the_usual(index: IndexServer) -> None:
+    with client(environ={"UV_HTTP_CONNECT_TIMEOUT": "0", "UV_HTTP_RETRIES": "0"}) as asking:
+        asking.page(index.url, "demo")
+    assert len(index.requests) == 1

@@ -43,4 +43,23 @@ CASES: list[Case] = [
     case("proxy-of-a-file-for-https", "aaa\n", files={"uv.toml": f"https-proxy='{DEAD}'\n"}, environ={"HTTP_PROXY": DEAD, "ALL_PROXY": DEAD}),
     case("no-proxy-that-is-no-list", "aaa\n", files={"uv.toml": "no-proxy='127.0.0.1'\n"}, status=2),
     case("proxy-of-a-file-that-is-no-text", "aaa\n", files={"uv.toml": "http-proxy=3\n"}, status=2),
+    *(
+        case(f"flat-index-{status}-{name}", "aaa\n", args, files={"uv.toml": f"[[index]]\nname='flat'\nurl='@BASE@/{place}'\nformat='flat'\n{more}"}, index=name != "default", status=ended)
+        for status, place, ended in ((403, "status/403/", 2), (404, "nope.html", 1))
+        for name, args, more in (
+            ("first", "r.txt", ""),
+            ("default", "r.txt", "default=true\n"),
+            ("ignored", "r.txt", f"ignore-error-codes=[{status}]\n"),
+            ("best-match", "--index-strategy unsafe-best-match r.txt", ""),
+        )
+    ),
+    case("flat-index-404-behind", "aaa\n", "-i @INDEX@ r.txt", files={"uv.toml": "[[index]]\nname='flat'\nurl='@BASE@/nope.html'\nformat='flat'\nexplicit=true\n"}),
+    case("find-links-page-of-plain-text", "aaa\n", "--no-index -f @BASE@/links.txt r.txt"),
+    case("find-links-page-that-says-it-is-json", "aaa\n", "--no-index -f @BASE@/links.json r.txt"),
+    *(
+        case(f"time-limit-{value}", "aaa\n", environ={name: value})
+        for name, value in (("UV_HTTP_TIMEOUT", "+30"), ("UV_HTTP_TIMEOUT", "2147483648"), ("UV_REQUEST_TIMEOUT", "300000000000"), ("UV_HTTP_CONNECT_TIMEOUT", "300000000000"))
+    ),
+    case("retries-beyond-32-bits", "aaa\n", environ={"UV_HTTP_RETRIES": "4294967296"}, status=2),
+    case("retries-with-a-sign", "aaa\n", environ={"UV_HTTP_RETRIES": "+0"}),
 ]  # fmt: skip

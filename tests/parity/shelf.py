@@ -249,7 +249,10 @@ class Shelf:
             "bbb-1.0-py3-none-any.whl": "",
         }
         links = "".join(f'<a href="files/{name}"{more}>{name}</a>\n' for name, more in rows.items())
-        raw("/links.html", f"<html><body>{links}</body></html>".encode(), "text/html")
+        page = f"<html><body>{links}</body></html>".encode()
+        raw("/links.html", page, "text/html")
+        raw("/links.txt", page, "text/plain")
+        raw("/links.json", page, "application/json")
         both = "".join(
             f'<a href="files/yank-{version}-py3-none-any.whl"{more}>yank</a>\n'
             for version, more in (("1.0", ""), ("2.0", ' data-yanked=""'))

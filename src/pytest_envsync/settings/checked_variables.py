@@ -62,7 +62,7 @@ def _check_numbers(environ: Mapping[str, str]) -> None:
                 raise UsageError(f"{variable} must be a whole number from 1, found `{text}`")
     for variable in _SECONDS:
         text = environ.get(variable)
-        if text and not (text.isascii() and text.isdecimal() and len(text) < 20):
+        if text and not (text.isascii() and text.removeprefix("+").isdecimal() and len(text) < 20):
             raise UsageError(f"{variable} must be a whole number of seconds, found `{text}`")
     for variable in ("ENVSYNC_CUDA_DRIVER_VERSION", "UV_CUDA_DRIVER_VERSION"):
         text = environ.get(variable)

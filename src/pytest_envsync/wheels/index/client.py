@@ -26,7 +26,7 @@ from pytest_envsync.wheels.index.freshness import retry_after
 from pytest_envsync.wheels.index.indexes import Index, configured_indexes, parse_index
 from pytest_envsync.wheels.index.page_cache import PageCache
 from pytest_envsync.wheels.index.pages import ABSENT, PROXY_LOGIN, Body, Pages, offline_error, refused, status_text
-from pytest_envsync.wheels.index.patience import whole_number
+from pytest_envsync.wheels.index.patience import seconds, whole_number
 from pytest_envsync.wheels.index.proxies import proxy_for
 from pytest_envsync.wheels.index.retries import Retries, TransientError
 from pytest_envsync.wheels.index.simple import Page, page_of
@@ -41,6 +41,7 @@ __all__ = ["Client", "masked"]
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 20
+_CONNECTING = 10  # seconds
 _FIRST_PAUSE = 0.25  # seconds; doubled for each further try
 _ERROR_NUMBER = re.compile(r"^\[Errno -?\d+\] ")
 
@@ -363,8 +364,9 @@ class Client:
         from pytest_envsync.version import __version__
         from pytest_envsync.wheels.index.tls import context_for, trust_in
 
-        patience = whole_number(self.environ, "HTTP_TIMEOUT", 30, "UV_REQUEST_TIMEOUT", "HTTP_TIMEOUT")
-        timeout = httpx.Timeout(patience, connect=whole_number(self.environ, "HTTP_CONNECT_TIMEOUT", 10), pool=None)
+        patience = seconds(self.environ, "HTTP_TIMEOUT", 30, "UV_REQUEST_TIMEOUT", "HTTP_TIMEOUT")
+        connecting = seconds(self.environ, "HTTP_CONNECT_TIMEOUT", _CONNECTING) or _CONNECTING
+        timeout = httpx.Timeout(patience, connect=connecting, pool=None)
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=32)
         headers = {"User-Agent": f"pytest-envsync/{__version__}"}
         about = self._options, self.environ, self._reporter

@@ -104,7 +104,10 @@ class Pages:
             says = "cache-control" in body.headers or "expires" in body.headers
             self._cache.renew(key, kept, born=born, lifetime=freshness.lifetime if says else kept.lifetime)
             return kept
-        if body.status == HTTPStatus.OK:
+        # A listing is a page of links, whatever the server calls it.
+        if body.status == HTTPStatus.OK or (
+            project is None and HTTPStatus.OK < body.status < HTTPStatus.MOVED_PERMANENTLY
+        ):
             # One at a time: threads gain nothing here, and a parsed page takes several times its size.
             with self._parsing:
                 page = _parsed(body, project, born=born, lifetime=freshness.lifetime)
@@ -121,7 +124,10 @@ class Pages:
 
 def _parsed(body: Body, project: str | None, *, born: float, lifetime: float) -> KeptPage:
     try:
-        rows, base = parse_page(body.content, body.headers.get("content-type", ""), body.url, project=project)
+        told = body.headers.get("content-type", "")
+        if project is None and "html" not in told.lower():
+            told = "text/html"
+        rows, base = parse_page(body.content, told, body.url, project=project)
     except PageError as error:
         raise FetchError(
             f"`{masked(body.url)}` is no index page: {error}",

@@ -112,6 +112,10 @@ class ProjectFiles:
         except OfflineError:
             return None
         except FetchError as error:
+            if index.rule.flat:
+                # It is one page for all projects: without it nobody can say that this one is not there.
+                error.exit_status = 1 if error.status == 404 else error.exit_status
+                raise
             if error.status in index.missing or (error.status in {401, 403} and self.strategy != FIRST_INDEX):
                 return None
             raise

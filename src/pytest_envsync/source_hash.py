@@ -11,7 +11,6 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 import sys
-from importlib.util import MAGIC_NUMBER, source_hash
 
 _MASK = 0xFFFFFFFFFFFFFFFF
 _FIRST_WITH_ONE_ROUND = 3450  # magic numbers of 3.11 begin here
@@ -19,6 +18,8 @@ _FIRST_WITH_ONE_ROUND = 3450  # magic numbers of 3.11 begin here
 
 def source_hash_of(magic: bytes, source: bytes) -> bytes:
     """Return the hash of *source* that the interpreter with the *magic* number writes: 8 bytes."""
+    from importlib.util import MAGIC_NUMBER, source_hash
+
     if magic == MAGIC_NUMBER:
         return source_hash(source)
     rounds = 1 if int.from_bytes(magic[:2], "little") >= _FIRST_WITH_ONE_ROUND else 2

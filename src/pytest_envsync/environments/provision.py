@@ -291,7 +291,7 @@ class Provision:
 
     def _former_key(self) -> str | None:
         try:
-            return self._question_file().read_text(encoding="ascii")
+            return self._question_file().read_bytes().decode("ascii")
         except (OSError, UnicodeDecodeError):
             return None
 

@@ -21,11 +21,21 @@ class _Late:
         self._reporter: Any = None
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+
+        # Whoever takes a method to call it when something happens has told nothing yet.
+        def tell(*arguments: Any, **values: Any) -> Any:
+            return getattr(self._made(), name)(*arguments, **values)
+
+        return tell
+
+    def _made(self) -> Any:
         if self._reporter is None:
             from pytest_envsync.cli.terminal import Terminal, TerminalReporter
 
             self._reporter = TerminalReporter(Terminal(os.environ))
-        return getattr(self._reporter, name)
+        return self._reporter
 
     def close(self) -> None:
         """Take progress off the terminal, if any was drawn."""

@@ -81,12 +81,21 @@ def named_plugins(
             if directory is not None:
                 directories.append(directory)
     named.update(_by_declarations(config, args))
-    owners = {
-        id(plugin): normalized(found.project_name) for plugin, found in config.pluginmanager.list_plugin_distinfo()
-    }
+    owners = {id(plugin): normalized(_name_of(found)) for plugin, found in config.pluginmanager.list_plugin_distinfo()}
     names = config.pluginmanager.list_name_plugin()
     present = {name: owners[id(plugin)] for name, plugin in names if id(plugin) in owners}
     return NamedPlugins(sorted(named - {"pytest-envsync", "pytest"}), list(dict.fromkeys(directories)), present)
+
+
+def _name_of(distribution: Any) -> str:
+    """Return the name of what pluggy found, without the parser of all its metadata: that takes longer than the rest."""
+    for line in (distribution.read_text("METADATA") or "").split("\n"):
+        field, colon, value = line.partition(":")
+        if not colon:
+            break  # the header is over
+        if field.lower() == "name":
+            return value.strip()
+    return str(distribution.project_name)
 
 
 def _entry_points() -> dict[str, str]:
@@ -145,8 +154,7 @@ def _by_declarations(config: pytest.Config, args: Sequence[str]) -> set[str]:
         except Exception:  # noqa: BLE001, S112 - a plugin that cannot stand this is named by other means
             continue
         if recorder.options & (given | shorts) or recorder.keys & keys:
-            # Reading a distribution's metadata for its name takes longer than all of this.
-            found.add(normalized(distribution.project_name))
+            found.add(normalized(_name_of(distribution)))
     return found - {"pytest-envsync"}
 
 

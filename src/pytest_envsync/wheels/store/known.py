@@ -15,8 +15,8 @@ from pytest_envsync.digesting import sha256
 def find_known(directory: str, key: str) -> str | None:
     """Return the sha256 (hex) that was kept for *key*, or None."""
     try:
-        with open(_place(directory, key), encoding="ascii") as file:
-            text = file.read()
+        with open(_place(directory, key), "rb") as file:
+            text = file.read().decode("ascii")
     except (OSError, ValueError):
         return None
     return text if len(text) == 64 and not text.strip("0123456789abcdef") else None

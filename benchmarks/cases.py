@@ -279,7 +279,7 @@ def matrix(bench: Bench, locks: Sequence[Path], place: Path) -> list[Contestant]
     return [
         Contestant(
             name=f"pytest -n 2, {len(locks)} locks",
-            commands=[[bench.ours("pytest"), "-q", "-n", "2", *asked, "--envsync-python", bench.python]],
+            commands=[[bench.ours("pytest"), "-q", "-n", "2", *asked, f"--envsync-python={bench.python}"]],
             cwd=project,
         ),
         Contestant(

@@ -267,7 +267,38 @@ def test_system_with_a_version_is_searched_on_path(world: World, other: Target, 
     options = SyncOptions(system=True, break_system_packages=True, python=other.minor)
     assert world.find(options, **environ).prefix == other.prefix
     error = world.refusal(SyncOptions(system=True, python="3.99"), **environ)
-    assert str(error).startswith("no interpreter of version 3.99; found: ")
+    assert str(error) == "No system Python installation found for Python 3.99"
+
+
+def test_system_with_a_version_never_means_what_is_behind_an_environment(
+    world: World, other: Target, make_venv: Callable[..., Path]
+) -> None:
+    """Whoever has an environment first on PATH would have lost all that its interpreter has installed."""
+    path = os.pathsep.join([str(make_venv() / "bin"), str(Path(other.python).parent)])
+    options = SyncOptions(system=True, break_system_packages=True, python=">=3.8")
+    assert world.find(options, PATH=path).prefix == other.prefix
+
+
+def test_a_python_that_starts_something_else_makes_no_environment(
+    world: World, running: Target, make_venv: Callable[..., Path]
+) -> None:
+    prefix = make_venv()
+    python = prefix / "bin" / "python"
+    for text, mode, words in (
+        (f'#!/bin/sh\nexec {running.base_python} "$@"\n', 0o755, "knows nothing of"),
+        ("#!/bin/sh\necho nothing\n", 0o755, "could not be asked"),
+        ("no program", 0o644, "it is no executable"),
+    ):
+        python.unlink()
+        python.write_text(text)
+        python.chmod(mode)
+        assert words in str(world.refusal(SyncOptions(python=str(prefix))))
+
+
+def test_an_interpreter_s_own_directory_is_found_by_its_name(world: World) -> None:
+    (world.cwd / "own" / "bin").mkdir(parents=True)
+    (world.cwd / "own" / "bin" / "python3").write_text("no program")
+    assert "own/bin/python3" in str(world.refusal(SyncOptions(python="own")))
 
 
 def test_an_externally_managed_interpreter_is_left_alone(world: World, running: Target, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ _MADE_AT = pattern(r"^\s*VIRTUAL_ENV=(?:'(?P<quoted>[^'\n]+)'|(?P<plain>[^'\"\s$
 
 def is_ours(prefix: str) -> bool:
     """Whether *prefix* is a virtual environment that this tool made. Raises OSError where there is none."""
-    with open(f"{prefix}/pyvenv.cfg", encoding="utf-8") as file:
+    with open(f"{prefix}/pyvenv.cfg", encoding="utf-8", errors="replace") as file:
         configuration = file.read()
     return any(line.partition("=")[0].strip() == "envsync" for line in configuration.splitlines())
 

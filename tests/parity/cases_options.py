@@ -90,6 +90,13 @@ CASES: list[Case] = [
     case("conda", "aaa\n", venv="none", environ={"CONDA_PREFIX": "@HERE@/nope"}, status=2),
     case("external-in-a-virtual-environment", "aaa\n", files={f".venv/lib/python{PY}/EXTERNALLY-MANAGED": EXTERNAL}),
     case("system-without-one", "aaa\n", "--system r.txt", environ={"PATH": "@HERE@"}, status=2),
+    *(
+        case(f"system-by-{number}", "scr\n", f"--system -p {asked} r.txt", venv="system", place="sys", environ={"PATH": "@HERE@/sys/bin"})
+        for number, asked in enumerate(("3", "@PY@", "'>=3.8'", "cpython", "python3", "python@PY@", "sys", "sys/bin/python3"))
+    ),
+    case("system-by-a-version-that-is-not-there", "scr\n", "--system -p 3.99 r.txt", venv="system", place="sys", environ={"PATH": "@HERE@/sys/bin"}, status=2),
+    case("python-the-directory-of-an-interpreter", "scr\n", "-p sys r.txt", venv="system", place="sys"),
+    case("target-for-the-directory-of-an-interpreter", "scr\n", "-t t -p sys r.txt", venv="system", place="sys"),
     case("directory", args="--directory sub r.txt", files={"sub/r.txt": "aaa\n"}),
     case("directory-missing", "aaa\n", "--directory nope r.txt", status=2),
     case("config-file", "aaa\n", "--config-file sub/uv.toml r.txt", index=False, files={"sub/uv.toml": 'index-url = "@INDEX@"\n'}),

@@ -10,8 +10,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from itertools import chain
 
-from pytest_envsync.environment.installed_pythons import first_python, named_pythons
+from pytest_envsync.environment.installed_pythons import (
+    first_python,
+    installed_pythons,
+    named_pythons,
+    versioned_pythons,
+)
 from pytest_envsync.environment.interpreter import (
     CacheDir,
     base_of,
@@ -221,8 +227,6 @@ def _existing_environment(options: SyncOptions, here: _Surrounding) -> Target:
         return query_environment(path, here.cache_dir) if os.path.isdir(path) else query(path, here.cache_dir)
     if options.system:
         system = _system_interpreter(wanted, here)
-        if system is None and wanted.kind == "version":
-            system = here.find(options.python)
         if system is None:
             asked = "" if wanted.kind == "any" else f" for {wanted}"
             raise TargetError(f"No system Python installation found{asked}", hint="name one with --python")
@@ -233,19 +237,25 @@ def _existing_environment(options: SyncOptions, here: _Surrounding) -> Target:
 
 
 def _system_interpreter(wanted: PythonRequest, here: _Surrounding) -> Target | None:
-    """Return the first interpreter on PATH that fits and is no virtual environment."""
+    """Return the first interpreter that fits and is no virtual environment: one behind an environment is not meant.
+
+    PATH is searched first; a version is looked for among those that version managers have, too.
+    """
+    candidates: Iterator[str]
     if wanted.kind == "place":
         candidates = named_pythons(wanted.text, here.environ)
     elif wanted.kind == "any":
         candidates = first_python(here.environ)
     else:
-        return None
+        candidates = chain(versioned_pythons(wanted, here.environ), installed_pythons(wanted, here.environ))
     for python in candidates:
         if prefix_of(python) is None:
             try:
-                return query(python, here.cache_dir)
+                target = query(python, here.cache_dir)
             except TargetError:
                 continue
+            if not target.is_virtual and wanted.is_asked_of(target):
+                return target
     return None
 
 
@@ -321,7 +331,7 @@ def _surrounding_prefix(cwd: str) -> str | None:
         if os.path.isfile(os.path.join(directory, "pyvenv.cfg")):
             return directory
         prefix = os.path.join(directory, ".venv")
-        if os.path.isdir(prefix):
+        if os.path.isdir(prefix) or (os.path.islink(prefix) and not os.path.exists(prefix)):
             if not os.path.isfile(os.path.join(prefix, "pyvenv.cfg")):
                 raise TargetError(
                     f"Broken virtual environment `{prefix}`: missing `pyvenv.cfg`", hint="remove it or make it anew"

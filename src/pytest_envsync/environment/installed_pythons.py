@@ -56,6 +56,19 @@ def first_python(environ: Mapping[str, str]) -> Iterator[str]:
         yield from named_pythons("python3", alone)
 
 
+def versioned_pythons(request: PythonRequest, environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield the executables of PATH, directory by directory, by the names that an interpreter of *request* may have.
+
+    ``python3.12`` stands before ``python3`` and that before ``python``; a name with a version that was not asked
+    for is left to the search for all.
+    """
+    parts = [str(number) for number in request.version[:2]]
+    names = [f"python{'.'.join(parts[:count])}" for count in range(len(parts), 0, -1)] or ["python3"]
+    for directory in _path(environ):
+        for name in dict.fromkeys((*names, "python3", "python")):
+            yield from named_pythons(name, {**environ, "PATH": directory})
+
+
 def _path(environ: Mapping[str, str]) -> list[str]:
     return [directory for directory in environ.get("PATH", "").split(os.pathsep) if directory]
 

@@ -19,7 +19,7 @@ from typing import Any
 from pytest_envsync.atomic import write_at_once
 from pytest_envsync.environment.installed_pythons import installed_pythons, named_pythons
 from pytest_envsync.environment.python_request import PythonRequest, parse_request
-from pytest_envsync.environment.pyvenv_cfg import base_executable, prefix_of
+from pytest_envsync.environment.pyvenv_cfg import base_executable, prefix_of, pythons_in
 from pytest_envsync.errors import TargetError
 from pytest_envsync.target import Target
 from pytest_envsync.true_paths import resolved
@@ -49,6 +49,8 @@ def query(python: str, cache_dir: CacheDir) -> Target:
     python = resolved(python)
     prefix = prefix_of(python)
     if prefix is not None:
+        if os.path.isfile(python):
+            _check_own(python, prefix)
         return _query_base(_base_of(python, prefix), cache_dir).in_virtual_environment(prefix, python=python)
     if not os.path.isfile(python):
         raise TargetError(_missing(python))
@@ -85,8 +87,7 @@ def query_environment(prefix: str, cache_dir: CacheDir) -> Target:
     """
     prefix = resolved(prefix)
     is_virtual = os.path.isfile(os.path.join(prefix, "pyvenv.cfg"))
-    for name in ("bin/python", "bin/python3", "Scripts/python.exe", "python.exe"):
-        python = os.path.join(prefix, *name.split("/"))
+    for python in pythons_in(prefix):
         if os.path.isfile(python):
             return query(python, cache_dir)
         if os.path.islink(python):
@@ -127,13 +128,13 @@ def find_interpreter(
     if wanted.kind == "place":
         return _find_place(wanted, cache_dir=cache_dir, environ=environ, cwd=cwd)
     running = base_of_running(cache_dir)
-    if wanted.kind == "any" or (prefer_running and _fits(running, wanted)):
+    if wanted.kind == "any" or (prefer_running and wanted.is_asked_of(running)):
         return running
     for python in installed_pythons(wanted, environ):
         target = _usable(python, cache_dir)
-        if target is not None and _fits(target, wanted):
+        if target is not None and wanted.is_asked_of(target):
             return target
-    if _fits(running, wanted):
+    if wanted.is_asked_of(running):
         return running
     what = str(wanted)
     missing = f"of version {what.removeprefix('Python ')}" if what.startswith("Python ") else f"for {what}"
@@ -141,11 +142,6 @@ def find_interpreter(
         f"no interpreter {missing}; found: {_listed(cache_dir, environ)}",
         hint="install it, or name the path of an interpreter",
     )
-
-
-def _fits(target: Target, wanted: PythonRequest) -> bool:
-    # Whoever wants an interpreter without the global lock says so.
-    return wanted.is_met_by(target) and wanted.free_threaded == target.is_free_threaded
 
 
 def _find_place(wanted: PythonRequest, *, cache_dir: CacheDir, environ: Mapping[str, str], cwd: str) -> Target:
@@ -170,8 +166,8 @@ def place_of(wanted: PythonRequest, cwd: str) -> str | None:
     path = resolved(os.path.join(cwd, os.path.expanduser(wanted.text)))
     if os.path.dirname(wanted.text) or wanted.text.startswith(("~", ".")):
         return path
-    is_there = os.path.isfile(path) or os.path.isfile(os.path.join(path, "pyvenv.cfg"))
-    return path if is_there else None
+    signs = (path, os.path.join(path, "pyvenv.cfg"), *pythons_in(path))
+    return path if any(map(os.path.isfile, signs)) else None
 
 
 def _usable(python: str, cache_dir: CacheDir) -> Target | None:
@@ -199,6 +195,14 @@ def _base_of(python: str, prefix: str) -> str:
     if base is None:
         raise TargetError(_missing(python), hint=f"make the environment `{prefix}` anew")
     return base
+
+
+def _check_own(python: str, prefix: str) -> None:
+    """Refuse what cannot be started, and a script that starts something else than the environment *prefix*."""
+    if not os.access(python, os.X_OK):
+        raise TargetError(f"`{python}` cannot be started: it is no executable", hint="make the environment anew")
+    if _is_script(python) and os.path.realpath(_ask(python)["prefix"]) != os.path.realpath(prefix):
+        raise TargetError(f"`{python}` starts what knows nothing of `{prefix}`", hint="make the environment anew")
 
 
 def _missing(python: str) -> str:

@@ -95,6 +95,12 @@ class PythonRequest(NamedTuple):
             return False
         return self._has_version(target)
 
+    def is_asked_of(self, target: Target) -> bool:
+        """Whether an interpreter that was looked for is meant: one without the global lock only if it is asked for."""
+        if self.kind != "version":
+            return True
+        return self.is_met_by(target) and self.free_threaded == target.is_free_threaded
+
     def _has_version(self, target: Target) -> bool:
         if self.specifier is not None or self.exact is not None:
             from packaging.specifiers import SpecifierSet

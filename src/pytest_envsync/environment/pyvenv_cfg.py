@@ -35,6 +35,12 @@ def prefix_of(python: str) -> str | None:
     return None
 
 
+def pythons_in(prefix: str) -> list[str]:
+    """Return the paths where the interpreter of the environment *prefix* may be."""
+    names = ("bin/python", "bin/python3", "Scripts/python.exe", "python.exe")
+    return [os.path.join(prefix, *name.split("/")) for name in names]
+
+
 def base_executable(python: str, prefix: str) -> str | None:
     """Return the executable, symlinks resolved, that the virtual environment *prefix* with *python* was made from.
 

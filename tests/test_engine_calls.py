@@ -22,7 +22,7 @@ def test_an_interpreter_that_cannot_be_run_is_named(tmp_path: Path, content: str
         host.chmod(0o600)
     nothing: dict[str, Any] = {"arguments": [], "options": {}, "base": str(tmp_path)}
     given = Surroundings(
-        host=str(host), version="3.13", host_environ={}, cache_dir=str(tmp_path / "cache"), rootdir=str(tmp_path),
+        host=str(host), python_name="py3.13", host_environ={}, cache_dir=str(tmp_path / "cache"), rootdir=str(tmp_path),
         directory=str(tmp_path), files=[], python=None, extras=[], groups=[], line=nothing, ini=nothing, declared={},
         option_shapes={}, drift="warn", drift_ignore=[], trace=False, report=None,
     )  # fmt: skip

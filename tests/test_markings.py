@@ -44,8 +44,9 @@ def given(tmp_path: Path) -> Surroundings:
     """A session in tmp_path, with one declared environment."""
     nothing: dict[str, Any] = {"arguments": [], "options": {}, "base": str(tmp_path)}
     return Surroundings(
-        host="/host/python", version="3.13", host_environ={}, cache_dir=str(tmp_path / "cache"), rootdir=str(tmp_path),
-        directory=str(tmp_path), files=[str(tmp_path / "requirements.lock")], python="3.11", extras=["own"], groups=[],
+        host="/host/python", python_name="py3.13", host_environ={}, cache_dir=str(tmp_path / "cache"),
+        rootdir=str(tmp_path), directory=str(tmp_path), files=[str(tmp_path / "requirements.lock")], python="3.11",
+        extras=["own"], groups=[],
         line=nothing, ini=nothing, option_shapes=OPTIONS, drift="warn", drift_ignore=[], trace=False, report=None,
         declared={
             "low": declared(tmp_path / "low.txt", python=["3.11", "3.12"], extras=["x"]),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pytest_envsync.cache import cache_directory
 from pytest_envsync.errors import EnvsyncError, UsageError
-from pytest_envsync.settings.declared import find_declared, read_declared
+from pytest_envsync.settings.declared import declared_sets, find_declared, read_declared
 from pytest_envsync.true_paths import resolved, settled
 from pytest_envsync.values import NamedTuple, replace
 
@@ -64,13 +64,15 @@ def request_of(call: Call) -> EnvironmentRequest:
     options = settings.options
     python = options.python
     if declared is not None:
-        options = replace(options, extras=options.extras or declared.extras, groups=options.groups or declared.groups)
-        if python is None and len(declared.python) > 1:
-            raise UsageError(
-                f"`{declared.name}` is declared with {len(declared.python)} interpreters",
-                hint=f"choose one with `--python`: {', '.join(declared.python)}",
-            )
-        python = python or next(iter(declared.python), None)
+        extras, groups = declared_sets(declared.extras, declared.groups, settings.momentary)
+        options = replace(options, extras=extras or options.extras, groups=groups or options.groups)
+        if "python" not in settings.momentary and declared.python:
+            python, *others = declared.python
+            if others:
+                raise UsageError(
+                    f"`{declared.name}` is declared with {len(declared.python)} interpreters",
+                    hint=f"choose one with `--python`: {', '.join(declared.python)}",
+                )
     return EnvironmentRequest(
         files=files,
         options=options,

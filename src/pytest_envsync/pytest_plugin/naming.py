@@ -9,6 +9,7 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import PurePath
 
@@ -70,13 +71,13 @@ def identity(parts: Sequence[str]) -> str:
     return "-".join(part for part in parts if part)
 
 
-def python_part(request: str | None, *, default: str) -> str:
+def python_part(request: str | None) -> str:
     """Return what stands for an interpreter in an id: ``py3.12``, or the name of its executable.
 
-    *default* is the version (``3.12``) of the one that counts where none is asked for.
+    None is the running one.
     """
     if request is None:
-        return f"py{default}"
+        return f"py{sys.version_info.major}.{sys.version_info.minor}"
     match = re.fullmatch(r"(?:cpython|python|py)?[-@]?(\d+(?:\.\d+)*t?)", request, re.IGNORECASE)
     if match:
         return f"py{match[1]}"

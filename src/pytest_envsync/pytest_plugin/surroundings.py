@@ -16,8 +16,8 @@ from pytest_envsync.values import NamedTuple
 class Surroundings(NamedTuple):
     """Plain values, so that they travel as JSON.
 
-    *host* is the interpreter that has the engine, *version* its own (``3.12``), *host_environ* the variables it was
-    started with (None: not set).
+    *host* is the interpreter that has the engine, *host_environ* the variables it was started with (None: not set).
+    *python_name* is what an id calls the interpreter that counts where a marker names none (``py3.12``).
     *files* are the lockfiles of ``synced_env`` when a marker names none, *python*, *extras* and *groups* what goes
     with them. *line* and *ini* are what the command line and the ini file say to the engine.
     *declared* are the declared environments; *option_shapes* what a marker may give to the engine:
@@ -25,7 +25,7 @@ class Surroundings(NamedTuple):
     """
 
     host: str
-    version: str
+    python_name: str
     host_environ: dict[str, str | None]
     cache_dir: str
     rootdir: str

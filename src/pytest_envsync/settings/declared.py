@@ -15,7 +15,7 @@ from pytest_envsync.true_paths import resolved, settled
 from pytest_envsync.values import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
 
 _KEYS = ("files", "python", "extras", "groups", "project")
 
@@ -63,6 +63,16 @@ def _row(name: str, row: object, base: str) -> Declared:
             item if item in {"auto", "none"} else resolved(_placed(item, base)) for item in values.get("project", ())
         ),
     )
+
+
+def declared_sets(
+    extras: tuple[str, ...], groups: tuple[str, ...], momentary: Container[str]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return those of the *extras* and *groups* of a declared environment that count.
+
+    What is said in a stronger place, *momentary*, hides them; they hide what ``[tool.envsync]`` says of all.
+    """
+    return () if "extras" in momentary else extras, () if "groups" in momentary else groups
 
 
 def _texts(value: object, place: str) -> tuple[str, ...]:

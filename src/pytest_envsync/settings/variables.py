@@ -35,15 +35,16 @@ class Layer(NamedTuple):
     base: str
 
 
-def read_variables(environ: Mapping[str, str], prefix: str, *, cwd: str) -> Layer:
+def read_variables(environ: Mapping[str, str], prefix: str, *, cwd: str, session: bool = False) -> Layer:
     """Return what the variables that begin with *prefix* (``ENVSYNC_`` or ``UV_``) say.
 
+    With *session* the reference's variables for interpreter, place and link mode are not looked at.
     Raises UsageError for a value that the option cannot have.
     """
     layer = Layer({}, {}, cwd)
     is_uv = prefix == "UV_"
     for option in OPTIONS:
-        if option.variable and (option.uv or not is_uv):
+        if option.variable and (not is_uv or (option.uv and (option.session or not session))):
             _take(layer, option, prefix + option.variable, environ)
     if is_uv:
         for name, option_name in _OLDER.items():

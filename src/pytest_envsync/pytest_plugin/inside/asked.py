@@ -10,7 +10,7 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -105,10 +105,7 @@ def read_asked(config: pytest.Config, options: argparse.Namespace) -> Asked:
         rootdir=str(config.rootpath),
         directory=directory,
         locks=[(text, beside("--envsync", text)) for text in locks] or [(text, base) for text in ini("envsync")],
-        pythons=[
-            *(_interpreter(text, directory) for text in options.envsync_python or ()),
-        ]
-        or [_interpreter(text, base) for text in ini("envsync_python")],
+        pythons=_pythons(options.envsync_python, line, "ENVSYNC_PYTHON") or _pythons(ini("envsync_python"), of_ini),
         projects=_projects(options, ini("envsync_project"), directory=directory, base=base),
         editable=bool(ini("envsync_editable")),
         files=[absolute(text, beside("--envsync-file", text)) for text in options.envsync_files or ()]
@@ -132,7 +129,7 @@ def _ini_names(options: argparse.Namespace, ini: Callable[[str], Any]) -> Iterat
     """Yield the names of what the ini file says and the command line does not."""
     said = {
         "envsync": options.envsync_locks,
-        "envsync_python": options.envsync_python,
+        "envsync_python": options.envsync_python or os.environ.get("ENVSYNC_PYTHON"),
         "envsync_project": options.envsync_project,
         "envsync_files": options.envsync_files,
         "envsync_drift": options.envsync_drift or os.environ.get("ENVSYNC_DRIFT"),
@@ -185,6 +182,15 @@ def _is_of_addopts(config: pytest.Config, option: str, text: str) -> bool:
 
 def _said(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value}
+
+
+def _pythons(named: Sequence[str] | None, given: Given, variable: str = "") -> list[str]:
+    """Return the interpreters that are *named*, or else the one of the options *given*, or else of the *variable*."""
+    if not named:
+        of_options = read_said(Said(arguments=given.arguments), cwd=given.base).values.get("python")
+        one = of_options or os.environ.get(variable)
+        named = [one] if isinstance(one, str) and one else []
+    return [_interpreter(text, given.base) for text in named]
 
 
 def _interpreter(text: str, base: str) -> str:

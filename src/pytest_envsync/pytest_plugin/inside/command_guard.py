@@ -18,6 +18,7 @@ from pytest_envsync.addresses import masked
 from pytest_envsync.pytest_plugin import guard
 from pytest_envsync.pytest_plugin.inside.host import option_shapes, plain_row
 from pytest_envsync.pytest_plugin.inside.launch import host_environ
+from pytest_envsync.pytest_plugin.naming import python_part
 from pytest_envsync.pytest_plugin.surroundings import Surroundings
 from pytest_envsync.settings.declared import read_declared
 
@@ -47,7 +48,7 @@ def command_values(
     nothing: Mapping[str, object] = {"arguments": [], "options": {}, "base": settings.cwd}
     surroundings = Surroundings(
         host=sys.executable,
-        version=f"{sys.version_info.major}.{sys.version_info.minor}",
+        python_name=python_part(settings.options.python),
         host_environ=host_environ(os.environ),
         cache_dir=str(cache_dir),
         rootdir=settings.cwd,

@@ -99,7 +99,7 @@ def _run(start: Start) -> int | None:
     from pytest_envsync.pytest_plugin.inside.wanted import wanted_environments
 
     preparation = provision.prepare(start.config, start.args, start.asked, modules=start.modules)
-    wanted = wanted_environments(start.asked, preparation.declared)
+    wanted = wanted_environments(start.asked, preparation.declared, default=preparation.settings.options.python)
     question = located.question()
     if question is not None:
         silence(start.config, start.parser, start.args)

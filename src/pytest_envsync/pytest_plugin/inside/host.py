@@ -8,7 +8,6 @@ from __future__ import annotations
 import copy
 import os
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,42 +17,52 @@ from pytest_envsync.options.values import words_of
 from pytest_envsync.pytest_plugin.inside.asked import Asked, read_asked
 from pytest_envsync.pytest_plugin.inside.launch import host_environ
 from pytest_envsync.pytest_plugin.inside.wanted import Wanted, wanted_environments
+from pytest_envsync.pytest_plugin.naming import python_part
 from pytest_envsync.pytest_plugin.surroundings import Surroundings
-from pytest_envsync.settings.declared import Declared, read_declared
-from pytest_envsync.settings.merge import session_settings
+from pytest_envsync.settings.declared import declared_sets, read_declared
+from pytest_envsync.settings.merge import Said, session_settings
 
 if TYPE_CHECKING:
     import pytest
 
     from pytest_envsync.options.option import Option
+    from pytest_envsync.settings.declared import Declared
+    from pytest_envsync.settings.merge import Settings
 
 
 def surroundings_here(config: pytest.Config) -> Surroundings:
     """Return the surroundings of a plain session. Raises EnvsyncError."""
     asked = read_asked(config, copy.copy(config.option))
-    settings = session_settings(asked.line.arguments, asked.line.options, cwd=asked.directory, environ=os.environ)
+    settings = session_settings(
+        asked.line.arguments,
+        asked.line.options,
+        ini=Said(arguments=asked.ini.arguments, given=asked.ini.options, base=asked.ini.base),
+        cwd=asked.directory,
+        environ=os.environ,
+    )
     cache_dir = cache_directory(asked.cache_dir or settings.options.cache_dir, os.environ, cwd=asked.directory)
     declared = read_declared(settings.environments, settings.base)
     # With --no-envsync the environment that the session would have had is still the default of the fixture.
-    wanted = wanted_environments(asked, declared)[0] if asked.locks and not asked.files else None
-    return surroundings_of(asked, cache_dir, declared, wanted)
+    has_own = asked.locks and not asked.files
+    wanted = wanted_environments(asked, declared, default=settings.options.python)[0] if has_own else None
+    return surroundings_of(asked, cache_dir, settings, wanted)
 
 
-def surroundings_of(
-    asked: Asked, cache_dir: Path, declared: Mapping[str, Declared], wanted: Wanted | None
-) -> Surroundings:
+def surroundings_of(asked: Asked, cache_dir: Path, settings: Settings, wanted: Wanted | None) -> Surroundings:
     """Return the surroundings of a session that *asked*, whose own environment is *wanted*."""
+    declared = read_declared(settings.environments, settings.base)
+    extras, groups = ((), ()) if wanted is None else declared_sets(wanted.extras, wanted.groups, settings.momentary)
     return Surroundings(
         host=sys.executable,
-        version=f"{sys.version_info.major}.{sys.version_info.minor}",
+        python_name=python_part(settings.options.python),
         host_environ=host_environ(os.environ),
         cache_dir=str(cache_dir),
         rootdir=asked.rootdir,
         directory=asked.directory,
         files=list(asked.files or (wanted.files if wanted is not None else ())),
         python=wanted.python if wanted is not None and not asked.files else next(iter(asked.pythons), None),
-        extras=list(wanted.extras if wanted is not None else ()),
-        groups=list(wanted.groups if wanted is not None else ()),
+        extras=list(extras),
+        groups=list(groups),
         line=asked.line._asdict(),
         ini=asked.ini._asdict(),
         declared={name: plain_row(row) for name, row in declared.items()},

@@ -32,7 +32,7 @@ from pytest_envsync.pytest_plugin.inside.project import (
 from pytest_envsync.pytest_plugin.inside.wanted import Wanted
 from pytest_envsync.pytest_plugin.overlay.host_plugins import NamedPlugins, named_plugins
 from pytest_envsync.pytest_plugin.overlay.making import Bring, Held, Overlay, make_overlay
-from pytest_envsync.settings.declared import Declared, read_declared
+from pytest_envsync.settings.declared import Declared, declared_sets, read_declared
 from pytest_envsync.settings.merge import Said, Settings, session_settings
 from pytest_envsync.values import NamedTuple, replace
 
@@ -98,17 +98,19 @@ def prepare(config: pytest.Config, args: Sequence[str], asked: Asked, *, modules
 
 
 def settings_of(asked: Asked, hook_options: Mapping[str, Any], wanted: Wanted | None = None) -> Settings:
-    """Return the settings for an environment; what *wanted* declares ranks below the command line."""
-    given: dict[str, Any] = {}
-    if wanted is not None:
-        given = {name: list(value) for name, value in (("extras", wanted.extras), ("groups", wanted.groups)) if value}
-    return session_settings(
+    """Return the settings for an environment; what *wanted* declares ranks below pytest's ini file."""
+    settings = session_settings(
         asked.line.arguments,
-        {**given, **asked.line.options},
+        asked.line.options,
         ini=Said(arguments=asked.ini.arguments, given={**hook_options, **asked.ini.options}, base=asked.ini.base),
         cwd=asked.directory,
         environ=os.environ,
     )
+    if wanted is None:
+        return settings
+    extras, groups = declared_sets(wanted.extras, wanted.groups, settings.momentary)
+    options = settings.options
+    return replace(settings, options=replace(options, extras=extras or options.extras, groups=groups or options.groups))
 
 
 class _Completion:
@@ -330,7 +332,7 @@ def _values(
     """Return what the guard file says."""
     overlay = completion.overlay
     given = _with_connection(
-        surroundings_of(preparation.asked, preparation.cache_dir, preparation.declared, wanted),
+        surroundings_of(preparation.asked, preparation.cache_dir, preparation.settings, wanted),
         preparation.hook_options,
     )
     return {

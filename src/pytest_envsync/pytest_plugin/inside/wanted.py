@@ -6,7 +6,6 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
 
 from pytest_envsync.errors import InputError, UsageError
@@ -16,8 +15,6 @@ from pytest_envsync.pytest_plugin.naming import NameClash, identity, python_part
 from pytest_envsync.pytest_plugin.paths import absolute
 from pytest_envsync.settings.declared import Declared, find_declared
 from pytest_envsync.values import NamedTuple
-
-_MINOR = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
 class Wanted(NamedTuple):
@@ -41,9 +38,10 @@ class _Lock(NamedTuple):
     declared: Declared
 
 
-def wanted_environments(asked: Asked, declared: Mapping[str, Declared]) -> list[Wanted]:
+def wanted_environments(asked: Asked, declared: Mapping[str, Declared], *, default: str | None = None) -> list[Wanted]:
     """Return the environments that *asked* speaks of, in order.
 
+    *default* is the interpreter that the settings name, for those that name none themselves.
     Raises InputError for what is no lockfile, and UsageError for names that clash.
     """
     locks = [lock for text, base in asked.locks for lock in _locks(text, base, declared)]
@@ -54,7 +52,7 @@ def wanted_environments(asked: Asked, declared: Mapping[str, Declared]) -> list[
     rows = [
         (name, lock.declared, python, project)
         for name, lock in zip(names, locks, strict=True)
-        for python in asked.pythons or lock.declared.python or (None,)
+        for python in asked.pythons or lock.declared.python or (default,)
         for project in _projects(asked, lock.declared)
     ]
     varies_name = len(set(names)) > 1
@@ -66,7 +64,7 @@ def wanted_environments(asked: Asked, declared: Mapping[str, Declared]) -> list[
             identity=identity(
                 [
                     name if varies_name else "",
-                    python_part(python, default=_MINOR) if varies_python else "",
+                    python_part(python) if varies_python else "",
                     (project if project in {"auto", "none"} else os.path.basename(project)) if varies_project else "",  # noqa: PTH119 - text
                 ]
             ),

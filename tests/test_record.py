@@ -135,10 +135,18 @@ def test_the_first_of_two_equal_headers_counts() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "version"), [("1.0.0", (1, 0)), ("1.9.x", (1, 9)), ("1.", (1, 0)), ("0.1", (0, 1)), ("10.2", (10, 2))]
+)
+def test_only_the_first_two_numbers_of_the_format_count(text: str, version: tuple[int, int]) -> None:
+    assert parse_wheel(f"Wheel-Version: {text}\n").version == version
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "",
         "Wheel-Version: 1\n",
+        "Wheel-Version: 01.0\n",
         "Wheel-Version: a.b\n",
         "Wheel-Version: 1.0\nTag: py3-none\n",
         "Wheel-Version: 1.0\nTag: --\n",
@@ -255,12 +263,12 @@ Demo = demo.cli:main
 [gui_scripts]
 win = demo : gui
 [other]
-whatever
-[console_scripts]
+whatever = no object
+[ console_scripts ]
 Demo = demo.cli:other
 """
     assert parse_entry_points(text) == {
-        "console_scripts": (EntryPoint("Demo", "demo.cli", "other"), EntryPoint("demo-x", "demo", "App.run")),
+        "console_scripts": (EntryPoint("Demo", "demo.cli", "main"), EntryPoint("demo-x", "demo", "App.run")),
         "gui_scripts": (EntryPoint("win", "demo", "gui"),),
     }
 
@@ -273,6 +281,16 @@ Demo = demo.cli:other
 def test_a_script_that_is_no_object_is_refused(line: str) -> None:
     with pytest.raises(ValueError, match=r"entry_points\.txt line 2"):
         parse_entry_points(f"[console_scripts]\n{line}\n")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[other]\nno assignment\n", "[other]\na = b\na = c\n", "[other]\n[other]\n",
+     "[console_scripts]\na = b:c\na = b:d\n", "[console_scripts]\na = b:c\n[console_scripts]\nd = b:c\n"],
+)  # fmt: skip
+def test_entry_points_that_mean_two_things_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"entry_points\.txt line [234]"):
+        parse_entry_points(text)
 
 
 identifiers = st.from_regex(r"[a-z_][a-z0-9_]{0,5}", fullmatch=True)

@@ -26,6 +26,7 @@ _BUILD = pattern(r"[0-9][A-Za-z0-9._]*\Z", re.ASCII)
 _TAG_SET = pattern(r"[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*\Z", re.ASCII)
 _OBJECT = pattern(r"(?P<module>[^:\[\]]+):(?P<attribute>[^:\[\]]+)(?:\[[^\[\]]*\])?\Z")
 _SCHEME = pattern(r"[A-Za-z][A-Za-z0-9+.-]*:.", re.ASCII)
+_FORMAT = pattern(r"(0|[1-9][0-9]{0,4})\.([0-9]{0,5})(?![0-9])", re.ASCII)  # what follows is nobody's business
 _MOST_TAGS = 10_000  # a file name is no place for more; real wheels have some thirty
 SCRIPT_SECTIONS = ("console_scripts", "gui_scripts")
 
@@ -156,8 +157,8 @@ def parse_wheel(text: str) -> WheelHeader:
     """
     headers = parse_headers(text)
     version = headers.get("wheel-version", [""])[0]
-    numbers = version.split(".")
-    if len(numbers) != 2 or not all(number.isascii() and number.isdigit() and len(number) < 6 for number in numbers):
+    numbers = _FORMAT.match(version)
+    if numbers is None:
         raise ValueError(f"WHEEL has no valid Wheel-Version (expected `1.0`, found `{version[:40]}`)")
     tags: dict[str, None] = {}
     for tag in headers.get("tag", ()):
@@ -166,7 +167,7 @@ def parse_wheel(text: str) -> WheelHeader:
             raise ValueError(f"WHEEL has a malformed Tag: `{tag[:80]}`")
         tags.update(dict.fromkeys(expand_tags(*parts)))
     return WheelHeader(
-        (int(numbers[0]), int(numbers[1])),
+        (int(numbers[1]), int(numbers[2] or 0)),
         headers.get("root-is-purelib", [""])[0].lower() == "true",
         tuple(tags),
         headers.get("build", [""])[0],
@@ -237,31 +238,35 @@ class EntryPoint(NamedTuple):
 
 
 def parse_entry_points(text: str) -> dict[str, tuple[EntryPoint, ...]]:
-    """Return the scripts that ``entry_points.txt`` asks for, by section; other sections are not looked at.
+    """Return the scripts that ``entry_points.txt`` asks for, by section; of other sections only the form counts.
 
-    Names are case-sensitive, ``=`` is the only delimiter, extras in brackets are dropped, and of a name that
-    is there twice the last counts. A name may hold path separators: whoever writes the script has to
-    look at them. Raises ValueError for a line before the first section, for one that is no assignment and for a
-    value that is not ``module:attribute``, each part an identifier.
+    Names are case-sensitive, ``=`` is the only delimiter, and extras in brackets are dropped. A name may hold path
+    separators: whoever writes the script has to look at them. Raises ValueError for a line before the first
+    section, for a section or a name in it that is there twice, for a line that is no assignment and for a value
+    that is not ``module:attribute``, each part an identifier.
     """
-    found: dict[str, dict[str, EntryPoint]] = {section: {} for section in SCRIPT_SECTIONS}
+    found: dict[str, dict[str, EntryPoint | None]] = {}
     section: str | None = None
     for number, raw in enumerate(text.removeprefix("\ufeff").split("\n"), 1):
         line = raw.strip()
         if not line or line[0] in "#;":
             continue
         if line[0] == "[" and line[-1] == "]":
-            section = line[1:-1].strip()
+            section = line[1:-1]
+            if section in found:
+                raise ValueError(f"entry_points.txt line {number}: the section `{section[:80]}` is there twice")
+            found[section] = {}
             continue
         if section is None:
             raise ValueError(f"entry_points.txt line {number}: expected the header of a section, found `{line[:80]}`")
-        if section not in found:
-            continue
         name, separator, value = (part.strip() for part in line.partition("="))
         if not separator or not name:
             raise ValueError(f"entry_points.txt line {number}: expected NAME = MODULE:OBJECT, found `{line[:80]}`")
-        found[section][name] = _entry_point(name, value, number)
-    return {section: tuple(points.values()) for section, points in found.items() if points}
+        if name in found[section]:
+            raise ValueError(f"entry_points.txt line {number}: `{name[:80]}` is there twice")
+        found[section][name] = _entry_point(name, value, number) if section in SCRIPT_SECTIONS else None
+    scripts = {section: tuple(filter(None, found.get(section, {}).values())) for section in SCRIPT_SECTIONS}
+    return {section: points for section, points in scripts.items() if points}
 
 
 def _entry_point(name: str, value: str, number: int) -> EntryPoint:

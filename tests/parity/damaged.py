@@ -10,6 +10,17 @@ from pathlib import Path
 
 from factories import make_wheel
 
+ENTRY_POINTS = {
+    "pointtwice": "[console_scripts]\na = x:y\na = x:z\n",
+    "sectiontwice": "[console_scripts]\na = x:y\n[console_scripts]\nb = x:y\n",
+    "otherpointtwice": "[other]\na = x\na = y\n",
+    "othernoassignment": "[other]\nnothing\n",
+    "spacedsection": "[ console_scripts ]\na = x:y\n",
+    "commandofwindows": "[console_scripts]\npython.exe.py = x:y\n",
+}
+"""Name of a wheel to its ``entry_points.txt``; the first four are refused."""
+FORMATS = {"threenumbers": "1.0.0", "morethannumbers": "1.9.x", "formatwithoutminor": "1.", "ancientformat": "0.2"}
+"""Name of a wheel to the version of its format; the last is refused."""
 LOCAL, CENTRAL = b"PK\x03\x04", b"PK\x01\x02"
 
 
@@ -28,6 +39,11 @@ def put(directory: Path) -> None:
     _without_info(directory, "noinfo", "")
     _without_info(directory, "otherinfo", "stranger-1.0.dist-info")
     make_wheel(directory, "scriptdir", "1.0", data={"scripts/sub/tool": "#!python\n"})
+    for name, text in ENTRY_POINTS.items():
+        make_wheel(directory, name, "1.0", files={f"{name}.py": "", f"{name}-1.0.dist-info/entry_points.txt": text})
+    for name, version in FORMATS.items():
+        wheel = f"Wheel-Version: {version}\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        make_wheel(directory, name, "1.0", wheel=wheel)
 
 
 def _change(directory: Path, name: str, change: Callable[[bytes], bytes]) -> None:

@@ -32,7 +32,7 @@ def check_script_name(name: str, project: str) -> str | None:
     if not name or name in {".", ".."} or "/" in name or "\\" in name or "\0" in name:
         raise InstallError(f"`{project}` brings a script named `{name}`, which is no file name")
     stem = name.lower()
-    for suffix in (".py", ".exe"):
+    for suffix in (".exe", ".py"):
         stem = stem.removesuffix(suffix)
     if _RESERVED.match(stem):
         raise InstallError(

@@ -96,7 +96,7 @@ def read_identity(
     except WheelError as error:
         error.exit_status = 2  # the reference reads it when it installs
         raise
-    if wheel.version[0] > 1:
+    if wheel.version[0] != 1 and wheel.version != (0, 1):
         wanted = ".".join(map(str, wheel.version))
         raise WheelError(filename, f"its Wheel-Version is {wanted}; only 1.x is understood", exit_status=2)
     name = normalize_name(metadata.name)

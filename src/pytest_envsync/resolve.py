@@ -176,8 +176,22 @@ def _check_trees(candidates: Sequence[Candidate], *, is_locked: bool, options: S
 
     python = None if is_locked else target.markers.get("python_full_version", target.version)
     for candidate in trees:
-        if not (options.dependency_metadata and stated_python(candidate, options) is not None):
+        if options.dependency_metadata and stated_python(candidate, options) is not None:
+            continue
+        with _lockfile_to_blame_for(candidate, is_locked=is_locked):
             check_tree(candidate, python=python)
+
+
+@contextmanager
+def _lockfile_to_blame_for(candidate: Candidate, *, is_locked: bool) -> Iterator[None]:
+    """Let a place that a lockfile names and that is not there be a mistake of the input, as ``_lockfile_to_blame``."""
+    try:
+        yield
+    except InputError as error:
+        error.origin = error.origin or candidate.origin
+        if is_locked:
+            error.exit_status = 2
+        raise
 
 
 def resolve_project(path: str, *, editable: bool, options: SyncOptions, target: Target, engine: Engine) -> Resolution:

@@ -243,11 +243,11 @@ def _subdirectory(fragments: list[tuple[str, str]], text: str) -> str | None:
 
 
 def check_subdirectory(path: str, subject: str) -> str:
-    """Return *path* without needless parts. Raises InputError where it leaves the tree it is in."""
+    """Return *path* without needless parts, ``.`` for the tree itself. Raises InputError where it leaves the tree."""
     parts = [part for part in re.split(r"[/\\]", path) if part not in {"", "."}]
-    if not parts or path.startswith(("/", "\\")) or ".." in parts or "\0" in path:
+    if not path or path.startswith(("/", "\\")) or ".." in parts or "\0" in path:
         raise InputError(f"`subdirectory={path}` of `{masked(subject)}` must be a path inside of it")
-    return "/".join(parts)
+    return "/".join(parts) or "."
 
 
 def _digests(fragments: list[tuple[str, str]]) -> tuple[Digest, ...]:

@@ -226,13 +226,42 @@ def test_certificates_that_cannot_be_read_are_told(secure: IndexServer, tmp_path
     for path in (empty, tmp_path / "nothing.pem"):
         with client(cert=str(path)) as asking, pytest.raises(UsageError, match="cannot be read"):
             asking.page(secure.url, "demo")
+    broken = tmp_path / "broken.pem"
+    broken.write_text("-----BEGIN CERTIFICATE-----\nx\n-----BEGIN PRIVATE KEY-----\n")
     listener = Listener()
     with (
-        client(environ={"SSL_CLIENT_CERT": str(empty)}, reporter=listener) as asking,
+        client(environ={"SSL_CLIENT_CERT": str(broken)}, reporter=listener) as asking,
         pytest.raises(FetchError, match="is not trusted"),
     ):
         asking.page(secure.url, "demo")
-    assert f"`SSL_CLIENT_CERT` is ignored: `{empty}` is no certificate" in listener.warnings[0]
+    assert f"`SSL_CLIENT_CERT` is ignored: `{broken}` is no certificate" in listener.warnings[0]
+
+
+def test_a_server_may_ask_who_we_are(authority: trustme.CA, demo: Path, roots: Path, tmp_path: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.configure_trust(context)
+    context.verify_mode = ssl.CERT_REQUIRED
+    own = tmp_path / "own.pem"
+    authority.issue_cert("me@example.org").private_key_and_cert_chain_pem.write_to_path(str(own))
+    named = {"SSL_CLIENT_CERT": str(own)}
+    with IndexServer(certificate=context) as index:
+        index.add(demo)
+        for environ, options in (
+            ({**named, "SSL_CERT_FILE": str(roots)}, {}),
+            (named, {"cert": str(roots)}),
+            (named, {"allow_insecure_host": ("127.0.0.1",)}),
+        ):
+            with client(environ=environ, **options) as asking:
+                assert filenames(asking, index.url) == [demo.name]
+        with client(environ={"UV_HTTP_RETRIES": "0"}, cert=str(roots)) as asking, pytest.raises(FetchError):
+            asking.page(index.url, "demo")
+
+
+def test_a_directory_of_roots_may_have_any_names(secure: IndexServer, demo: Path, roots: Path) -> None:
+    (roots.parent / "more.crt").write_text("no certificate")
+    with client(environ={"SSL_CERT_DIR": str(roots.parent)}) as asking:
+        assert filenames(asking, secure.url) == [demo.name]
 
 
 def test_who_names_roots_wants_no_others(secure: IndexServer, demo: Path, roots: Path, tmp_path: Path) -> None:
@@ -256,11 +285,16 @@ def test_roots_that_cannot_be_used_are_told_before_anybody_is_asked(roots: Path,
     assert listener.warnings == []
     check_variables({"SSL_CERT_FILE": str(tmp_path / "empty"), "SSL_CLIENT_CERT": str(tmp_path / "no")}, listener)
     check_variables({"SSL_CERT_FILE": str(tmp_path / "no"), "SSL_CERT_DIR": str(roots)}, listener)
+    alone = {"SSL_CERT_FILE": str(tmp_path / "no"), "SSL_CLIENT_CERT": str(roots)}
+    check_variables(alone, listener, cert=str(roots))
+    check_variables({"SSL_CLIENT_CERT": str(tmp_path)}, listener, cert=str(roots))
     assert [warning.partition(":")[0] for warning in listener.warnings] == [
         f"`SSL_CERT_FILE` names `{tmp_path / 'empty'}`, where no certificates are",
         "`SSL_CLIENT_CERT` is ignored",
         f"`SSL_CERT_FILE` names `{tmp_path / 'no'}`, which is not there",
         f"`SSL_CERT_DIR` names `{roots}`, where no certificates are",
+        "`SSL_CLIENT_CERT` is ignored",
+        "`SSL_CLIENT_CERT` is ignored",
     ]
 
 

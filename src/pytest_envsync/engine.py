@@ -58,10 +58,10 @@ class Engine:
         self.root = root or cwd
         self.environ = environ
         self.reporter = reporter
-        if options.cert is None and any(map(environ.get, ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSL_CLIENT_CERT"))):
+        if any(map(environ.get, ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSL_CLIENT_CERT"))):
             from pytest_envsync.wheels.index.tls import check_variables
 
-            check_variables(environ, reporter)
+            check_variables(environ, reporter, cert=options.cert)
         self.is_temporary = temporary
         self._lock = allocate_lock()
         self._standard_input: bytes | None = None

@@ -60,6 +60,15 @@ CASES: list[Case] = [
         case(f"time-limit-{value}", "aaa\n", environ={name: value})
         for name, value in (("UV_HTTP_TIMEOUT", "+30"), ("UV_HTTP_TIMEOUT", "2147483648"), ("UV_REQUEST_TIMEOUT", "300000000000"), ("UV_HTTP_CONNECT_TIMEOUT", "300000000000"))
     ),
+    *(
+        case(f"client-certificate-{name}", "aaa\n", files={"own.pem": text}, environ={"SSL_CLIENT_CERT": f"@HERE@/{path}"})
+        for name, path, text in (
+            ("missing", "nope.pem", ""),
+            ("empty", "own.pem", ""),
+            ("without-a-key", "own.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
+            ("that-is-a-directory", ".", ""),
+        )
+    ),
     case("retries-beyond-32-bits", "aaa\n", environ={"UV_HTTP_RETRIES": "4294967296"}, status=2),
     case("retries-with-a-sign", "aaa\n", environ={"UV_HTTP_RETRIES": "+0"}),
 ]  # fmt: skip

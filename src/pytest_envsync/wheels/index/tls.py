@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_envsync.addresses import Realm
@@ -33,8 +34,12 @@ def trust_in(realm: Realm, hosts: Collection[str]) -> str:
 
 def context_for(trust: str, options: SyncOptions, environ: Mapping[str, str], reporter: Reporter) -> ssl.SSLContext:
     """Return the context for what ``trust_in`` says. Raises UsageError as ``trusting_context`` does."""
-    if trust != "trusting":  # loading roots takes longer than a request over plain HTTP, which needs none
+    if trust == "plain":  # loading roots takes longer than a request over plain HTTP, which needs none
         return careless_context()
+    if trust == "careless":
+        context = careless_context()
+        _identify(context, environ, reporter)
+        return context
     return trusting_context(cert=options.cert, system_certs=options.system_certs, environ=environ, reporter=reporter)
 
 
@@ -62,29 +67,54 @@ def trusting_context(
             f"the certificates in `{cert}` cannot be read: {error.strerror or error}",
             hint="--cert takes a file of certificates in PEM form",
         ) from error
+    _identify(context, environ, reporter)
+    return context
+
+
+def _identify(context: ssl.SSLContext, environ: Mapping[str, str], reporter: Reporter) -> None:
+    """Let *context* show the certificate of ``SSL_CLIENT_CERT`` to servers that ask for one."""
+    import ssl
+
     client = environ.get("SSL_CLIENT_CERT")
-    if client and os.path.exists(client):  # noqa: PTH110 - as below
+    if client and _lack_of(client) is None:
         try:
             context.load_cert_chain(client)
         except (OSError, ssl.SSLError) as error:
             reporter.warn(f"`SSL_CLIENT_CERT` is ignored: `{client}` is no certificate with its key: {error}")
-    return context
 
 
-def check_variables(environ: Mapping[str, str], reporter: Reporter) -> None:
+def _lack_of(client: str) -> str | None:
+    """Return why *client* is no file with a certificate and its key, as far as its text tells; None if it may be."""
+    try:
+        with open(client, "rb") as file:  # noqa: PTH123 - as below
+            content = file.read()
+    except FileNotFoundError:
+        return f"there is no `{client}`"
+    except OSError as error:
+        return f"`{client}` cannot be read: {error.strerror or error}"
+    is_whole = b"-----BEGIN CERTIFICATE-----" in content and b"PRIVATE KEY-----" in content
+    return None if is_whole else f"`{client}` is no certificate with its key"
+
+
+def check_variables(environ: Mapping[str, str], reporter: Reporter, *, cert: str | None = None) -> None:
     """Warn of what ``SSL_CERT_FILE``, ``SSL_CERT_DIR`` and ``SSL_CLIENT_CERT`` name and cannot be used.
 
-    Who names roots wants no others: then none are trusted.
+    Who names roots wants no others: then none are trusted. Beside a *cert* these roots do not count.
     """
+    if cert is None:
+        _check_roots(environ, reporter)
+    client = environ.get("SSL_CLIENT_CERT")
+    if client and (lack := _lack_of(client)) is not None:
+        reporter.warn(f"`SSL_CLIENT_CERT` is ignored: {lack}")
+
+
+def _check_roots(environ: Mapping[str, str], reporter: Reporter) -> None:
     kept = set(_named_roots(environ) or ())
     for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
         for path in _places(environ, name):
             if path not in kept:
                 lost = "which is not there" if not os.path.exists(path) else "where no certificates are"  # noqa: PTH110 - as below
                 reporter.warn(f"`{name}` names `{path}`, {lost}: no default certificates are trusted")
-    client = environ.get("SSL_CLIENT_CERT")
-    if client and not os.path.exists(client):  # noqa: PTH110 - as below
-        reporter.warn(f"`SSL_CLIENT_CERT` is ignored: there is no `{client}`")
 
 
 def check_bundle(cert: str) -> None:
@@ -139,10 +169,16 @@ def _context_of(roots: Collection[str]) -> ssl.SSLContext:
     from contextlib import suppress
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    for path in roots:
+    # A directory holds certificates under any names, not only under the hashes that OpenSSL looks for.
+    files = [
+        place
+        for path in roots
+        for place in ([path] if os.path.isfile(path) else sorted(Path(path).glob("*")))  # noqa: PTH113 - as above
+    ]
+    for path in files:
         # What is no certificate after all is no root.
         with suppress(OSError, ssl.SSLError):
-            context.load_verify_locations(**({"capath": path} if os.path.isdir(path) else {"cafile": path}))  # noqa: PTH112 - as above
+            context.load_verify_locations(cafile=path)
     return context
 
 

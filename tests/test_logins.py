@@ -128,6 +128,27 @@ def test_the_keyring_is_left_alone_unless_wanted(guarded: IndexServer, keyring: 
     assert not keyring.exists()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="the command is a script with a first line")
+def test_a_keyring_that_fails_is_asked_three_ways(guarded: IndexServer, keyring: Path) -> None:
+    with (keyring.with_name("bin") / "keyring").open("r+") as command:
+        failing = command.read().replace("print(", "sys.exit(")
+        command.seek(0)
+        command.write(failing)
+    url = guarded.url.replace("//", "//nobody@")
+    with client(environ=dict(os.environ), keyring_provider="subprocess") as asking, pytest.raises(FetchError):
+        asking.page(url, "demo")
+    host = f"127.0.0.1:{guarded.port}"
+    assert keyring.read_text().splitlines() == [f"get {place} nobody" for place in (guarded.url, host, guarded.base)]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the command is a script with a first line")
+def test_the_keyring_is_not_asked_for_an_index_that_wants_no_login(guarded: IndexServer, keyring: Path) -> None:
+    index = Index(guarded.url.replace("//", "//user@"), rule=IndexRule(authenticate="never"))
+    with client(environ=dict(os.environ), keyring_provider="subprocess") as asking, pytest.raises(FetchError):
+        asking.page(index, "demo")
+    assert not keyring.exists()
+
+
 def test_a_missing_keyring_command_is_told(guarded: IndexServer, tmp_path: Path) -> None:
     listener = Listener()
     environ = {"PATH": str(tmp_path)}

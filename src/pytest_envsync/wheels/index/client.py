@@ -225,10 +225,10 @@ class Client:
 
     # Requests.
 
-    def _bare(self, url: str, name: str = "") -> str:
+    def _bare(self, url: str, name: str = "", *, asks: bool = True) -> str:
         """Return *url* without its credentials, which are remembered for its realm."""
         try:
-            bare = self._credentials.learn(url, name)
+            bare = self._credentials.learn(url, name, asks=asks)
             if realm_of(bare).host:
                 return bare
         except ValueError:
@@ -237,7 +237,7 @@ class Client:
 
     def _known(self, index: Index) -> str:
         """Return the address of *index* without its credentials; these and what it says of logins are remembered."""
-        bare = self._bare(index.url, index.name)
+        bare = self._bare(index.url, index.name, asks=index.rule.authenticate != "never")
         self._credentials.note_rule(bare, index.rule.authenticate)
         return bare
 

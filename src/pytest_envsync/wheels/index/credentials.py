@@ -57,11 +57,12 @@ class Credentials:
         """Show nothing of them."""
         return "Credentials(****)"
 
-    def learn(self, url: str, name: str = "") -> str:
+    def learn(self, url: str, name: str = "", *, asks: bool = True) -> str:
         """Remember what the address of an index, or the variables for its *name*, say; return the bare address.
 
         ``UV_INDEX_NAME_USERNAME`` and ``UV_INDEX_NAME_PASSWORD`` (or with ``ENVSYNC_``) are read with the name in
-        capitals and ``_`` for all other signs; what stands in the address comes first.
+        capitals and ``_`` for all other signs; what stands in the address comes first. Where *asks* is false the
+        keyring is not asked for what is missing.
         """
         bare, user, password = split_credentials(url)
         if name and password is None:
@@ -72,7 +73,7 @@ class Credentials:
             if password is None:
                 noted = self._netrc_logins().get(realm_of(bare).host)
                 password = noted.password if noted is not None and noted.user == user else None
-            if password is None and self._keyring:
+            if password is None and self._keyring and asks:
                 password = self._from_keyring(bare, user or "")
             with self._lock:
                 self._known.setdefault(realm_of(bare), {}).setdefault(bare, Login(user or "", password or ""))
@@ -103,7 +104,7 @@ class Credentials:
         login = None if rule == "never" else self._login_for(url)
         if rule == "always" and login is None:
             pair = self._from_keyring(index, "--mode", "creds") if self._keyring else None
-            if pair is None:
+            if not pair:
                 raise FetchError(
                     f'no credentials are known for `{url}`, whose index has `authenticate = "always"`',
                     url=url,
@@ -160,13 +161,13 @@ class Credentials:
         }
 
     def _from_keyring(self, url: str, *behind: str) -> str | None:
-        """Ask the ``keyring`` command, by the address and then by the host; once a run.
+        """Ask the ``keyring`` command, by the address, then by the host, then by both without the path; once a run.
 
         *behind* is the name of the user, whose password is wanted, or what asks for both.
         """
         realm = realm_of(url)
         host = realm.host if realm.port in {80, 443, None} else f"{realm.host}:{realm.port}"
-        for service in (url, host):
+        for service in (url, host, f"{realm.scheme}://{host}"):
             question = service, *behind
             if question not in self._asked:
                 self._asked[question] = self._ask_keyring(question)
@@ -194,7 +195,8 @@ class Credentials:
             return None
         if result.returncode != 0:
             return None
-        return result.stdout.decode("utf-8", "replace").rstrip("\r\n") or None
+        # One that says nothing and is content knows an empty password.
+        return result.stdout.decode("utf-8", "replace").rstrip("\r\n")
 
 
 def _shared_segments(one: str, other: str) -> int:

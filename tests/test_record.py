@@ -331,8 +331,12 @@ def test_a_url_that_is_none_says_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"url": 1}', '{"url": "file:///x"}', '{"url": "x:y", "dir_info": 1}', "[" * 10**5]
-)
+    "text",
+    ["", "[]", "{}", '{"url": 1}', '{"url": "file:///x"}', '{"url": "x:y", "dir_info": 1}', "[" * 10**5,
+     '{"url": "x:y", "archive_info": {"hash": 3}}', '{"url": "x:y", "archive_info": {"hashes": [1]}}',
+     '{"url": "x:y", "dir_info": {"editable": "yes"}}', '{"url": "x:y", "vcs_info": {"vcs": "cp"}}',
+     '{"url": "x:y", "dir_info": {}, "subdirectory": 1}'],
+)  # fmt: skip
 def test_what_is_no_direct_url_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"direct_url|Expecting"):
         parse_direct_url(text)

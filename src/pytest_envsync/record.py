@@ -285,6 +285,18 @@ def format_direct_url(values: Mapping[str, Any]) -> str:
     return json.dumps(values, separators=(",", ":"), ensure_ascii=False)
 
 
+def _is_sound(kind: str, info: Mapping[str, Any]) -> bool:
+    """Whether what is known of *info* has the types of PEP 610, and the version control its names."""
+    if kind == "dir_info":
+        return isinstance(info.get("editable"), bool | None)
+    if kind == "vcs_info":
+        texts = (info.get("commit_id"), info.get("requested_revision"))
+        return info.get("vcs") in ("git", "hg", "bzr", "svn") and all(isinstance(text, str | None) for text in texts)
+    hashes = info.get("hashes")
+    is_table = isinstance(hashes, dict) and all(isinstance(value, str) for value in hashes.values())
+    return isinstance(info.get("hash"), str | None) and (hashes is None or is_table)
+
+
 def parse_direct_url(text: str) -> dict[str, Any] | None:
     """Return the values of ``direct_url.json``; None when its URL is none, so that it says nothing.
 
@@ -298,6 +310,9 @@ def parse_direct_url(text: str) -> dict[str, Any] | None:
         raise ValueError("direct_url.json is nested too deeply") from None
     if not isinstance(values, dict) or not isinstance(values.get("url"), str):
         raise ValueError("direct_url.json has no url")  # noqa: TRY004 - the text is wrong, not a type in our code
-    if not any(isinstance(values.get(key), dict) for key in ("archive_info", "vcs_info", "dir_info")):
+    kinds = [key for key in ("archive_info", "vcs_info", "dir_info") if isinstance(values.get(key), dict)]
+    if not kinds:
         raise ValueError("direct_url.json has none of archive_info, vcs_info and dir_info")
+    if not isinstance(values.get("subdirectory"), str | None) or not any(_is_sound(key, values[key]) for key in kinds):
+        raise ValueError(f"direct_url.json says of {' and '.join(kinds)} what has no meaning there")
     return values if _SCHEME.match(values["url"]) else None

@@ -24,6 +24,18 @@ STRICT = [
     ("no-tags", "WHEEL", "Wheel-Version: 1.0\n", ""),
     ("bad-tag", "WHEEL", "Wheel-Version: 1.0\nTag: cp\n", "no readable WHEEL"),
 ]  # fmt: skip
+NOTES = [
+    ("hash-of-another-type", '"archive_info": {"hash": 3}', 2),
+    ("hashes-of-another-type", '"archive_info": {"hashes": []}', 2),
+    ("hashes", '"archive_info": {"hashes": {"sha256": "zz"}}', 0),
+    ("editable-of-another-type", '"dir_info": {"editable": "yes"}', 2),
+    ("editable-null", '"dir_info": {"editable": null}', 0),
+    ("unknown-vcs", '"vcs_info": {"vcs": "zz", "commit_id": "1"}', 2),
+    ("no-vcs", '"vcs_info": {}', 2),
+    ("no-commit", '"vcs_info": {"vcs": "git"}', 0),
+    ("revision-of-another-type", '"vcs_info": {"vcs": "git", "commit_id": "1", "requested_revision": 1}', 2),
+    ("subdirectory-of-another-type", '"archive_info": {}, "subdirectory": 3', 2),
+]  # fmt: skip
 
 
 CASES: list[Case] = [
@@ -81,6 +93,10 @@ CASES: list[Case] = [
     case("du-none", "aaa==1.0\n", files={f"{SITE}/aaa-1.0.dist-info/direct_url.json": '{"url": "https://x/y"}'}, installed="aaa-1.0", status=2),
     case("du-list", "aaa==1.0\n", files={f"{SITE}/aaa-1.0.dist-info/direct_url.json": "[]"}, installed="aaa-1.0", status=2),
     case("du-empty", "aaa==1.0\n", files={f"{SITE}/aaa-1.0.dist-info/direct_url.json": ""}, installed="aaa-1.0", status=2),
+    *(
+        case(f"du-{name}", "aaa==1.0\n", files={f"{SITE}/aaa-1.0.dist-info/direct_url.json": f'{{"url": "https://x/y", {info}}}'}, installed="aaa-1.0", status=status)
+        for name, info, status in NOTES
+    ),
     case("compile-inval", "aaa\n", "--compile-bytecode r.txt", environ={"PYC_INVALIDATION_MODE": "CHECKED_HASH"}),
     case("compile-inval-bad", "aaa\n", "--compile-bytecode r.txt", environ={"PYC_INVALIDATION_MODE": "x"}, status=2),
     case("strict-dup", "aaa==1.0\n", "--strict r.txt", installed="aaa-1.0 aaa-2.0"),

@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from session_project import PYTEST, SessionProject, cached_environments, leases, other_interpreter
+from session_project import PYTEST, Run, SessionProject, cached_environments, leases, other_interpreter
 
 TESTS = """\
 import sys, demo, pytest
@@ -206,6 +206,22 @@ def test_a_pasted_id_selects_that_test_there(project: SessionProject, pasted: li
     assert run.outcomes["passed"] == passed
     for nodeid in pasted:
         assert nodeid.removesuffix("]") in run.stdout
+
+
+def passed_of(run: Run) -> list[str]:
+    """The ids that the summary says passed, also of environments in turn."""
+    return sorted(line.split()[1] for line in run.stdout.splitlines() if line.startswith("PASSED "))
+
+
+@pytest.mark.parametrize("workers", ["-n0", "-n2"])
+def test_an_id_may_be_said_by_another_path_and_deselected(project: SessionProject, workers: str) -> None:
+    """IDEs paste absolute paths; ``--deselect`` takes ids by their beginning."""
+    project.write({"test_it.py": "def test_a(): pass\ndef test_ab(): pass\n"})
+    for path in ("./test_it.py", str(project.path / "test_it.py"), "../" + project.path.name + "/test_it.py"):
+        run = project.pytest(*BOTH, workers, f"{path}::test_a[low]", "-rA")
+        assert passed_of(run) == ["test_it.py::test_a[low]"], run.out
+    run = project.pytest(*BOTH, workers, "--deselect", "test_it.py::test_a[low]", "-rA")
+    assert passed_of(run) == ["test_it.py::test_a[high]", *(f"test_it.py::test_ab[{name}]" for name in ("high", "low"))]
 
 
 def test_last_failed_runs_the_failures_where_they_were(project: SessionProject) -> None:

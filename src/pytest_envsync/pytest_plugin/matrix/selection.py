@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Container, Generator, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,7 +34,8 @@ class Selection:
     def __init__(self, config: pytest.Config, identity: str, others: Sequence[str]) -> None:
         self._identity = identity
         self._others = others
-        self._pasted: set[str] = set()
+        self._pasted: set[tuple[Path, str]] = set()
+        self._deselected: tuple[str, ...] = ()
         self._plain: list[str] = []
         self._has_failed_elsewhere = False
         self._all_failures: dict[Any, Any] = {}
@@ -54,12 +56,16 @@ class Selection:
         taken = []
         for arg in config.args:
             if "::" in arg and identity_of(arg, self._others) is not None:
-                self._pasted.add(arg)
+                path, _, rest = arg.partition("::")
+                self._pasted.add(((config.invocation_params.dir / path).resolve(), rest))
                 taken.append(function_part(arg))
             else:
                 self._plain.append(arg)
                 taken.append(arg)
         config.args[:] = list(dict.fromkeys(taken))
+        self._deselected = tuple(
+            prefix for prefix in config.getoption("deselect") or () if identity_of(prefix, self._others) is not None
+        )
 
     def _take_last_failures(self, config: pytest.Config) -> None:
         """Keep the failures of this environment only, under the ids that they have here."""
@@ -144,13 +150,16 @@ class Selection:
         yield
 
     def _is_meant(self, item: pytest.Item) -> bool:
+        if self._deselected and with_identity(item.nodeid, self._identity).startswith(self._deselected):
+            return False
         if not self._pasted:
             return True
-        nodeid = item.nodeid
-        if nodeid in self._pasted or with_identity(nodeid, self._identity) in self._pasted:
+        path = item.path.resolve()
+        own, here = (nodeid.partition("::")[2] for nodeid in (item.nodeid, with_identity(item.nodeid, self._identity)))
+        if not self._pasted.isdisjoint({(path, own), (path, here)}):
             return True
-        functions = {function_part(arg) for arg in self._pasted}
-        return function_part(nodeid) not in functions or any(_covers(arg, item) for arg in self._plain)
+        functions = {(place, function_part(f"::{rest}")) for place, rest in self._pasted}
+        return (path, function_part(f"::{own}")) not in functions or any(_covers(arg, item) for arg in self._plain)
 
 
 def forget_plain_failures(config: pytest.Config, ran: Sequence[Container[str]], identities: Iterable[str]) -> None:

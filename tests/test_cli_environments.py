@@ -343,6 +343,8 @@ def test_an_environment_whose_sync_was_cut_short_is_not_judged(envsync: Envsync,
     assert result.returncode == 2
     assert "was cut short" in result.stderr
     assert "finishes or undoes" in result.stderr
+    (place / ".envsync-transaction/committed").touch()
+    assert "what it set aside is still there" in envsync("env", command, place).stderr
     assert envsync("sync", "--venv", place, demo.name).returncode == 0
     assert envsync("env", command, place).returncode == 0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -179,3 +180,19 @@ def test_the_debugger_at_a_terminal(project: SessionProject, start: list[str]) -
     assert os.waitstatus_to_exitcode(status) == pytest.ExitCode.TESTS_FAILED
     assert "('1.0', 1042)" in output.decode()
     assert "1 failed in" in output.decode()
+
+
+def test_an_interrupt_before_the_session_is_told_in_its_report(project: SessionProject) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}/simple"
+        project.write({"slow.txt": f"--index-url {address}\nother==1.0\n"})
+        words = ["--envsync", "slow.txt", "--envsync-report", "report.json"]
+        with subprocess.Popen([sys.executable, "-m", "pytest", *words], cwd=project.path) as run:
+            silent.settimeout(300)
+            asked, _ = silent.accept()
+            run.send_signal(signal.SIGINT)
+            assert run.wait(timeout=300) == pytest.ExitCode.INTERRUPTED
+            asked.close()
+    report = project.report()
+    assert report["exitstatus"] == pytest.ExitCode.INTERRUPTED
+    assert [row["error"] for row in report["environments"]] == ["interrupted before the session began"]

@@ -148,6 +148,10 @@ def test_a_dry_run_does_not_judge_what_was_cut_short(lock: Path, index: IndexSer
     with pytest.raises(InstallError, match="cut short") as refused:
         sync([lock], python=venv, index_url=index.url, check=True)
     assert refused.value.exit_status == 1
+    sync([lock], python=venv, index_url=index.url)
+    (venv / ".envsync-transaction").mkdir()
+    (venv / ".envsync-transaction/committed").touch()
+    assert not sync([lock], python=venv, index_url=index.url, check=True)
 
 
 def test_damage_of_the_store_reaches_no_new_environment(lock: Path, index: IndexServer, make_venv: MakeVenv) -> None:

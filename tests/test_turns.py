@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import stat
+import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -294,3 +297,40 @@ def test_what_is_killed_leaves_no_report_of_another_day(project: SessionProject)
     report = project.report()
     assert report["exitstatus"] == 3
     assert [row["error"] for row in report["environments"]] == ["the session did not come to its end"] * 2
+
+
+def test_failures_of_environments_that_are_not_in_the_session_make_no_others_run(project: SessionProject) -> None:
+    project.write({"test_it.py": "import demo\ndef test_a(): assert demo.VERSION == '2.0'\ndef test_b(): pass\n"})
+    project.pytest(*BOTH, "-n0")
+    renamed = ("-p", "cacheprovider", "--envsync", "old=low.txt", "--envsync", "new=high.txt", "-n0")
+    project.pytest(*renamed)
+    assert failures(project) == {"test_it.py::test_a[low]": True, "test_it.py::test_a[old]": True}
+    run = project.pytest(*renamed, "--lf", "-rA")
+    told = [line.split()[:2] for line in run.stdout.splitlines() if line.startswith(("PASSED ", "FAILED "))]
+    assert told == [["FAILED", "test_it.py::test_a[old]"]], run.out
+
+
+PATIENT = """\
+import pathlib, time
+
+def test_it():
+    with open("turns", "a") as turns:
+        turns.write("x")
+    limit = time.monotonic() + 600
+    while time.monotonic() < limit:
+        time.sleep(0.02)
+"""
+
+
+def test_a_signal_that_ends_one_turn_ends_all(project: SessionProject, cache_dir: Path) -> None:
+    project.write({"test_it.py": PATIENT})
+    words = [*project.offline(), "-p", "no:cacheprovider", *BOTH[2:], "-n0"]
+    with subprocess.Popen([sys.executable, "-m", "pytest", *words], cwd=project.path, stdout=subprocess.DEVNULL) as run:
+        limit = time.monotonic() + 300
+        while not (project.path / "turns").exists():
+            assert time.monotonic() < limit
+            time.sleep(0.02)
+        run.send_signal(signal.SIGTERM)
+        assert run.wait(timeout=300) == 128 + signal.SIGTERM
+    assert (project.path / "turns").read_text() == "x"
+    assert leases(cache_dir) == []

@@ -241,7 +241,12 @@ def _failure(error: OSError) -> InstallError:
 
 
 def settle_interrupted(target: Target, *, is_dry: bool, reporter: Reporter) -> None:
-    """Finish or undo a sync of *target* that was cut short. Raises InstallError in a dry run, which may do neither."""
+    """Finish or undo a sync of *target* that was cut short. Raises InstallError in a dry run, which may do neither.
+
+    What was committed is the new set, and a dry run judges it: only what was set aside is still there.
+    """
+    if is_dry and Journal(journal_directory(target)).has("committed"):
+        return
     if is_dry:
         raise InstallError(
             f"a sync of `{target.prefix}` was cut short, and what is there is neither the old nor the new set",

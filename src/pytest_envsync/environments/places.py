@@ -99,8 +99,10 @@ def find_place(text: str, *, engine: Engine) -> Place:
 
 def _by_path(path: str, environments: str, engine: Engine) -> Place:
     if os.path.isdir(f"{path}/{JOURNAL_NAME}"):
+        is_new = os.path.lexists(f"{path}/{JOURNAL_NAME}/committed")
+        state = "what it set aside is still there" if is_new else "what is there is neither the old nor the new set"
         raise StoreError(
-            f"a sync of `{path}` was cut short, or is not done yet: what is there is neither the old nor the new set",
+            f"a sync of `{path}` was cut short, or is not done yet: {state}",
             hint="sync it once more; that finishes or undoes what was begun",
         )
     if not os.path.isfile(record_beside(path)) and os.path.isfile(record_beside(os.path.realpath(path))):

@@ -50,13 +50,12 @@ def enter(config: pytest.Config, parser: pytest.Parser, args: list[str]) -> int 
             question.error = error
             silence(config, parser, args)
             return int(pytest.ExitCode.USAGE_ERROR)
-        if options.envsync_report:
-            texts = options.envsync_locks or config.getini("envsync")
-            _report_refusal(Path(config.invocation_params.dir, options.envsync_report), texts, error)
+        _report_refusal(config, options, str(error), pytest.ExitCode.USAGE_ERROR)
         raise pytest.UsageError(rendered(error)) from None
     except KeyboardInterrupt:
         # pytest says so only of a session that has begun.
         sys.stderr.write("envsync: interrupted before the session began; no environment was changed\n")
+        _report_refusal(config, options, "interrupted before the session began", pytest.ExitCode.INTERRUPTED)
         silence(config, parser, args)
         return int(pytest.ExitCode.INTERRUPTED)
 
@@ -82,13 +81,17 @@ def _enter(config: pytest.Config, parser: pytest.Parser, args: list[str], option
         ) from error
 
 
-def _report_refusal(path: Path, texts: Sequence[str], error: EnvsyncError) -> None:
+def _report_refusal(config: pytest.Config, options: argparse.Namespace, error: str, status: int) -> None:
+    """Write the report, if one is asked for, of a session that did not begin."""
+    if not options.envsync_report:
+        return
+    path = Path(config.invocation_params.dir, options.envsync_report)
     rows = []
-    for text in texts:
+    for text in options.envsync_locks or config.getini("envsync"):
         name, lock = split_name(text)
-        rows.append(report_file.refused_row(name or name_of(lock), [masked(lock)], masked(str(error))))
+        rows.append(report_file.refused_row(name or name_of(lock), [masked(lock)], masked(error)))
     try:
-        report_file.write_report(path, report_file.USAGE_ERROR, rows)
+        report_file.write_report(path, status, rows)
     except OSError as problem:
         sys.stderr.write(f"envsync: the report `{path}` cannot be written: {problem}\n")
 

@@ -136,7 +136,7 @@ class _Turns:
             provided.release()
         self.junit.take()
         self.statuses.append(status)
-        turn = noted or Turn({}, 0, ends=status in {INTERRUPTED, 128 + signal.SIGINT})
+        turn = noted or Turn({}, 0, ends=status in _ENDED)
         self.failed += turn.failed
         self.knew_failures = self.knew_failures or turn.knew_failures
         ended = f"the session ended with status {status}" if status else "the session did not come to its end"
@@ -198,6 +198,8 @@ def _width() -> int:
 
 
 INTERRUPTED = 2
+# A signal that ends one session was sent to end all: it came through this process.
+_ENDED = {INTERRUPTED, *(128 + number for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", 1)))}
 WRONG_USAGE = 4
 NOTHING_COLLECTED = 5
 

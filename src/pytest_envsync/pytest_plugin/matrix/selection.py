@@ -142,12 +142,19 @@ class Selection:
     ) -> Generator[None, Any, None]:
         """Drop what a pasted id does not mean, and everything when only other environments had failures."""
         kept = [item for item in items if self._is_meant(item)]
-        if self._has_failed_elsewhere and config.getoption("lf", default=False):
+        if config.getoption("lf", default=False) and (self._has_failed_elsewhere or self._none_failed(kept)):
             kept = []
         if len(kept) < len(items):
             config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
             items[:] = kept
         yield
+
+    def _none_failed(self, items: Iterable[pytest.Item]) -> bool:
+        """Whether all failures are of others: those of environments that are not in this session look like any."""
+        if not any(identity_of(str(key), self._others) is not None for key in self._all_failures):
+            return False
+        known = tuple(map(str, self._own_failures))
+        return not any(item.nodeid == key or item.nodeid.startswith(f"{key}::") for item in items for key in known)
 
     def _is_meant(self, item: pytest.Item) -> bool:
         if self._deselected and with_identity(item.nodeid, self._identity).startswith(self._deselected):

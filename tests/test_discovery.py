@@ -171,11 +171,22 @@ def test_a_broken_dot_venv_is_an_error(world: World) -> None:
 def test_conda_s_environment_counts_but_not_its_base(world: World, running: Target) -> None:
     # It stands for conda's here, and may be one that a distribution of Linux manages.
     options = SyncOptions(break_system_packages=running.externally_managed is not None)
-    found = world.find(options, CONDA_PREFIX=running.prefix, CONDA_DEFAULT_ENV="science")
+    found = world.find(options, CONDA_PREFIX=running.prefix, CONDA_DEFAULT_ENV=Path(running.prefix).name)
     assert (found.prefix, found.is_virtual) == (running.prefix, False)
     assert world.notes == [f"Using Python {found.version} environment at: {running.prefix}"]
-    for environ in ({"CONDA_DEFAULT_ENV": "base"}, {"_CONDA_ROOT": running.prefix}):
+    for environ in ({"CONDA_DEFAULT_ENV": "base"}, {"CONDA_DEFAULT_ENV": "other"}, {"_CONDA_ROOT": running.prefix}):
         assert "No virtual environment found" in str(world.refusal(CONDA_PREFIX=running.prefix, **environ))
+
+
+def test_a_base_of_conda_that_is_a_virtual_environment_comes_after_that_of_the_project(
+    world: World, make_venv: MakeVenv
+) -> None:
+    base = make_venv("miniconda")
+    environ = {"CONDA_PREFIX": str(base), "CONDA_DEFAULT_ENV": "base"}
+    assert world.find(**environ).prefix == str(base)
+    made = make_venv("project")
+    made.rename(world.cwd / ".venv")
+    assert world.find(**environ).prefix == str(world.cwd / ".venv")
 
 
 def test_the_environment_that_stands_first_on_path_is_meant(world: World, make_venv: MakeVenv, running: Target) -> None:

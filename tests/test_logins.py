@@ -6,7 +6,9 @@ import os
 import ssl
 import stat
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -139,6 +141,36 @@ def test_a_keyring_that_fails_is_asked_three_ways(guarded: IndexServer, keyring:
         asking.page(url, "demo")
     host = f"127.0.0.1:{guarded.port}"
     assert keyring.read_text().splitlines() == [f"get {place} nobody" for place in (guarded.url, host, guarded.base)]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="as above")
+def test_all_who_want_a_login_at_once_ask_the_keyring_once(guarded: IndexServer, keyring: Path) -> None:
+    known = Credentials(dict(os.environ), keyring=True)
+    everybody = threading.Barrier(8)
+
+    def learn(_: int) -> Login | None:
+        everybody.wait(300)
+        known.learn(guarded.url.replace("//", "//user@"))
+        return known.login_for(guarded.url)
+
+    with ThreadPoolExecutor(8) as pool:
+        logins = set(pool.map(learn, range(8)))
+    assert logins == {Login("user", "se:cret@")}
+    assert keyring.read_text().splitlines() == [f"get {guarded.url} user", f"get 127.0.0.1:{guarded.port} user"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="as above")
+def test_a_keyring_that_does_not_answer_is_not_asked_again(
+    guarded: IndexServer, keyring: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = keyring.with_name("bin") / "keyring"
+    command.write_text(f"#!/bin/sh\necho $2 >> {keyring}\nexec sleep 600\n")
+    monkeypatch.setattr("pytest_envsync.wheels.index.credentials._KEYRING_SECONDS", 3.0)
+    known = Credentials(dict(os.environ), keyring=True)
+    for place in (guarded.url, "http://other.test/simple"):
+        known.learn(place.replace("//", "//user@"))
+        assert known.login_for(place) == Login("user", "")
+    assert len(keyring.read_text().splitlines()) <= 1
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the command is a script with a first line")

@@ -88,6 +88,8 @@ def test_pip_counts_where_nothing_else_speaks(tmp_path: Path) -> None:
     assert (options.index_url, options.extra_index_urls, options.cert) == ("https://p/", ("https://x/",), "c.pem")
     for variable in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
         assert settings(cwd=tmp_path, environ={**environ, variable: "d"}).options.cert is None
+    found = settings("--system-certs", cwd=tmp_path, environ=environ)
+    assert (found.options.cert, found.origins.get("cert")) == (None, None)
 
 
 def test_further_indexes_of_pip_are_asked_as_pip_asks_them(tmp_path: Path) -> None:

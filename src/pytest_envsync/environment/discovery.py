@@ -297,8 +297,8 @@ def _environments(here: _Surrounding) -> Iterator[Target]:
     """Yield the environments that are meant when none is named, the nearest first.
 
     ``VIRTUAL_ENV``, ``CONDA_PREFIX`` (but not conda's base), the directory or a parent that is one itself
-    or holds a ``.venv``, and the one that stands first on PATH. What the variables name but is not there is
-    an error only when nothing else is found.
+    or holds a ``.venv``, conda's base where that is a virtual environment, and the one that stands first on PATH.
+    What the variables name but is not there is an error only when nothing else is found.
     """
     broken: TargetError | None = None
     count = 0
@@ -317,6 +317,10 @@ def _environments(here: _Surrounding) -> Iterator[Target]:
     if surrounding is not None:
         count += 1
         yield query_environment(surrounding, here.cache_dir)
+    base = here.path(here.environ.get("CONDA_PREFIX") or "")
+    if _is_conda_s_base(here) and os.path.isfile(os.path.join(base, "pyvenv.cfg")):
+        count += 1
+        yield query_environment(base, here.cache_dir)
     first = next(first_python(here.environ), None)
     if first is not None and prefix_of(first) is not None:
         count += 1
@@ -346,10 +350,20 @@ def _active_prefixes(here: _Surrounding) -> Iterator[tuple[str, bool]]:
     if active:
         yield here.path(active), False
     conda = here.environ.get("CONDA_PREFIX")
-    if conda:
-        is_base = here.environ.get("CONDA_DEFAULT_ENV") in {"base", "root"} or conda == here.environ.get("_CONDA_ROOT")
-        if not is_base or os.path.isfile(os.path.join(here.path(conda), "pyvenv.cfg")):
-            yield here.path(conda), True
+    if conda and not _is_conda_s_base(here):
+        yield here.path(conda), True
+
+
+def _is_conda_s_base(here: _Surrounding) -> bool:
+    """Whether ``CONDA_PREFIX`` is the environment that is active in every shell, and so not meant for a project.
+
+    Others are called by the last part of their path, or by the path itself.
+    """
+    conda, name = here.environ.get("CONDA_PREFIX"), here.environ.get("CONDA_DEFAULT_ENV")
+    if not conda:
+        return False
+    is_other = not name or (name not in {"base", "root"} and name in {conda, os.path.basename(conda.rstrip(os.sep))})
+    return not is_other or conda == here.environ.get("_CONDA_ROOT")
 
 
 def _tell(target: Target, here: _Surrounding, reporter: Reporter) -> None:

@@ -249,6 +249,8 @@ def _merge(places: Sequence[_Place], pip: Layer, cwd: str) -> tuple[dict[str, Va
     _settle_place(merged, origins, [place.layer for place in places], cwd)
     if _is_pips("index_url", pip, places):
         merged["yields_index_url"] = True
+    if merged.get("system_certs") and _is_pips("cert", pip, places):
+        del merged["cert"], origins["cert"]
     if "index_strategy" not in merged and _is_pips("extra_index_urls", pip, places):
         # Whoever set these up had pip's rule in mind: all indexes are one, the best version wins.
         merged["index_strategy"] = "unsafe-best-match"

@@ -48,8 +48,10 @@ class Credentials:
         self._reporter = reporter or SilentReporter()
         self._lock = threading.Lock()
         self._known: dict[Realm, dict[str, Login]] = {}
+        # Several downloads want the login of one index at once, and a keyring may ask its user.
+        self._asking = threading.Lock()
         self._asked: dict[tuple[str, ...], str | None] = {}
-        self._has_told = False
+        self._is_unusable = False
         self._netrc: dict[str, Login] | None = None
         self._rules: dict[str, tuple[str, str]] = {}
 
@@ -169,9 +171,11 @@ class Credentials:
         host = realm.host if realm.port in {80, 443, None} else f"{realm.host}:{realm.port}"
         for service in (url, host, f"{realm.scheme}://{host}"):
             question = service, *behind
-            if question not in self._asked:
-                self._asked[question] = self._ask_keyring(question)
-            if (answer := self._asked[question]) is not None:
+            with self._asking:
+                if question not in self._asked:
+                    self._asked[question] = None if self._is_unusable else self._ask_keyring(question)
+                answer = self._asked[question]
+            if answer is not None:
                 return answer
         return None
 
@@ -189,9 +193,8 @@ class Credentials:
             )
         except (OSError, subprocess.TimeoutExpired, ValueError) as error:
             reason = "it did not answer" if isinstance(error, subprocess.TimeoutExpired) else "it cannot be run"
-            if not self._has_told:
-                self._has_told = True
-                self._reporter.warn(f"the `keyring` command is not used: {reason}")
+            self._is_unusable = True
+            self._reporter.warn(f"the `keyring` command is not used: {reason}")
             return None
         if result.returncode != 0:
             return None

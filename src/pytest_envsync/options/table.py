@@ -308,6 +308,15 @@ REFUSED = {
     "--pip-args": "pass the options to envsync itself",
     "--upgrade": "a sync installs what the files say; lock again to upgrade",
     "-U": "a sync installs what the files say; lock again to upgrade",
+    "--upgrade-package": "a sync installs what the files say; lock again to upgrade",
+    "-P": "a sync installs what the files say; lock again to upgrade",
+    "--override": "overrides are for whoever makes the lock; `--constraint` limits what is taken here",
+    "--overrides": "overrides are for whoever makes the lock; `--constraint` limits what is taken here",
+    "--prerelease": "name the pre-release in the requirement",
+    "--resolution": "a sync installs what the files say; lock again for other versions",
+    "--exact": "a sync always removes what the files do not name",
+    "--inexact": "a sync always removes what the files do not name; `uv pip install` and `pip install` do not",
+    "--only-group": "name the group alone: `--group NAME`, without `--extra`",
     "--no-deps": "a sync never follows dependencies",
     "--requirement": "files are given without an option: `envsync sync FILE`",
     "-r": "files are given without an option: `envsync sync FILE`",
@@ -317,7 +326,7 @@ REFUSED = {
     "--output-file": "a sync writes no file",
     "-o": "a sync writes no file",
 }
-"""Options that pip-sync or ``uv pip install`` has and a sync has not, with what to do instead."""
+"""Options that pip-sync, ``uv sync`` or ``uv pip install`` has and a sync has not, with what to do instead."""
 
 
 def _give_headings() -> None:

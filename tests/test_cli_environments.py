@@ -296,6 +296,90 @@ def test_prune_and_clean(envsync: Envsync, demo: Path, cache_dir: Path) -> None:
     assert envsync("run", demo.name, "--", "python", "-c", PRINT).returncode == 0
 
 
+OURS = "# This file marks a cache directory of pytest-envsync; see the Cache Directory Tagging Specification.\n"
+SIGNATURE = "Signature: 8a477f597d28d172789f06886806bc55\n"
+
+
+def foreign(root: Path) -> list[Path]:
+    """A directory with files of somebody else, some where a cache has its own; return them."""
+    files = [root / name for name in ("p", "sub/q", "index/r", "git/s", "wheels/t", "logs/u")]
+    for file in files:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("precious")
+        os.utime(file, (0, 0))
+        os.utime(file.parent, (0, 0))
+    return files
+
+
+@pytest.mark.parametrize(
+    ("tag", "found"),
+    [
+        (SIGNATURE + "# made by another tool\n", "is that of another tool"),
+        (SIGNATURE, "is that of another tool"),
+        (OURS, "is that of another tool"),
+        (None, "is missing"),
+    ],
+)
+@pytest.mark.parametrize("command", ["clean", "prune"])
+def test_what_is_no_cache_of_ours_is_left_alone(
+    envsync: Envsync, tmp_path: Path, command: str, tag: str | None, found: str
+) -> None:
+    files = foreign(tmp_path / "other")
+    if tag is not None:
+        (tmp_path / "other/CACHEDIR.TAG").write_text(tag)
+    before = sorted((tmp_path / "other").rglob("*"))
+    for refused in (
+        envsync("cache", command, ENVSYNC_CACHE_DIR=str(tmp_path / "other")),
+        envsync("cache", command, "--cache-dir", "other"),
+    ):
+        assert (refused.returncode, refused.stdout) == (2, "")
+        said = " ".join(refused.stderr.split())
+        assert f"`{tmp_path / 'other'}` is not marked as a cache of envsync" in said
+        assert f"`CACHEDIR.TAG` {found}, expected one that names pytest-envsync" in said
+    assert sorted((tmp_path / "other").rglob("*")) == before
+    assert {file.read_text() for file in files} == {"precious"}
+
+
+def test_a_tag_that_is_a_link_marks_nothing(envsync: Envsync, tmp_path: Path) -> None:
+    files = foreign(tmp_path / "other")
+    (tmp_path / "ours").write_text(SIGNATURE + OURS)
+    (tmp_path / "other/CACHEDIR.TAG").symlink_to(tmp_path / "ours")
+    assert envsync("cache", "clean", "--cache-dir", "other").returncode == 2
+    assert all(file.exists() for file in files)
+
+
+def test_an_environment_is_no_cache(envsync: Envsync, demo: Path, tmp_path: Path) -> None:
+    assert envsync("sync", "--venv", "new", demo.name).returncode == 0
+    before = sorted((tmp_path / "new").rglob("*"))
+    refused = envsync("cache", "clean", ENVSYNC_CACHE_DIR=str(tmp_path / "new"))
+    assert refused.returncode == 2
+    assert sorted((tmp_path / "new").rglob("*")) == before
+
+
+def test_where_no_cache_was_made_yet_nothing_is(envsync: Envsync, tmp_path: Path) -> None:
+    (tmp_path / "plain/sub").mkdir(parents=True)
+    for place in ("plain", "nowhere"):
+        for command in ("clean", "prune"):
+            done = envsync("cache", command, "--cache-dir", place)
+            assert (done.returncode, done.stderr.strip()) == (0, "Removed 0 wheels (0 B)")
+    assert [entry.name for entry in (tmp_path / "plain").iterdir()] == ["sub"]
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_only_rooms_of_ours_go_with_a_clean(envsync: Envsync, demo: Path, cache_dir: Path) -> None:
+    envsync("env", "path", "--create", demo.name)
+    tag = cache_dir / "CACHEDIR.TAG"
+    assert tag.read_text() == SIGNATURE + OURS
+    tag.write_bytes((SIGNATURE + "# and mine\n" + OURS).replace("\n", "\r\n").encode())
+    (cache_dir / "sub").mkdir()
+    (cache_dir / "sub/q").write_text("precious")
+    cleaned = envsync("cache", "clean")
+    assert cleaned.returncode == 0, cleaned.stderr
+    assert (cache_dir / "sub/q").read_text() == "precious"
+    kept = {"environments", "locks", "overlays", "sessions", "spoiled", "synced", "sub", "remembered"}
+    assert {entry.name for entry in cache_dir.iterdir() if entry.is_dir()} <= kept
+
+
 # -- what sessions ask
 
 

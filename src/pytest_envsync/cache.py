@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -29,6 +30,7 @@ TAG = (
     "Signature: 8a477f597d28d172789f06886806bc55\n"
     "# This file marks a cache directory of pytest-envsync; see the Cache Directory Tagging Specification.\n"
 )
+_SIGNED = 4096  # bytes of a tag that are looked at
 ELSEWHERE = "name another directory with --cache-dir or ENVSYNC_CACHE_DIR"
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -66,6 +68,23 @@ def make_cache(root: AnyPath) -> None:
             f"the cache directory `{root}` cannot be written: {error.strerror or error}",
             hint=ELSEWHERE,
         ) from error
+
+
+def is_tagged(root: AnyPath) -> bool:
+    """Whether the directory has the tag that ``make_cache`` writes: other tools, and environments, have theirs.
+
+    Lines that somebody added do not count. A tag is a plain file (Cache Directory Tagging Specification).
+    """
+    tag = os.path.join(root, "CACHEDIR.TAG")
+    try:
+        if not stat.S_ISREG(os.lstat(tag).st_mode):
+            return False
+        with open(tag, "rb") as file:
+            lines = file.read(_SIGNED).splitlines()
+    except OSError:
+        return False
+    signature, comment = TAG.encode().splitlines()
+    return lines[:1] == [signature] and comment in lines
 
 
 def _make(root: AnyPath) -> None:

@@ -5,11 +5,14 @@ PYTEST_DONT_REWRITE
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING
 
+from pytest_envsync.cache import ELSEWHERE, is_tagged
 from pytest_envsync.cli.cached import cache_of
 from pytest_envsync.cli.terminal import TerminalReporter
+from pytest_envsync.errors import StoreError
 from pytest_envsync.quantities import parse_age
 from pytest_envsync.report import SCHEMA, json_text, plural, size
 
@@ -20,8 +23,28 @@ if TYPE_CHECKING:
     from pytest_envsync.environments.held_damage import Holders
     from pytest_envsync.wheels.store import upkeep
 
-KEPT_BY_CLEAN = frozenset({"environments", "locks", "overlays", "sessions", "spoiled", "synced", "CACHEDIR.TAG"})
-"""What is no copy of something else: environments may be in use, and of others it is noted what they should be."""
+GONE_WITH_CLEAN = frozenset(
+    {
+        "archives",
+        "build-environments",
+        "git",
+        "index",
+        "interpreters",
+        "logs",
+        "memo",
+        "metadata",
+        "probes",
+        "questions",
+        "remembered",
+        "scratch",
+        "sdists",
+        "templates",
+        "wheels",
+    }
+)
+"""What can be had again. All else stays: environments may be in use, of others it is noted what they should be, and
+directories of other names are not ours.
+"""
 
 _DAY = 86_400
 
@@ -120,7 +143,7 @@ def _verification(found: upkeep.Verification) -> dict[str, object]:
 
 
 def prune(call: Call) -> int:
-    """Remove wheels that no environment refers to."""
+    """Remove wheels that no environment refers to. Raises StoreError as ``clean`` does."""
     from functools import partial
 
     from pytest_envsync.environments.notes import UNREFERENCED, clear_notes
@@ -131,6 +154,8 @@ def prune(call: Call) -> int:
 
     age = call.own("older_than")
     days = UNREFERENCED if age is None else parse_age(str(age), "--older-than") / _DAY
+    if not _is_ours(cache_of(call)):
+        return _say_removed(call, upkeep.Removed(0, 0, 0))
     keep = partial(referenced_wheels, str(cache_of(call) / "environments"))
     store = Store(cache_of(call))
     done = upkeep.prune(store, keep=keep, ci=bool(call.own("ci")), older_than_days=days)
@@ -140,18 +165,38 @@ def prune(call: Call) -> int:
 
 
 def clean(call: Call) -> int:
-    """Remove everything that can be had again; environments stay."""
+    """Remove everything of ours that can be had again; environments stay.
+
+    Raises StoreError for a directory that is not marked as a cache of ours: what it holds may be somebody's only copy.
+    """
     from pytest_envsync.removal import discard_tree
     from pytest_envsync.wheels.store import upkeep
     from pytest_envsync.wheels.store.store import Store
 
     root = cache_of(call)
+    if not _is_ours(root):
+        return _say_removed(call, upkeep.Removed(0, 0, 0))
     done = upkeep.clean(Store(root))
-    others = [entry for entry in _parts(root) if entry.name not in KEPT_BY_CLEAN]
+    others = [entry for entry in _parts(root) if entry.name in GONE_WITH_CLEAN]
     freed = sum(upkeep.measure(entry) for entry in others)
     for entry in others:
         discard_tree(entry)
     return _say_removed(call, done._replace(size=done.size + freed))
+
+
+def _is_ours(root: Path) -> bool:
+    """Whether *root* is a cache of ours; False where there is nothing that could go. Raises StoreError."""
+    if is_tagged(root):
+        return True
+    has_tag = os.path.lexists(root / "CACHEDIR.TAG")
+    if not has_tag and not any(entry.name in GONE_WITH_CLEAN for entry in _parts(root)):
+        return False
+    found = "is that of another tool" if has_tag else "is missing"
+    raise StoreError(
+        f"`{root}` is not marked as a cache of envsync, so nothing in it was removed: "
+        f"its `CACHEDIR.TAG` {found}, expected one that names pytest-envsync",
+        hint=f"{ELSEWHERE}; where this is the cache that you mean, remove it by hand",
+    )
 
 
 def _say_removed(call: Call, done: upkeep.Removed) -> int:

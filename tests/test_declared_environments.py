@@ -86,6 +86,33 @@ def test_a_variable_is_stronger_than_the_interpreter_of_the_ini_file(envsync: En
     assert "4.7" in envsync(*session).stderr
 
 
+def test_the_header_names_the_place_of_an_interpreter_only_where_it_was_used(envsync: Envsync, project: Path) -> None:
+    def shown(*options: str, **environ: str) -> str:
+        run = envsync("run", "--pytest", "d", "--", "-p", "no:cacheprovider", *options, **environ)
+        assert run.returncode == 0, run.stdout + run.stderr
+        lines = [line for line in run.stdout.splitlines() if line.startswith("envsync: settings: ")]
+        return "; ".join(part for line in lines for part in line[19:].split("; ") if "python from" in part)
+
+    here = sys.executable
+    ini = project / "pytest.ini"
+    declare(project, "extras = ['x']", "python = '>=3'")
+    assert shown() == f"python from {project / 'pyproject.toml'} [tool.envsync]"
+    assert shown("--envsync-python", here) == ""
+    assert shown("--envsync-python", here, ENVSYNC_PYTHON="4.7") == ""
+    assert shown(ENVSYNC_PYTHON=here) == "python from ENVSYNC_PYTHON"
+    assert shown(f"--envsync-option=--python={here}") == ""
+    ini.write_text(f"[pytest]\nenvsync_python = {here}\n")
+    assert shown() == f"envsync_python from {ini}"
+    ini.write_text("[pytest]\nenvsync_python = 4.7\n")
+    assert shown(f"--envsync-option=--python={here}") == ""
+    ini.write_text(f"[pytest]\nenvsync_options = --python={here}\n")
+    assert shown() == f"python from {ini}"
+    ini.write_text("")
+    declare(project, f"extras = ['x'], python = ['{here}']", "python = '4.7'")
+    assert shown() == ""
+    assert shown(ENVSYNC_PYTHON=here) == "python from ENVSYNC_PYTHON"
+
+
 def test_what_the_reference_reads_of_a_place_is_not_even_looked_at(envsync: Envsync, project: Path) -> None:
     declare(project, "extras = ['x']")
     assert places(envsync, UV_LINK_MODE="banana", UV_PYTHON="4.7") == ["xx"]

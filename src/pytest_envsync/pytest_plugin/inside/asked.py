@@ -42,7 +42,8 @@ class Asked(NamedTuple):
     *rootdir*, *directory* (of the invocation), *report*, *cache_dir* and *files* are absolute. *locks* are pairs of a
     text, ``[NAME=]LOCK``, and the directory that it is relative to. *projects* are ``auto``, ``none`` or absolute.
     *line* and *ini* are what goes to the engine. *ini_names* are the other options of pytest's ini file that count
-    here, and *ini_place* is that file.
+    here, and *ini_place* is that file. *names_python*: ``--envsync-python`` or ``envsync_python`` gave *pythons*, of
+    which the engine's settings know nothing.
     """
 
     rootdir: str
@@ -64,6 +65,7 @@ class Asked(NamedTuple):
     ini: Given
     ini_names: tuple[str, ...] = ()
     ini_place: str = ""
+    names_python: bool = False
 
 
 def read_asked(config: pytest.Config, options: argparse.Namespace) -> Asked:
@@ -101,11 +103,12 @@ def read_asked(config: pytest.Config, options: argparse.Namespace) -> Asked:
         base=base,
     )
     check_arguments(of_ini, "envsync_options")
+    pythons = _pythons(options.envsync_python, line, "ENVSYNC_PYTHON")
     return Asked(
         rootdir=str(config.rootpath),
         directory=directory,
         locks=[(text, beside("--envsync", text)) for text in locks] or [(text, base) for text in ini("envsync")],
-        pythons=_pythons(options.envsync_python, line, "ENVSYNC_PYTHON") or _pythons(ini("envsync_python"), of_ini),
+        pythons=pythons or _pythons(ini("envsync_python"), of_ini),
         projects=_projects(options, ini("envsync_project"), directory=directory, base=base),
         editable=bool(ini("envsync_editable")),
         files=[absolute(text, beside("--envsync-file", text)) for text in options.envsync_files or ()]
@@ -120,16 +123,20 @@ def read_asked(config: pytest.Config, options: argparse.Namespace) -> Asked:
         cache_dir=_cache_dir(options.envsync_cache_dir, ini("envsync_cache_dir"), directory=directory, base=base),
         line=line,
         ini=of_ini,
-        ini_names=tuple(_ini_names(options, ini)),
+        ini_names=tuple(_ini_names(options, ini, has_python=bool(pythons))),
         ini_place=str(config.inipath) if config.inipath is not None else "the command line's -o",
+        names_python=bool(options.envsync_python or (not pythons and ini("envsync_python"))),
     )
 
 
-def _ini_names(options: argparse.Namespace, ini: Callable[[str], Any]) -> Iterator[str]:
-    """Yield the names of what the ini file says and the command line does not."""
+def _ini_names(options: argparse.Namespace, ini: Callable[[str], Any], *, has_python: bool) -> Iterator[str]:
+    """Yield the names of what the ini file says and the command line, or a variable, does not.
+
+    *has_python*: one of these names an interpreter.
+    """
     said = {
         "envsync": options.envsync_locks,
-        "envsync_python": options.envsync_python or os.environ.get("ENVSYNC_PYTHON"),
+        "envsync_python": has_python,
         "envsync_project": options.envsync_project,
         "envsync_files": options.envsync_files,
         "envsync_drift": options.envsync_drift or os.environ.get("ENVSYNC_DRIFT"),

@@ -75,12 +75,17 @@ def _found(diff: Diff) -> list[str]:
     return found
 
 
-def origin_lines(asked: Asked, origins: Mapping[str, str]) -> list[str]:
-    """Return where settings came from that are not from the command line; *origins* are those of the engine's."""
+def origin_lines(asked: Asked, origins: Mapping[str, str], *, has_python: bool) -> list[str]:
+    """Return where settings came from that are not from the command line; *origins* are those of the engine's.
+
+    *has_python*: the interpreter is the one of the engine's settings.
+    """
     by_place: dict[str, list[str]] = {}
     if asked.ini_names:
         by_place[asked.ini_place] = list(asked.ini_names)
     for name, place in origins.items():
+        if name == "python" and not has_python:
+            continue
         shown = asked.ini_place if place == "pytest ini" and asked.ini_place else place
         by_place.setdefault(shown, []).append(name.replace("_", "-"))
     if not by_place:

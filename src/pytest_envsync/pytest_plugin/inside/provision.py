@@ -314,7 +314,7 @@ def _header(
         *filter(None, [overlay]),
         *header.condition_lines(environment),
         *paths.header(),
-        *header.origin_lines(asked, settings.origins),
+        *header.origin_lines(asked, settings.origins, has_python=not wanted.names_python),
         *(f"warning: {warning}" for warning in settings.warnings),
     ]
     return list(map(masked, lines))

@@ -21,7 +21,8 @@ class Wanted(NamedTuple):
     """One environment. *name* is that of the lock; *identity* what varies between those of the session.
 
     *files* are absolute; *project* is ``auto``, ``none`` or absolute; *python* None means the base
-    interpreter of the running pytest.
+    interpreter of the running pytest. *names_python*: an option of the session or the declaration gave *python*, and no
+    setting of the engine.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Wanted(NamedTuple):
     project: str
     extras: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+    names_python: bool = False
 
 
 class _Lock(NamedTuple):
@@ -73,6 +75,7 @@ def wanted_environments(asked: Asked, declared: Mapping[str, Declared], *, defau
             project=project,
             extras=one.extras,
             groups=one.groups,
+            names_python=bool(asked.names_python if asked.pythons else one.python),
         )
         for name, one, python, project in rows
     ]

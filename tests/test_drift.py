@@ -491,3 +491,29 @@ def test_directories_nested_without_end_are_told_and_undone(
     assert [path.name for path in cached_environments(cache_dir)[0].glob("a*")] == []
     again = project.pytest("--envsync", "requirements.lock", "test_it.py")
     assert (again.returncode, "repaired" in again.out) == (0, False), again.out
+
+
+def test_what_a_link_in_the_place_of_the_environment_leads_to_stays(project: SessionProject) -> None:
+    """A test put one there; undoing emptied the user's directory, and wrote the environment into it."""
+    project.write(
+        {
+            "mine/a.txt": "precious",
+            "mine/sub/b.txt": "precious",
+            "test_harm.py": (
+                "import pathlib, sys\n"
+                "def test_harm():\n"
+                "    here = pathlib.Path(sys.prefix)\n"
+                "    here.rename(here.with_name('away'))\n"
+                "    here.symlink_to(pathlib.Path(__file__).with_name('mine'))\n"
+            ),
+        }
+    )
+    run = project.pytest("--envsync", "requirements.lock", "test_harm.py")
+    assert run.returncode == 0, run.out
+    assert "was replaced by a link to" in run.stdout
+    mine = project.path / "mine"
+    assert sorted(path.relative_to(mine).as_posix() for path in mine.rglob("*")) == ["a.txt", "sub", "sub/b.txt"]
+    again = project.pytest("--envsync", "requirements.lock", "test_it.py")
+    assert again.returncode == 0, again.out
+    assert "replaced" not in again.out
+    assert sorted(path.relative_to(mine).as_posix() for path in mine.rglob("*")) == ["a.txt", "sub", "sub/b.txt"]

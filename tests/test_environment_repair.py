@@ -360,3 +360,148 @@ def test_files_that_were_given_away_come_back(world: World) -> None:
     assert (len(handed_back.diff.files.changed), handed_back.undone, handed_back.error) == (3, True, None)
     for path in (package, package / "__init__.py", Path(first.path)):
         assert (path.stat().st_uid, path.stat().st_gid) == before
+
+
+# a link in the place of an environment
+
+
+def mine(directory: Path) -> dict[str, bytes | str | None]:
+    """Make a directory of a user, with names that are like those of the cache too; return what is in it."""
+    write_tree(
+        directory,
+        {
+            "a.txt": "precious",
+            "sub/b.txt": "precious",
+            "1/c.txt": "precious",
+            "2024/d.txt": "precious",
+            "1.json": "precious",
+            "3.retired": "precious",
+            ".hidden": "precious",
+            "empty/.keep": "",
+            "2024-01-02-notes": "precious",
+            "bin/python": "precious",
+        },
+    )
+    for path in (directory, *directory.rglob("*")):
+        os.utime(path, (1, 1))
+    return tree(directory)
+
+
+def put_link(place: Path, target: Path) -> None:
+    if place.exists():
+        place.rename(place.with_name("away"))
+    place.symlink_to(target)
+
+
+PLACES = [
+    pytest.param(lambda path: path, id="the environment"),
+    pytest.param(lambda path: path.parent, id="its key"),
+    pytest.param(lambda path: path.parent / "leases", id="its leases"),
+    pytest.param(lambda path: path.parent.parent, id="all of them"),
+]
+
+
+@pytest.mark.parametrize("place_of", PLACES)
+def test_nothing_behind_a_link_in_the_place_of_an_environment_is_touched(
+    world: World, tmp_path: Path, place_of: Callable[[Path], Path]
+) -> None:
+    outside = tmp_path / "outside"
+    before = mine(outside)
+    environment = world.provide("demo==1.0")
+    place = place_of(Path(environment.path))
+    put_link(place, outside)
+    assert environment.lease is not None
+    if place == Path(environment.path):
+        back = world.environments.give_back(environment.lease)
+        assert (back.undone, back.diff.files.changed) == (False, ("./",))
+        assert back.error is not None
+        assert f"`{place}` was replaced by a link to `{outside}`" in back.error
+        assert not os.path.lexists(place)
+    else:
+        with pytest.raises(StoreError, match="there is no lease"):
+            world.environments.give_back(environment.lease)
+    assert tree(outside) == before
+    again = world.provide("demo==1.0", lease=False)
+    assert run(again, "import demo; print(demo.VALUE)") == "1"
+    assert not place.is_symlink()
+    assert tree(outside) == before
+
+
+@pytest.mark.parametrize("place_of", PLACES)
+def test_a_link_that_was_put_there_between_two_uses_is_told_and_removed(
+    world: World, tmp_path: Path, place_of: Callable[[Path], Path]
+) -> None:
+    outside = tmp_path / "outside"
+    before = mine(outside)
+    environment = world.provide("demo==1.0", lease=False)
+    place = place_of(Path(environment.path))
+    put_link(place, outside)
+    again = world.provide("demo==1.0", lease=False)
+    assert any(f"`{place}` was replaced by a link to `{outside}`" in warning for warning in again.warnings)
+    assert run(again, "import demo; print(demo.VALUE)") == "1"
+    assert not place.is_symlink()
+    assert tree(outside) == before
+    assert not world.provide("demo==1.0", lease=False).warnings
+
+
+def test_a_link_to_what_was_the_environment_is_no_environment(world: World) -> None:
+    environment = world.provide("demo==1.0")
+    put_link(Path(environment.path), Path(environment.path).with_name("away"))
+    before = tree(Path(environment.path).with_name("away"))
+    assert environment.lease is not None
+    assert not world.environments.give_back(environment.lease).undone
+    again = world.provide("demo==1.0", lease=False)
+    assert again.created
+    assert not Path(again.path).is_symlink()
+    assert tree(Path(environment.path).with_name("away")) == before
+
+
+@pytest.mark.parametrize("by", ["key", "path"])
+def test_nothing_is_restored_behind_a_link(world: World, tmp_path: Path, by: str) -> None:
+    before = mine(tmp_path / "outside")
+    environment = world.provide("demo==1.0", lease=False)
+    put_link(Path(environment.path), tmp_path / "outside")
+    with pytest.raises(StoreError, match="was replaced by a link"):
+        world.environments.restore(environment.key if by == "key" else environment.path)
+    assert tree(tmp_path / "outside") == before
+
+
+def test_nothing_is_restored_behind_a_link_in_the_place_of_a_private_environment(world: World, tmp_path: Path) -> None:
+    before = mine(tmp_path / "outside")
+    private = world.environments.private_copy(world.provide("demo==1.0", lease=False), tmp_path / "private/env")
+    put_link(Path(private.path), tmp_path / "outside")
+    with pytest.raises(StoreError, match="was replaced by a link") as caught:
+        world.environments.restore(private.path)
+    assert "made anew" not in str(caught.value)
+    assert tree(tmp_path / "outside") == before
+
+
+def test_nothing_is_brought_forward_from_behind_a_link(world: World, tmp_path: Path) -> None:
+    before = mine(tmp_path / "outside")
+    former = world.provide("demo==1.0", lease=False)
+    put_link(Path(former.path), tmp_path / "outside")
+    later = world.provide("demo==1.0", "other==1.0", lease=False)
+    assert run(later, "import demo, other; print(demo.VALUE)") == "1"
+    assert not Path(later.path).is_symlink()
+    assert tree(tmp_path / "outside") == before
+
+
+def test_environments_that_a_user_keeps_on_another_disk_stay_there(world: World, tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    world.cache_dir.mkdir(exist_ok=True)
+    (world.cache_dir / "environments").symlink_to(tmp_path / "disk")
+    environment = world.provide("demo==1.0", lease=False)
+    (site(environment) / "added.py").touch()
+    again = world.provide("demo==1.0", lease=False)
+    assert (again.path, again.created, again.warnings) == (environment.path, False, ())
+    assert again.repaired
+    assert (tmp_path / "disk" / environment.key / "1").is_dir()
+
+
+def test_a_file_in_the_place_of_an_environment_makes_way(world: World) -> None:
+    environment = world.provide("demo==1.0", lease=False)
+    shutil.rmtree(environment.path)
+    Path(environment.path).touch()
+    again = world.provide("demo==1.0", lease=False)
+    assert again.created
+    assert run(again, "import demo; print(demo.VALUE)") == "1"

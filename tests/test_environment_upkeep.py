@@ -263,3 +263,32 @@ def test_an_environment_nothing_was_noted_of_says_so(world: World) -> None:
     rmtree(world.cache_dir / "synced")
     with pytest.raises(TargetError, match="nothing is known"):
         world.environments.diff("venv")
+
+
+@pytest.mark.parametrize("act", ["remove", "prune", "prune by size", "prune by itself"])
+@pytest.mark.parametrize("depth", [0, 1, 2])
+def test_upkeep_leaves_alone_what_a_link_in_the_place_of_an_environment_leads_to(
+    world: World, tmp_path: Path, act: str, depth: int
+) -> None:
+    names = ("a.txt", "sub/.b.txt", "1/c.txt", "1.json", ".hidden", "empty/.keep", "leases/.old")
+    outside = [tmp_path / "outside" / name for name in names]
+    for path in outside:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("precious")
+    for path in (tmp_path / "outside").rglob("*"):
+        os.utime(path, (1, 1))
+    environment = world.provide("one==1.0", lease=False)
+    age(environment, 100)
+    place = [Path(environment.path), *Path(environment.path).parents][depth]
+    place.rename(tmp_path / "away")
+    place.symlink_to(tmp_path / "outside")
+    if act != "remove":
+        acts = {"prune": {}, "prune by size": {"max_size": 0}}
+        world.environments.prune(**acts[act]) if act in acts else world.environments.auto_prune()
+    elif depth:
+        with pytest.raises(UsageError, match="no cached environment"):
+            world.environments.remove(environment.key)
+    else:
+        world.environments.remove(environment.key)
+    assert [path.read_text() for path in outside] == ["precious"] * len(names)
+    assert not (tmp_path / "outside/pruned").exists()

@@ -643,3 +643,25 @@ def test_extras_of_the_session_are_those_of_its_own_lock(project: SessionProject
     more = ["--envsync-extra", "cli"] if how == "line" else []
     run = project.pytest("--envsync", "pylock.toml", *more)
     assert run.outcomes == {"passed": 3}, run.out
+
+
+def test_nothing_is_restored_behind_a_link_in_the_place_of_a_private_environment(project: SessionProject) -> None:
+    project.write(
+        {
+            "mine/sub/a.txt": "precious",
+            "test_it.py": (
+                "import pathlib, pytest\n"
+                "@pytest.mark.envsync('locks/demo-1.txt', private=True)\n"
+                "def test_it(synced_env):\n"
+                "    mine = pathlib.Path(__file__).with_name('mine')\n"
+                "    synced_env.path.rename(synced_env.path.with_name('away'))\n"
+                "    synced_env.path.symlink_to(mine)\n"
+                "    with pytest.raises(Exception, match='was replaced by a link'):\n"
+                "        synced_env.restore()\n"
+            ),
+        }
+    )
+    run = project.pytest("test_it.py")
+    assert run.returncode == 0, run.out
+    mine = project.path / "mine"
+    assert sorted(path.relative_to(mine).as_posix() for path in mine.rglob("*")) == ["sub", "sub/a.txt"]

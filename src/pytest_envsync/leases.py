@@ -137,7 +137,9 @@ def key_of(path: str) -> str:
 
 
 def held_leases(directory: str) -> tuple[Lease, ...]:
-    """Return the leases in *directory* whose process lives; remove the others."""
+    """Return the leases in *directory* whose process lives; remove the others. Behind a link there are none."""
+    if os.path.islink(directory):
+        return ()
     try:
         names = sorted(os.listdir(directory))
     except FileNotFoundError:

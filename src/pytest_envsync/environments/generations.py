@@ -17,6 +17,7 @@ from typing import Any
 
 from pytest_envsync import removal
 from pytest_envsync.atomic import write_at_once
+from pytest_envsync.environments.standing_links import is_behind_link, link_error, remove_link, standing_link
 from pytest_envsync.errors import StoreError
 from pytest_envsync.leases import USED, Lease, held_leases
 from pytest_envsync.values import NamedTuple, asdict, dataclass
@@ -106,7 +107,9 @@ class Generation(NamedTuple):
 
 
 def generations(home: str) -> tuple[Generation, ...]:
-    """Return the generations in *home* that are complete, oldest first."""
+    """Return the generations in *home* that are complete, oldest first; none behind a link in its place."""
+    if os.path.islink(home):
+        return ()
     try:
         names = os.listdir(home)
     except FileNotFoundError:
@@ -132,7 +135,13 @@ def following(home: str) -> Generation:
 
 
 def read_record(generation: Generation) -> Record:
-    """Return the record of a generation. Raises StoreError when it is missing, of another version, or was moved."""
+    """Return the record of a generation.
+
+    Raises StoreError when it is missing, of another version, or was moved, and when a link stands in the place of the
+    environment: what is done to it would be done to what that leads to.
+    """
+    if link := standing_link(generation.prefix):
+        raise link_error(link)
     record = load_record(generation.record)
     if record.path != generation.prefix:
         raise moved(generation.prefix, record)
@@ -193,7 +202,10 @@ def remove_generation(generation: Generation) -> None:
     """Remove a generation and all that is kept about it; the record goes first."""
     for path in (generation.record, generation.snapshot):
         Path(path).unlink(missing_ok=True)
-    remove_tree(generation.prefix)
+    if os.path.islink(generation.prefix) or os.path.isfile(generation.prefix):
+        remove_link(generation.prefix)
+    else:
+        remove_tree(generation.prefix)
     Path(generation.retired).unlink(missing_ok=True)
 
 
@@ -238,12 +250,14 @@ def remove_tree(path: str) -> None:
 
 
 def homes(environments: str) -> Iterator[str]:
-    """Yield the directory of each key, in the order of the keys."""
+    """Yield the directory of each key, in the order of the keys; a link in its place is none."""
+    if is_behind_link(environments):
+        return
     try:
         names = sorted(os.listdir(environments))
     except FileNotFoundError:
         return
     for name in names:
         path = os.path.join(environments, name)
-        if os.path.isdir(path):
+        if os.path.isdir(path) and not os.path.islink(path):
             yield path

@@ -9,7 +9,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pytest_envsync.diff import Diff, load_snapshot, save_snapshot
+from pytest_envsync.diff import Diff, FileChanges, load_snapshot, save_snapshot
 from pytest_envsync.environments.bytecode import settle_bytecode
 from pytest_envsync.environments.generations import (
     Generation,
@@ -25,11 +25,16 @@ from pytest_envsync.environments.provision import key_lock
 from pytest_envsync.environments.repair import repair
 from pytest_envsync.environments.request import HandedBack
 from pytest_envsync.environments.rewriting import keep_rewritten
+from pytest_envsync.environments.standing_links import link_error, remove_links, standing_link
 from pytest_envsync.errors import EnvsyncError, StoreError
 from pytest_envsync.leases import count_sessions, drop, read_lease
 
 if TYPE_CHECKING:
     from pytest_envsync.engine import Engine
+
+
+_REPLACED = Diff(files=FileChanges((), (), ("./",)))
+"""What differs when the environment itself is not there any more, but a link: what is behind it is not looked at."""
 
 
 def give_back(lease_path: str, *, engine: Engine, ignore: Sequence[str] = ()) -> HandedBack:
@@ -43,6 +48,9 @@ def give_back(lease_path: str, *, engine: Engine, ignore: Sequence[str] = ()) ->
     with key_lock(home, engine, "restoring"):
         if not os.path.exists(lease_path):
             raise StoreError(f"there is no lease `{lease_path}`: it was given back before, or removed")
+        if told := remove_links(home):
+            # The lease was behind the link, with all that could be compared.
+            return HandedBack(_REPLACED, undone=False, error="; ".join(told))
         others = [held for held in generation.holders() if held.path != lease_path]
         try:
             answer = _compare_and_undo(
@@ -57,6 +65,9 @@ def give_back(lease_path: str, *, engine: Engine, ignore: Sequence[str] = ()) ->
 
 
 def _compare_and_undo(generation: Generation, *, sessions: int, is_alone: bool, engine: Engine) -> HandedBack:
+    if link := standing_link(generation.prefix):
+        retire(generation, max(sessions, retired_users(generation)))
+        return HandedBack(_REPLACED, sessions, undone=False, error=str(link_error(link)))
     record = read_record(generation)
     try:
         snapshot = load_snapshot(generation.snapshot)

@@ -51,6 +51,8 @@ def clear_notes(cache_dir: Path, *, now: float) -> None:
     for pattern, days in _DAYS.items():
         for path in cache_dir.glob(pattern):
             with suppress(OSError, EnvsyncError):
+                if pattern.startswith("environments/") and _is_behind_link(path, cache_dir):
+                    continue
                 is_rest = path.name.startswith(".")
                 if pattern == "scratch/*" and _is_held(path):
                     continue
@@ -62,6 +64,12 @@ def clear_notes(cache_dir: Path, *, now: float) -> None:
                 path.unlink()
     _clear_locks(cache_dir, now)
     forget_spoiled(cache_dir, now=now)
+
+
+def _is_behind_link(path: Path, cache_dir: Path) -> bool:
+    """Whether a link leads from *cache_dir* to *path*: what is there may be somebody else's."""
+    above = path.relative_to(cache_dir).parents
+    return any((cache_dir / part).is_symlink() for part in above if part.name)
 
 
 def _is_held(scratch: Path) -> bool:

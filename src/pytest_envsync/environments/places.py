@@ -28,6 +28,7 @@ from pytest_envsync.environments.generations import (
 from pytest_envsync.environments.looking import look
 from pytest_envsync.environments.provision import key_lock
 from pytest_envsync.environments.repair import Repaired, repair
+from pytest_envsync.environments.standing_links import link_error, standing_link
 from pytest_envsync.errors import StoreError, TargetError, UsageError
 from pytest_envsync.true_paths import resolved
 from pytest_envsync.values import NamedTuple
@@ -110,6 +111,9 @@ def _by_path(path: str, environments: str, engine: Engine) -> Place:
     home = os.path.dirname(path)
     if os.path.isfile(record_beside(path)) and os.path.isfile(snapshot_beside(path)):
         is_cached = os.path.realpath(os.path.dirname(home)) == os.path.realpath(environments)
+        link = standing_link(path) if is_cached else path
+        if link is not None and os.path.islink(link):
+            raise link_error(link, is_cached=is_cached)
         record = load_record(record_beside(path))
         if os.path.realpath(record.path) != os.path.realpath(path):
             raise moved(path, record)

@@ -35,6 +35,7 @@ from pytest_envsync.environments.generations import (
 from pytest_envsync.environments.key import environment_key, question_key
 from pytest_envsync.environments.looking import look
 from pytest_envsync.environments.request import CachedEnvironment, EnvironmentRequest
+from pytest_envsync.environments.standing_links import remove_links
 from pytest_envsync.errors import DamagedStoreError, EnvsyncError, InputError, StoreError
 from pytest_envsync.leases import count_sessions, take_lease
 from pytest_envsync.memo import remember
@@ -172,6 +173,7 @@ class Provision:
     def _run(self, complete: Completion | None) -> CachedEnvironment:
         home = self.find(complete)
         with key_lock(home, self.engine):
+            self._notes += remove_links(home)
             clear_remains(home)
             answer = self._reuse()
             if answer is None:
@@ -221,8 +223,10 @@ class Provision:
         try:
             record, snapshot = read_record(generation), load_snapshot(generation.snapshot)
             seen = look(record, snapshot, engine=self.engine)
-        except (StoreError, OSError, ValueError):
-            # Nobody can say what it should be.
+        except (StoreError, OSError, ValueError) as error:
+            # Nobody can say what it should be, or it is not there but a link to what is somebody else's.
+            if os.path.islink(generation.prefix):
+                self._notes = (*self._notes, str(error))
             _give_up(generation, count_sessions(holders))
             return None
         if seen.compiled or seen.recompiled:

@@ -30,6 +30,7 @@ from pytest_envsync.environments.notes import UNREFERENCED, clear_notes
 from pytest_envsync.environments.places import find_key
 from pytest_envsync.environments.provision import key_lock
 from pytest_envsync.environments.request import EnvironmentListing, Pruned
+from pytest_envsync.environments.standing_links import is_behind_link
 from pytest_envsync.errors import LockTimeout, StoreError, UsageError
 from pytest_envsync.leases import DAY, PRUNED, USED, held_leases, is_prune_due
 from pytest_envsync.target import implementation_title
@@ -200,7 +201,7 @@ def auto_prune(engine: Engine, *, now: float | None = None) -> Pruned | None:
     Never in the way of the work at hand: whatever is in use, or cannot be removed, stays.
     """
     environments = str(engine.cache_dir / "environments")
-    if not os.path.isdir(environments) or not is_prune_due(environments, now=now):
+    if not os.path.isdir(environments) or is_behind_link(environments) or not is_prune_due(environments, now=now):
         return None
     Path(environments, PRUNED).touch()
     from pytest_envsync.wheels.build.upkeep import prune_builds

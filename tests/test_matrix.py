@@ -616,3 +616,56 @@ def test_two_names_that_clash_are_wrong_usage(project: SessionProject) -> None:
     run = project.pytest("--envsync", "x=low.txt", "--envsync", "x=high.txt")
     assert run.returncode == 4
     assert "`x`" in run.stderr
+
+
+ODD_WARNING = """\
+class OddWarning(UserWarning):
+    def __init__(self, what, /, *more):
+        super().__init__(what, *more)
+
+    def __str__(self):
+        return f"mind {self.args[0]}"
+"""
+
+
+@pytest.mark.parametrize("args", [[], ["-n", "2"], ["-n", "2", "-p", "no:warnings"], ["-W", "error::UserWarning"]])
+@pytest.mark.parametrize(
+    "at_the_first",
+    [
+        None,
+        "",
+        "OddWarning = print\n",
+        "raise SystemExit(3)\n",
+        "import pytest\npytest.skip('not this one', allow_module_level=True)\n",
+        "class OddWarning(UserWarning):\n    def __init__(self, *args): raise ValueError('other arguments')\n",
+    ],
+    ids=["no-module", "no-class", "no-warning", "exits", "skips", "other-arguments"],
+)
+def test_a_warning_whose_class_the_first_environment_lacks_is_shown(
+    project: SessionProject, args: list[str], at_the_first: str | None
+) -> None:
+    low = {} if at_the_first is None else {"oddities.py": at_the_first}
+    project.lock("low.txt", project.wheel("odd", "1.0", files={"odd.py": "NEW = False\n", **low}))
+    project.lock("high.txt", project.wheel("odd", "2.0", files={"odd.py": "NEW = True\n", "oddities.py": ODD_WARNING}))
+    project.write(
+        {
+            "test_it.py": (
+                "import warnings, odd\n"
+                "def test_odd():\n"
+                "    if odd.NEW:\n"
+                "        from oddities import OddWarning\n"
+                "        warnings.warn(OddWarning('the gap'))\n"
+                "def test_plain(): pass\n"
+            )
+        }
+    )
+    run = project.pytest(*BOTH, *args)
+    assert "INTERNALERROR" not in run.out
+    if "-W" in args:
+        assert (run.returncode, run.outcomes) == (1, {"passed": 3, "failed": 1}), run.out
+        assert "FAILED test_it.py::test_odd[high]" in run.stdout
+    elif "no:warnings" in args:
+        assert (run.returncode, run.outcomes) == (0, {"passed": 4}), run.out
+    else:
+        assert (run.returncode, run.outcomes) == (0, {"passed": 4, "warning": 1}), run.out
+        assert re.search(r"test_it\.py:5: (oddities\.)?OddWarning: .*mind the gap", run.stdout), run.stdout

@@ -20,6 +20,7 @@ import pytest
 
 from pytest_envsync.pytest_plugin.matrix import in_turn, remote, table
 from pytest_envsync.pytest_plugin.matrix.apart import Apart
+from pytest_envsync.pytest_plugin.matrix.foreign_warnings import with_readable
 from pytest_envsync.pytest_plugin.matrix.identities import name_with_identity, with_identity
 from pytest_envsync.pytest_plugin.matrix.in_turn import InTurn
 from pytest_envsync.pytest_plugin.matrix.scheduling import Environment, PerEnvironment, cause_of
@@ -235,6 +236,7 @@ class Controller:
 
         environment = self.environment_of(node)
         environment.nodes.add(node)
+        node.process_from_remote = with_readable(node.process_from_remote)
         description = environment.cell.description
         node.workerinput["envsync_cell"] = {
             "environ": description["environ"],

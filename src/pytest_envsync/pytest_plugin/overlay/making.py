@@ -48,8 +48,8 @@ _PASSIVE = {
     "pytest_plugin": ("command_line", "guard", "hooks", "hookspecs", "naming", "paths", "surroundings"),
     "pytest_plugin.fixtures": ("axes", "factory", "markings", "option_values", "private", "refusals"),
     "pytest_plugin.matrix": (
-        "apart", "identities", "in_turn", "moving_on", "remote", "scheduling", "selection", "table", "turn_note",
-        "xdist",
+        "apart", "foreign_warnings", "identities", "in_turn", "moving_on", "remote", "scheduling", "selection", "table",
+        "turn_note", "xdist",
     ),
     "pytest_plugin.session": (
         "arrival", "cells", "companion", "coverages", "engine", "handover", "ledger", "lookup", "report_file",

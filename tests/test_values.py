@@ -84,10 +84,10 @@ def test_a_class_below_it_makes_values_of_its_own() -> None:
     "wrong",
     [
         Place,
-        lambda: Place("a", 1, 2),  # type: ignore[call-arg]
-        lambda: Place(home="a", other=1),  # type: ignore[call-arg]
-        lambda: Place("a", home="b"),  # type: ignore[misc]
-        lambda: Place("a")._replace(other=1),  # type: ignore[call-arg]
+        lambda: Place("a", 1, 2),  # type: ignore[call-arg]  # what is to be refused
+        lambda: Place(home="a", other=1),  # type: ignore[call-arg]  # what is to be refused
+        lambda: Place("a", home="b"),  # type: ignore[misc]  # what is to be refused
+        lambda: Place("a")._replace(other=1),  # type: ignore[call-arg]  # what is to be refused
         lambda: Place._make(["a"]),
     ],
 )
@@ -98,4 +98,4 @@ def test_what_does_not_fit_is_refused(wrong: typing.Callable[[], object]) -> Non
 
 def test_a_field_cannot_be_set() -> None:
     with pytest.raises(AttributeError):
-        Place("a").home = "b"  # type: ignore[misc]
+        Place("a").home = "b"  # type: ignore[misc]  # what is to be refused

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from case import Case, case
 
+# Written out here too: what the reference reads, not what ours says of it.
 SWITCHES = (
     "DEV", "FROZEN", "HIDE_BUILD_OUTPUT", "INIT_BARE", "ISOLATED", "LOCKED", "LOG_CONTEXT", "MALWARE_CHECK",
     "MANAGED_PYTHON", "NO_DEV", "NO_EDITABLE", "NO_ENV_FILE", "NO_INSTALL_LOCAL", "NO_INSTALL_PROJECT",

@@ -195,7 +195,7 @@ def _configuration(layers: Sequence[Layer], cwd: str, environ: Mapping[str, str]
     # A file that is named counts also when none is to be looked for.
     if _first("no_config", layers) and not config_file:
         return Configuration()
-    directory = os.path.join(cwd, _project_directory(start)) if isinstance(start, str) else cwd  # noqa: PTH118
+    directory = os.path.join(cwd, _project_directory(start)) if isinstance(start, str) else cwd  # noqa: PTH118 - text
     # The working directory may be gone: the command that ran in it removed it.
     if isinstance(start, str) and not os.path.isdir(directory):  # noqa: PTH112 - plain text
         raise UsageError(f"the project directory `{start}` does not exist")
@@ -206,7 +206,7 @@ def _configuration(layers: Sequence[Layer], cwd: str, environ: Mapping[str, str]
 def _project_directory(path: str) -> str:
     """Return *path*, or its directory where it is that of the ``pyproject.toml`` itself."""
     plain = path.rstrip("/")
-    is_file = os.path.basename(plain) == "pyproject.toml" and not os.path.isdir(plain)  # noqa: PTH119, PTH112
+    is_file = os.path.basename(plain) == "pyproject.toml" and not os.path.isdir(plain)  # noqa: PTH119, PTH112 - text
     return os.path.dirname(plain) or os.curdir if is_file else path  # noqa: PTH120 - plain text
 
 
